@@ -1,0 +1,53 @@
+"""Dobby: a butler who lives on a home server. This is the front door for skill authors.
+
+Everything here is looked up when it is first used, so that importing one part of Dobby does not load all of it.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dobby.errors import DobbyError as DobbyError
+    from dobby.errors import Refused as Refused
+    from dobby.errors import Unreachable as Unreachable
+    from dobby.errors import Unsure as Unsure
+    from dobby.events import Change as Change
+    from dobby.events import EffectClass as EffectClass
+    from dobby.events import State as State
+    from dobby.events import Value as Value
+    from dobby.house.kinds import coupled as coupled
+    from dobby.house.kinds import specs as specs
+    from dobby.house.kinds import verbs as verbs
+    from dobby.house.model import Device as Device
+    from dobby.house.model import Spec as Spec
+    from dobby.skill.driver import Ask as Ask
+    from dobby.skill.driver import Driver as Driver
+    from dobby.skill.driver import Finding as Finding
+    from dobby.skill.driver import Pool as Pool
+    from dobby.skill.driver import Sign as Sign
+    from dobby.skill.driver import Vault as Vault
+    from dobby.skill.home import Home as Home
+    from dobby.skill.tool import act as act
+    from dobby.skill.tool import guarded as guarded
+    from dobby.skill.tool import read as read
+
+__version__ = "0.1.0"
+
+_WHERE = {
+    "dobby.errors": ("DobbyError", "Refused", "Unreachable", "Unsure"),
+    "dobby.events": ("Change", "EffectClass", "State", "Value"),
+    "dobby.house.kinds": ("coupled", "specs", "verbs"),
+    "dobby.house.model": ("Device", "Spec"),
+    "dobby.skill.driver": ("Ask", "Driver", "Finding", "Pool", "Sign", "Vault"),
+    "dobby.skill.home": ("Home",),
+    "dobby.skill.tool": ("act", "guarded", "read"),
+}
+_HOME_OF = {name: module for module, names in _WHERE.items() for name in names}
+
+__all__ = [*_HOME_OF, "__version__"]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"dobby has no {name!r}")
+    return getattr(import_module(_HOME_OF[name]), name)

@@ -1,0 +1,74 @@
+"""The nouns of a home: what a trait can be, what a device is, a room.
+
+Frozen facts. It does not know what any of them is at this moment (`state`) or where they are kept (`registry`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from dobby.events import EffectClass, Value
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What one trait of one device can be.
+
+    `unit` as in the kinds table; `low`, `high` the range, `step` how near counts as there; `options` the words a
+    text trait takes (empty: any); `echoes`: the device only repeats what it was told, so a set is told as sent.
+    """
+
+    type: str = "text"
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+    step: float = 0
+    options: tuple[str, ...] = ()
+    settable: bool = True
+    effect: EffectClass = EffectClass.IDEMPOTENT
+    echoes: bool = False
+
+    def matches(self, wanted: Value, got: Value) -> bool:
+        """Is the device where it was asked to be: within one step for numbers, exactly for the rest."""
+        numbers = (int, float)
+        if isinstance(wanted, bool) or isinstance(got, bool):
+            return wanted is got
+        if isinstance(wanted, numbers) and isinstance(got, numbers):
+            return abs(wanted - got) <= self.step
+        if isinstance(wanted, str) and isinstance(got, str):
+            return wanted.casefold() == got.casefold()
+        return wanted == got
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One thing in the house, as a driver found it and a person named it.
+
+    `id` is unique in this house and stable (`sonos.RINCON_…`); `identity` what the device itself is known by
+    (serial, MAC), `address` where it is now; `part_of` the id of the device it belongs to (a lock's battery);
+    `risk` a consequence class from the gate's table where the kind does not tell it (`entry` for a relay that
+    opens a garage); `protected` things are only ever meant by name; `verbs` what `do` understands.
+    """
+
+    id: str
+    driver: str
+    kind: str
+    name: str
+    identity: str = ""
+    address: str = ""
+    device_class: str = ""
+    room: str = ""
+    aliases: tuple[str, ...] = ()
+    part_of: str = ""
+    risk: str = ""
+    protected: bool = False
+    traits: Mapping[str, Spec] = field(default_factory=dict)
+    verbs: Mapping[str, EffectClass] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A place with a name; `floor` is text ("upstairs", "1", "Erdgeschoss"), "" where nobody said."""
+
+    name: str
+    floor: str = ""
+    aliases: tuple[str, ...] = ()

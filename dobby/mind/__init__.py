@@ -1,0 +1,1 @@
+"""What turns an event into steps: the plain mind (grammar, no model), later a model."""

@@ -1,0 +1,107 @@
+"""What a mind is given and what it gives back: a context and a plan. Facts only.
+
+It does not know how a plan is judged or carried out; a mind never acts by itself.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from dobby.events import Call, EffectState, Role, State
+from dobby.house.model import Device
+
+
+class Order(StrEnum):
+    """What a person asks of the butler himself rather than of the house."""
+
+    NONE = ""
+    UNDO = "undo"  # take back my last act
+    EXPLAIN = "explain"  # what did you just do, and why
+    STOP = "stop"  # end what is under way here
+    HANDS_OFF = "hands_off"  # acting stops, looking goes on
+    HANDS_ON = "hands_on"
+    REHEARSE = "rehearse"  # "just tell me what you would do" from now on
+    PERFORM = "perform"  # the end of rehearsing
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a mind needs to know beside the words: who, where, when, and what was just talked about.
+
+    `here` is the speaker's room ("" unknown); `now` aware, in the house's zone; `units` `metric` or `us`;
+    `language` of the person ("en", "de"); `talked` the ids of devices last talked about, latest first; `last` the
+    calls of this person's last act; `busy` is True while an errand of this conversation is under way.
+    """
+
+    person: str
+    role: Role
+    now: datetime
+    here: str = ""
+    units: str = "metric"
+    language: str = "en"
+    talked: tuple[str, ...] = ()
+    last: tuple[Call, ...] = ()
+    busy: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One answer to "which one?": its button's words and the calls it stands for."""
+
+    label: str
+    calls: tuple[Call, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one text comes to.
+
+    `calls` are absolute (`brightness = 35`, never "brighter") and already fit the device's Spec; `say` is an answer,
+    a refusal or a remark that goes with the report; `choices` make `say` a question back (nothing is done until one
+    is chosen); `order` is for the butler himself; `topic` the devices talked about, so that "it" has a meaning;
+    `understood` is False where the mind could make nothing of it.
+    """
+
+    calls: tuple[Call, ...] = ()
+    say: str = ""
+    choices: tuple[Choice, ...] = ()
+    order: Order = Order.NONE
+    topic: tuple[str, ...] = ()
+    language: str = "en"
+    understood: bool = True
+    mind: str = "plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one call, taken from its ledger row and from read-back: what a report is made of.
+
+    `state` as in the ledger (`intended` = still under way); `before` and `after` hold the wanted traits as they were
+    and as they were read back; `echoed`: the device only repeats what it was told; `why` is an error's words.
+    """
+
+    call: Call
+    state: EffectState
+    device: Device | None = None
+    before: State = field(default_factory=dict)
+    after: State = field(default_factory=dict)
+    echoed: bool = False
+    why: str = ""
+
+
+class Mind(Protocol):
+    """Turns words into a plan, and outcomes into words. Never acts."""
+
+    async def plan(self, text: str, context: Context) -> Plan:
+        """What to do or say about a text. Must not change anything."""
+        ...
+
+    def report(self, outcomes: Sequence[Outcome], language: str, units: str) -> str:
+        """One short message that says what is true: done, under way, already so, failed and why."""
+        ...
+
+    def phrase(self, key: str, language: str, **facts: object) -> str:
+        """One of Dobby's fixed sentences (`dobby/mind/plain/LANGUAGE/phrases.yaml`), filled in."""
+        ...

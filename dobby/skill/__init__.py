@@ -1,0 +1,1 @@
+"""What a skill is made of: the decorators, the driver's contract, the loader."""

@@ -1,0 +1,109 @@
+"""The contract of a driver: how one family of devices is found, attached, read, set and heard.
+
+It does not know any family; each lives in `skills/NAME/skill.py`.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from typing import ParamSpec, Protocol, TypeVar
+
+from dobby.events import Change, State, Value
+from dobby.house.model import Device
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """What gives a family away on the network: `via` is how it is seen, `what` what it says.
+
+    `ssdp`: a search target; `mdns`: a service type; `tcp`: a port; `config`: an `at = […]` entry of the skill.
+    """
+
+    via: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something seen on the network: the sign, its address, what it says of itself (headers, TXT; data from outside)."""
+
+    sign: Sign
+    address: str
+    says: Mapping[str, str] = field(default_factory=dict)
+
+
+class Vault(Protocol):
+    """A skill's own secrets: nobody else's can be named."""
+
+    def get(self, name: str) -> str | None: ...
+
+    async def put(self, name: str, secret: str) -> None: ...
+
+
+Ask = Callable[[str, Sequence[str]], Awaitable[str]]
+"""Ask the person who is adopting: words, quick replies -> their answer ("" when nobody answers)."""
+
+
+class Driver(Protocol):
+    """How one family of devices is found, attached, read, set and heard.
+
+    Raises `Refused` (not done), `Unreachable` (never sent) or `Unsure` (may have happened); anything else counts as unsure.
+    """
+
+    looks_for: Sequence[Sign]
+
+    def adopt(self, finding: Finding, ask: Ask, vault: Vault) -> AsyncIterator[Device]:
+        """Knock at a finding and say which devices are behind it; may ask for a button or a code."""
+        ...
+
+    async def attach(self, device: Device) -> None:
+        """Get ready for a device already adopted: after a restart, or at a new address. Must not wait for it."""
+        ...
+
+    async def read(self, device: Device) -> State:
+        """All traits, as the device has them now: a fresh look, never what we last sent."""
+        ...
+
+    async def set(self, device: Device, wanted: State) -> None:
+        """Make these traits so (absolute values, coupled ones included); returns when the device accepted."""
+        ...
+
+    async def do(self, device: Device, verb: str, **args: Value) -> None:
+        """Carry out a verb of the device (play, next, announce, press …); returns when the device accepted."""
+        ...
+
+    def hear(self, devices: Sequence[Device]) -> AsyncIterator[Change]:
+        """What the devices say by themselves: push where there is one, else poll. Dobby restarts it with backoff when it ends."""
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of sockets, threads, subscriptions."""
+        ...
+
+
+class Pool:
+    """The bounded threads of a family whose library blocks.
+
+    A cancelled call ends only when its thread has really returned, so that a device's hand stays held until then.
+    """
+
+    def __init__(self, name: str, size: int = 4) -> None:
+        self._threads = ThreadPoolExecutor(size, thread_name_prefix=f"dobby-{name}")
+
+    async def run(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a blocking function beside the loop and wait for it."""
+        running = asyncio.get_running_loop().run_in_executor(self._threads, partial(work, *args, **kwargs))
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            await asyncio.wait({running})
+            raise
+
+    def close(self) -> None:
+        """Take no more work; threads that still run are left to end by themselves."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
