@@ -1,0 +1,112 @@
+"""The outbox: what is owed to people, one row per visible message.
+
+`owed → sending → sent → delivered → read | failed | unknown`, never backwards. It does not know any bridge.
+"""
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dobby.events import OutboxState, Reply
+from dobby.journal.pack import dump
+
+RANK = {state: rank for rank, state in enumerate(OutboxState)}
+COLUMNS = "id, key, lane, text, options, picture, question, state, provider, event, at"
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """A message as kept: its number, the reply, where it stands and what the provider calls it."""
+
+    id: int
+    reply: Reply
+    state: OutboxState
+    provider: str = ""
+    event: int | None = None
+    at: float = 0.0
+
+
+def _row(columns: tuple[Any, ...]) -> OutboxRow:
+    id_, key, lane, text, options, picture, question, state, provider, event, at = columns
+    reply = Reply(key, lane, text, tuple(json.loads(options)), picture, question or 0)
+    return OutboxRow(id_, reply, OutboxState(state), provider, event, at)
+
+
+def owe(db: sqlite3.Connection, reply: Reply, event: int | None, at: float) -> OutboxRow | None:
+    """A message that will be sent; the same key twice is one message (None: it was owed already)."""
+    columns = (reply.key, event, reply.lane, reply.text, dump(list(reply.options)), reply.picture, reply.question or None)
+    found = db.execute(
+        "INSERT INTO outbox (key, event, lane, text, options, picture, question, at, changed)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING RETURNING id",
+        (*columns, at, at),
+    ).fetchone()
+    if found is None:
+        return None
+    db.execute("INSERT INTO line (lane, outbox) VALUES (?, ?)", (reply.lane, found[0]))
+    return OutboxRow(found[0], reply, OutboxState.OWED, "", event, at)
+
+
+def move(db: sqlite3.Connection, outbox: int, state: OutboxState, at: float, *, provider: str = "", why: str = "") -> bool:
+    """Bring a message forward; False where it already is as far or further."""
+    behind = [name for name, rank in RANK.items() if rank < RANK[state]]
+    marks = ", ".join("?" * len(behind))
+    cursor = db.execute(
+        "UPDATE outbox SET state = ?, changed = ?, provider = coalesce(nullif(?, ''), provider), why = ?"
+        f" WHERE id = ? AND state IN ({marks})",
+        (state, at, provider, why, outbox, *behind),
+    )
+    return cursor.rowcount == 1
+
+
+def unsent(db: sqlite3.Connection) -> list[OutboxRow]:
+    """What is owed, or was being sent when a process died; oldest first."""
+    rows = db.execute(f"SELECT {COLUMNS} FROM outbox WHERE state IN ('owed', 'sending') ORDER BY id")
+    return [_row(columns) for columns in rows]
+
+
+def get(db: sqlite3.Connection, outbox: int) -> OutboxRow | None:
+    """One message by its number."""
+    found = db.execute(f"SELECT {COLUMNS} FROM outbox WHERE id = ?", (outbox,)).fetchone()
+    return _row(found) if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a conversation as a page shows it: who said it, the words, and its tick."""
+
+    seq: int
+    mine: bool
+    key: str
+    text: str
+    state: str
+    at: float
+    options: tuple[str, ...] = ()
+    picture: str = ""
+    outbox: int = 0
+    answered: bool = False
+
+
+def conversation(db: sqlite3.Connection, lane: str, *, after: int = 0, before: int = 0, limit: int = 200) -> Sequence[Line]:
+    """Lines of a lane in order: all after a line, else the last `limit` (before a line, for scrolling back)."""
+    bounds = "line.seq > ? ORDER BY line.seq" if after else "line.seq < ? ORDER BY line.seq DESC"
+    mark = after or before or 2**62
+    rows = db.execute(
+        "SELECT line.seq, event.key, event.text, event.state, event.received,"
+        " outbox.key, outbox.text, outbox.state, outbox.at, outbox.options, outbox.picture, outbox.id, question.state"
+        " FROM line LEFT JOIN event ON event.id = line.event LEFT JOIN outbox ON outbox.id = line.outbox"
+        " LEFT JOIN question ON question.id = outbox.question"
+        f" WHERE line.lane = ? AND {bounds} LIMIT ?",
+        (lane, mark, limit),
+    ).fetchall()
+    lines = [_line(row) for row in rows]
+    return lines if after else lines[::-1]
+
+
+def _line(row: tuple[Any, ...]) -> Line:
+    seq, key, text, state, received, out_key, out_text, out_state, at, options, picture, outbox, question = row
+    if key is not None:
+        return Line(seq, True, key, text, state, received)
+    answered = question not in (None, "open")
+    return Line(seq, False, out_key, out_text, out_state, at, tuple(json.loads(options)), picture, outbox, answered)

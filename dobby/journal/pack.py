@@ -1,0 +1,102 @@
+"""Facts to JSON and back, and the hash by which a call is recognised.
+
+It does not know which table a text goes into.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+from dobby.events import Attachment, Call, Event, EventKind, Location, Origin, Role, Source
+from dobby.house.model import Device, Spec
+
+
+def dump(value: Any) -> str:
+    """Canonical JSON: sorted keys, no spaces, people's letters as they are."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def hash_calls(calls: Iterable[Call]) -> str:
+    """What a yes is bound to: SHA-256 over the exact calls, their order included."""
+    text = dump([[call.tool, call.device, dict(call.args)] for call in calls])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def source_json(source: Source) -> str:
+    """The whole chain of who is behind something."""
+    return dump(_source_dict(source))
+
+
+def _source_dict(source: Source) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        name: getattr(source, name) for name in ("person", "role", "bridge", "chat", "origin", "grant") if getattr(source, name)
+    }
+    return row if source.behalf is None else {**row, "behalf": _source_dict(source.behalf)}
+
+
+def load_source(text: str) -> Source:
+    """The chain as it was kept."""
+    return _load_source(json.loads(text))
+
+
+def _load_source(row: dict[str, Any]) -> Source:
+    return Source(
+        person=row.get("person", ""),
+        role=Role(row.get("role", Role.UNKNOWN)),
+        bridge=row.get("bridge", ""),
+        chat=row.get("chat", ""),
+        origin=Origin(row.get("origin", Origin.PERSON)),
+        grant=row.get("grant", ""),
+        behalf=_load_source(row["behalf"]) if "behalf" in row else None,
+    )
+
+
+def body_json(event: Event) -> str:
+    """What of an event has no column of its own; empty fields are left out."""
+    row = asdict(event)
+    kept = ("attachments", "location", "refers", "reaction", "tainted", "sent")
+    return dump({name: row[name] for name in kept if row[name]})
+
+
+def load_event(key: str, kind: str, source: str, text: str, body: str, received: float) -> Event:
+    """An event from its columns."""
+    rest = json.loads(body)
+    place = rest.get("location")
+    return Event(
+        key=key,
+        source=load_source(source),
+        kind=EventKind(kind),
+        text=text,
+        attachments=tuple(Attachment(**row) for row in rest.get("attachments", ())),
+        location=Location(**place) if place else None,
+        refers=rest.get("refers", ""),
+        reaction=rest.get("reaction", ""),
+        tainted=tuple(rest.get("tainted", ())),
+        sent=rest.get("sent", 0.0),
+        received=received,
+    )
+
+
+def call_dict(call: Call) -> dict[str, Any]:
+    """A call inside a larger JSON text."""
+    return {"tool": call.tool, "device": call.device, "args": dict(call.args), "tainted": list(call.tainted)}
+
+
+def load_call(row: dict[str, Any]) -> Call:
+    """A call as it was kept."""
+    return Call(row["tool"], row["device"], row["args"], tuple(row.get("tainted", ())))
+
+
+def device_json(device: Device) -> str:
+    """A device whole, its Specs included."""
+    return dump({**asdict(device), "traits": {name: asdict(spec) for name, spec in device.traits.items()}})
+
+
+def load_device(text: str) -> Device:
+    """A device as it was kept; fields that this Dobby does not know are left out."""
+    row = json.loads(text)
+    traits = {name: Spec(**{**spec, "options": tuple(spec["options"])}) for name, spec in row.pop("traits").items()}
+    known = {name: row[name] for name in Device.__dataclass_fields__ if name in row}
+    return Device(**{**known, "aliases": tuple(row.get("aliases", ())), "traits": traits})

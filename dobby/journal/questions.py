@@ -1,0 +1,96 @@
+"""Questions and what was agreed: who was asked, about exactly which calls, until when, and the answer.
+
+`open → yes | no | chosen | expired | closed`, once. Nothing that a model or a client fills in can carry a yes.
+"""
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dobby.events import Call
+from dobby.journal.pack import call_dict, dump, load_call
+
+COLUMNS = "id, event, kind, person, lane, words, effects, hash, choices, state, asked, expires"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question to one person. `kind` is `approve` (a yes lets `effects` happen) or `choose` (one of `choices`)."""
+
+    id: int
+    event: int
+    kind: str
+    person: str
+    lane: str
+    words: str
+    effects: tuple[int, ...] = ()
+    hash: str = ""
+    choices: tuple[tuple[str, tuple[Call, ...]], ...] = ()
+    state: str = "open"
+    asked: float = 0.0
+    expires: float | None = None
+
+
+def _row(columns: tuple[Any, ...]) -> Question:
+    id_, event, kind, person, lane, words, effects, hash_, choices, state, asked, expires = columns
+    options = tuple((row["label"], tuple(load_call(call) for call in row["calls"])) for row in json.loads(choices))
+    return Question(id_, event, kind, person, lane, words, tuple(json.loads(effects)), hash_, options, state, asked, expires)
+
+
+def ask(db: sqlite3.Connection, question: Question) -> int:
+    """Keep a question before it is put; its number. An older open one to the same person in the same lane is closed."""
+    db.execute(
+        "UPDATE question SET state = 'closed', ended = ? WHERE person = ? AND lane = ? AND kind = 'choose' AND state = 'open'",
+        (question.asked, question.person, question.lane),
+    )
+    choices = [{"label": label, "calls": [call_dict(call) for call in calls]} for label, calls in question.choices]
+    columns = (question.event, question.kind, question.person, question.lane, question.words)
+    cursor = db.execute(
+        "INSERT INTO question (event, kind, person, lane, words, effects, hash, choices, asked)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        (*columns, dump(list(question.effects)), question.hash, dump(choices), question.asked),
+    )
+    number: int = cursor.fetchone()[0]
+    return number
+
+
+def start_clock(db: sqlite3.Connection, question: int, expires: float) -> None:
+    """It was delivered: from here on the person has their time."""
+    db.execute("UPDATE question SET expires = ? WHERE id = ? AND expires IS NULL", (expires, question))
+
+
+def end(db: sqlite3.Connection, question: int, state: str, at: float, answer: str = "") -> bool:
+    """Close a question once; False where it was closed before. Its twins (same effects, other people) close with it."""
+    cursor = db.execute(
+        "UPDATE question SET state = ?, answer = ?, ended = ? WHERE id = ? AND state = 'open'", (state, answer, at, question)
+    )
+    if cursor.rowcount != 1:
+        return False
+    db.execute(
+        "UPDATE question SET state = 'closed', ended = ? WHERE state = 'open' AND kind = 'approve'"
+        " AND (event, effects) = (SELECT event, effects FROM question WHERE id = ?)",
+        (at, question),
+    )
+    return True
+
+
+def open_questions(db: sqlite3.Connection) -> Sequence[Question]:
+    """All that wait for an answer, oldest first."""
+    return [_row(row) for row in db.execute(f"SELECT {COLUMNS} FROM question WHERE state = 'open' ORDER BY id")]
+
+
+def get(db: sqlite3.Connection, question: int) -> Question:
+    """One question by its number."""
+    return _row(db.execute(f"SELECT {COLUMNS} FROM question WHERE id = ?", (question,)).fetchone())
+
+
+def lately_ended(db: sqlite3.Connection, person: str, since: float) -> Question | None:
+    """The last question to a person that ended without their answer: so that a late yes can be told so."""
+    found = db.execute(
+        f"SELECT {COLUMNS} FROM question WHERE person = ? AND state IN ('expired', 'closed') AND ended >= ?"
+        " AND kind = 'approve' ORDER BY id DESC LIMIT 1",
+        (person, since),
+    ).fetchone()
+    return _row(found) if found else None

@@ -1,0 +1,219 @@
+"""One durable SQLite file: one writer thread with group commit; everybody else reads.
+
+Work handed to `write` is committed, and synced to disk, before its result comes back; several waiting works share one
+commit, each in its own savepoint. It does not know what the rows mean. WAL with `synchronous=FULL`: a power cut loses
+no acknowledged row (https://sqlite.org/pragma.html#pragma_synchronous); a single writing connection also keeps clear
+of the WAL-reset race of SQLite before 3.51.3.
+"""
+
+import asyncio
+import errno
+import fcntl
+import logging
+import os
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from dobby.errors import DiskFull, Locked, SchemaTooNew, StoreError
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+Work = Callable[[sqlite3.Connection], T]
+GROUP = 256  # works that share one commit at most
+
+
+@dataclass(slots=True)
+class _Job(Generic[T]):
+    work: Work[T]
+    loop: asyncio.AbstractEventLoop
+    done: "asyncio.Future[T]"
+    result: Any = None
+    error: Exception | None = None
+
+    def settle(self) -> None:
+        """Runs in the loop: hand the result to whoever waits."""
+        if self.done.cancelled():
+            return
+        if self.error is not None:
+            self.done.set_exception(self.error)
+        else:
+            self.done.set_result(self.result)
+
+
+class Store:
+    """A file of rows. `migrations[n]` brings the schema from version n to n + 1; additive ones only."""
+
+    def __init__(self, path: Path | None, migrations: Sequence[str], *, full: bool = True) -> None:
+        """Open or make the file; `None` keeps everything in memory. `full` syncs every commit to disk."""
+        self.path = path
+        self._full = full
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _refuse_newer(path, len(migrations))
+        try:
+            self._writer = self._connect()
+            _migrate(self._writer, path, migrations)
+        except sqlite3.Error as error:
+            raise _named(error, path) from error
+        self._jobs: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
+        self._reader_lock = threading.Lock()
+        self._reader = self._writer if path is None else _reader(path)
+        self._thread = threading.Thread(target=self._keep_writing, name="dobby-store", daemon=True)
+        self._thread.start()
+
+    def _connect(self) -> sqlite3.Connection:
+        name = ":memory:" if self.path is None else str(self.path)
+        db = sqlite3.connect(name, isolation_level=None, check_same_thread=False, timeout=5.0)
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute(f"PRAGMA synchronous={'FULL' if self._full else 'NORMAL'}")
+        db.execute("PRAGMA foreign_keys=ON")
+        return db
+
+    async def write(self, work: Work[T]) -> T:
+        """Run `work(connection)` in the writer's thread; returns once its rows are on the disk.
+
+        :raises DiskFull: there was no room; nothing of this work was kept.
+        :raises StoreError: the file could not be written; nothing of this work was kept.
+        """
+        loop = asyncio.get_running_loop()
+        job: _Job[T] = _Job(work, loop, loop.create_future())
+        self._jobs.put(job)
+        return await job.done
+
+    async def read(self, work: Work[T]) -> T:
+        """Run `work(connection)` on the reading connection, beside the loop; sees all that was committed."""
+        return await asyncio.to_thread(self.look, work)
+
+    def look(self, work: Work[T]) -> T:
+        """Read and wait for it: for threads of one's own and for short looks before the loop runs."""
+        with self._reader_lock:
+            return work(self._reader)
+
+    async def aclose(self) -> None:
+        """Write what is waiting, then close."""
+        self._jobs.put(None)
+        await asyncio.to_thread(self._thread.join)
+        self._writer.close()
+        self._reader.close()
+
+    # The writer's thread
+
+    def _keep_writing(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            jobs = [job]
+            stop = False
+            while len(jobs) < GROUP and not stop:
+                try:
+                    more = self._jobs.get_nowait()
+                except queue.Empty:
+                    break
+                if more is None:
+                    stop = True
+                else:
+                    jobs.append(more)
+            self._commit(jobs)
+            if stop:
+                return
+
+    def _commit(self, jobs: list[_Job[Any]]) -> None:
+        lock = self._reader_lock if self.path is None else threading.Lock()
+        with lock:
+            try:
+                self._writer.execute("BEGIN IMMEDIATE")
+                for job in jobs:
+                    self._try(job)
+                self._writer.execute("COMMIT")
+            except sqlite3.Error as error:
+                _roll_back(self._writer)
+                named = _named(error, self.path)
+                for job in jobs:
+                    job.error = job.error or named
+        for job in jobs:
+            try:
+                job.loop.call_soon_threadsafe(job.settle)
+            except RuntimeError:  # the loop has ended; the rows are kept all the same
+                log.debug("A row was kept after its asker had gone.")
+
+    def _try(self, job: _Job[Any]) -> None:
+        """One work in its own savepoint: what it raises undoes only itself; a sick file undoes all."""
+        self._writer.execute("SAVEPOINT work")
+        try:
+            job.result = job.work(self._writer)
+        except sqlite3.OperationalError:
+            raise
+        except Exception as error:
+            job.error = error
+            self._writer.execute("ROLLBACK TO work")
+        self._writer.execute("RELEASE work")
+
+
+def _roll_back(db: sqlite3.Connection) -> None:
+    if db.in_transaction:
+        try:
+            db.execute("ROLLBACK")
+        except sqlite3.Error:
+            log.exception("Rolling back failed; SQLite undoes it when the file is next opened.")
+
+
+def _reader(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None, check_same_thread=False, timeout=5.0)
+
+
+def _refuse_newer(path: Path, known: int) -> None:
+    """A file of a newer Dobby is not opened for writing at all."""
+    if not path.exists() or path.stat().st_size == 0:
+        return
+    try:
+        db = _reader(path)
+        try:
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+        finally:
+            db.close()
+    except sqlite3.Error as error:
+        raise _named(error, path) from error
+    if version > known:
+        raise SchemaTooNew(
+            f"{path} was written by a newer Dobby (its schema is {version}, this one knows {known}). "
+            "It was left untouched: install the newer Dobby, or restore a backup made by this one."
+        )
+
+
+def _migrate(db: sqlite3.Connection, path: Path | None, migrations: Sequence[str]) -> None:
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    for number, script in enumerate(migrations[version:], version + 1):
+        if path is not None and number > 1:
+            db.execute("VACUUM INTO ?", (str(path.with_suffix(f".before-{number}.db")),))
+        db.executescript(f"BEGIN IMMEDIATE;\n{script}\n;PRAGMA user_version={number};\nCOMMIT;")
+
+
+def _named(error: sqlite3.Error, path: Path | None) -> StoreError:
+    """SQLite's error as ours, in words that say what to do."""
+    code = getattr(error, "sqlite_errorname", "")
+    full = code.startswith("SQLITE_FULL") or code == "SQLITE_IOERR_WRITE" or "disk is full" in str(error)
+    if full:
+        return DiskFull(f"There is no room left on the disk that holds {path}. Free some space; nothing was half-written.")
+    return StoreError(f"{path} could not be used: {error} ({code or 'no code'}).")
+
+
+class FolderLock:
+    """One Dobby per state folder, by an advisory lock on a file in it."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(self._file)
+            if error.errno in (errno.EAGAIN, errno.EACCES):
+                raise Locked(f"Another Dobby is using {folder}. Stop it first, or name another folder with --state.") from error
+            raise
+
+    def release(self) -> None:
+        """Let the next one in."""
+        os.close(self._file)
