@@ -1,0 +1,172 @@
+"""What the butler works with: the rows, the house, the hands, the mind, and what each person last talked about.
+
+Wiring and memory of the day only. It does not know how an event is worked on.
+"""
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass, field
+from datetime import tzinfo
+from typing import Any
+
+from dobby.act import Hands
+from dobby.clock import Clock, local
+from dobby.events import Call, EffectState, Reply, Source
+from dobby.gate import Modes
+from dobby.house.registry import House
+from dobby.journal import household, ledger, outbox
+from dobby.journal.inbox import EventRow
+from dobby.journal.ledger import EffectRow
+from dobby.journal.outbox import OutboxRow
+from dobby.journal.questions import Question
+from dobby.mind.plan import Context, Mind, Outcome
+from dobby.people import People
+from dobby.post import Post
+from dobby.store import Store
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Talk:
+    """What "it", "that" and "undo" mean to one person: it belongs to the person, not to the chat."""
+
+    talked: tuple[str, ...] = ()
+    last: tuple[Call, ...] = ()
+    lane: str = ""
+
+
+@dataclass(slots=True)
+class Desk:
+    """Everything the butler works with; made by the composition root. `levels` are the skills' functions and their levels."""
+
+    store: Store
+    house: House
+    hands: Hands
+    mind: Mind
+    people: People
+    clock: Clock
+    post: Post
+    language: str = "en"
+    units: str = "metric"
+    zone: tzinfo | None = None
+    modes: Modes = field(default_factory=Modes)
+    levels: dict[str, str] = field(default_factory=dict)
+    talks: dict[str, Talk] = field(default_factory=dict)
+    questions: dict[int, Question] = field(default_factory=dict)
+    under_way: dict[int, EffectRow] = field(default_factory=dict)
+    spawn: Callable[[Coroutine[Any, Any, None], str], "asyncio.Task[None] | None"] = lambda work, name: None
+
+    def talk(self, person: str) -> Talk:
+        """What this person and Dobby are talking about."""
+        return self.talks.setdefault(person, Talk())
+
+    def context(self, source: Source, busy: bool = False) -> Context:
+        """What a mind needs to know beside the words."""
+        talk = self.talk(source.person)
+        person = self.people.get(source.person)
+        return Context(
+            person=source.person,
+            role=source.authority,
+            now=local(self.clock.now(), self.zone),
+            here=person.room if person else "",
+            units=self.units_of(source),
+            language=self.language_of(source),
+            talked=talk.talked,
+            last=talk.last,
+            busy=busy,
+        )
+
+    def language_of(self, source: Source) -> str:
+        """The person's own language, else the house's."""
+        person = self.people.get(source.person)
+        return (person.language if person else "") or self.language
+
+    def units_of(self, source: Source) -> str:
+        """The person's own units, else the house's."""
+        person = self.people.get(source.person)
+        return (person.units if person else "") or self.units
+
+    def outcome(self, effect: EffectRow) -> Outcome:
+        """A ledger row as a report wants it: only the traits it was about."""
+        device = self.house.get(effect.call.device)
+        wanted = set(effect.call.args) | set(effect.after)
+        before = {trait: value for trait, value in effect.before.items() if trait in wanted}
+        return Outcome(effect.call, effect.state, device, before, effect.after, effect.echoed, effect.why)
+
+    def people_source(self, question: Question) -> Source:
+        """The asked person as a source, for their language and units."""
+        bridge, _, chat = question.lane.partition("/")
+        return Source(question.person, bridge=bridge, chat=chat)
+
+    def words(self, key: str, source: Source, **facts: object) -> str:
+        """One of Dobby's fixed sentences, in the person's language."""
+        return self.mind.phrase(key, self.language_of(source), **facts)
+
+    def reply(self, db: sqlite3.Connection, row: EventRow, text: str, **more: Any) -> OutboxRow | None:
+        """Owe the one answer to an event; a second one under the same event is not made."""
+        return outbox.owe(db, Reply(f"event:{row.id}", row.lane, text, **more), row.id, self.clock.now())
+
+    def tell(self, db: sqlite3.Connection, key: str, lane: str, text: str, **more: Any) -> OutboxRow | None:
+        """Owe a message that answers no text: an identity of its own, so that it is told once."""
+        return outbox.owe(db, Reply(key, lane, text, **more), None, self.clock.now())
+
+    def owner_lanes(self) -> list[tuple[str, str]]:
+        """(person, lane) of every owner who can be reached: where they last wrote, else their first address."""
+        found = []
+        for owner in self.people.owners:
+            lanes = self.people.lanes(owner.id)
+            lane = self.talk(owner.id).lane or (lanes[0] if lanes else "")
+            if lane:
+                found.append((owner.id, lane))
+        return found
+
+    async def set_modes(self, modes: Modes) -> None:
+        """Switch acting off or on, rehearsing on or off; kept over restarts."""
+
+        def keep(db: sqlite3.Connection) -> None:
+            household.set_setting(db, "hands_off", str(int(modes.hands_off)))
+            household.set_setting(db, "rehearse", str(int(modes.rehearse)))
+
+        await self.store.write(keep)
+        self.modes = modes
+
+    def load_modes(self, db: sqlite3.Connection) -> None:
+        """The switches as they were left."""
+        on = {name: household.setting(db, name) == "1" for name in ("hands_off", "rehearse")}
+        self.modes = Modes(**on)
+
+    # Slow changes
+
+    def follow(self, effects: Iterable[EffectRow], row: EventRow, *, recovering: bool = False) -> None:
+        """Watch what is still under way; a second message comes only if it did not get there."""
+        for effect in effects:
+            if effect.state is EffectState.INTENDED and effect.id not in self.under_way:
+                self.under_way[effect.id] = effect
+                self.spawn(self._watch(effect, row, recovering), f"watch effect {effect.id}")
+
+    async def _watch(self, effect: EffectRow, row: EventRow, recovering: bool) -> None:
+        try:
+            ending = await (self.hands.reconcile(effect) if recovering else self.hands.watch(effect))
+            if ending.state is EffectState.INTENDED:
+                ending = await self.hands.watch(effect)
+        finally:
+            self.under_way.pop(effect.id, None)
+        now = self.clock.now()
+
+        def close(db: sqlite3.Connection) -> OutboxRow | None:
+            if ledger.by_id(db, [effect.id])[0].state is not EffectState.INTENDED:
+                return None
+            ledger.close(db, effect.id, ending.state, after=ending.after, echoed=ending.echoed, why=ending.why, at=now)
+            if ending.state is EffectState.DONE:
+                return None
+            text = self.mind.report(
+                [self.outcome(ledger.by_id(db, [effect.id])[0])],
+                self.language_of(row.event.source),
+                self.units_of(row.event.source),
+            )
+            return self.tell(db, f"effect:{effect.id}:late", row.lane, text)
+
+        self.post.hand_over([await self.store.write(close)])

@@ -1,0 +1,270 @@
+"""One event from its plan to its reply: judge, write down, do, look, answer. Three commits for a plain command.
+
+It does not know lanes or queues, nor how an answer to a question is matched (`answers`).
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from dobby.act import Ending
+from dobby.butler.desk import Desk
+from dobby.events import Call, EffectState, EventState, Origin, Source
+from dobby.gate import Decision, Verdict, decide, question
+from dobby.house.units import quantity
+from dobby.journal import inbox, ledger, questions
+from dobby.journal.inbox import EventRow
+from dobby.journal.ledger import EffectRow
+from dobby.journal.outbox import OutboxRow
+from dobby.journal.pack import hash_calls
+from dobby.journal.questions import Question
+from dobby.mind.plan import Plan
+
+SIDE_BY_SIDE = 8  # devices acted on at once within one errand
+
+
+@dataclass(slots=True)
+class Steer:
+    """How a newer text reaches a running errand: once set, nothing more of it is begun."""
+
+    stopped: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+# Judging and writing down
+
+
+def judge(desk: Desk, call: Call, source: Source) -> Decision:
+    """The gate's verdict on one call, from the house as it is now."""
+    device = desk.house.get(call.device)
+    state = desk.house.state.of(call.device)
+    return decide(call, device, source, state=state, modes=desk.modes, level=desk.levels.get(call.tool, ""))
+
+
+def _effect(desk: Desk, event: int, call: Call, source: Source) -> EffectRow:
+    decision = judge(desk, call, source)
+    states = {Verdict.ALLOW: EffectState.INTENDED, Verdict.ASK: EffectState.ASKED, Verdict.REFUSE: EffectState.REFUSED}
+    state, why = states[decision.verdict], decision.why
+    if desk.modes.rehearse and decision.verdict is not Verdict.REFUSE:
+        state, why = EffectState.REFUSED, "rehearse"
+    before = desk.hands.before(call)
+    class_ = desk.hands.effect_class(call)
+    return EffectRow(0, event, call, class_, decision.risk, state, before, why=why, at=desk.clock.now())
+
+
+def write_plan(db: sqlite3.Connection, desk: Desk, row: EventRow, plan: Plan, origin: Origin = Origin.PERSON) -> dict[str, Any]:
+    """The plan and all its intents as rows: after this commit they may happen. Returns the plan as kept."""
+    source = row.event.source
+    if origin is not Origin.PERSON:
+        source = replace(source, origin=origin, behalf=source)
+    effects = [ledger.write_down(db, _effect(desk, row.id, call, source)) for call in plan.calls]
+    kept = {
+        "say": plan.say,
+        "effects": effects,
+        "topic": list(plan.topic or dict.fromkeys(call.device for call in plan.calls if call.device)),
+        "language": plan.language,
+        "mind": plan.mind,
+        "origin": origin,
+    }
+    inbox.keep_plan(db, row.id, kept)
+    inbox.move(db, row.id, EventState.WORKING)
+    return kept
+
+
+# Doing
+
+
+async def carry_out(desk: Desk, effects: Sequence[EffectRow], steer: Steer, *, recovering: bool = False) -> dict[int, Ending]:
+    """Do what is intended, several devices side by side; a steering text stops what has not begun."""
+    room = asyncio.Semaphore(SIDE_BY_SIDE)
+
+    async def one(effect: EffectRow) -> Ending:
+        async with room:
+            if steer.stopped.is_set():
+                return Ending(EffectState.REFUSED, why="stopped")
+            return await (desk.hands.reconcile(effect) if recovering else desk.hands.perform(effect))
+
+    intended = [effect for effect in effects if effect.state is EffectState.INTENDED]
+    if len(intended) == 1:
+        return {intended[0].id: await one(intended[0])}
+    async with asyncio.TaskGroup() as group:
+        tasks = {effect.id: group.create_task(one(effect)) for effect in intended}
+    return {number: task.result() for number, task in tasks.items()}
+
+
+def close_effects(db: sqlite3.Connection, endings: dict[int, Ending], at: float) -> None:
+    """Outcomes into the ledger; what is still under way stays intended."""
+    for number, ending in endings.items():
+        if ending.state is EffectState.REFUSED:
+            ledger.move(db, number, EffectState.REFUSED, why=ending.why)
+        elif ending.state is not EffectState.INTENDED:
+            ledger.close(db, number, ending.state, after=ending.after, echoed=ending.echoed, why=ending.why, at=at)
+
+
+# Answering
+
+
+def report(desk: Desk, effects: Iterable[EffectRow], source: Source, *, say: str = "", language: str = "") -> str:
+    """What is true of these effects, in words, after what the mind had to say."""
+    outcomes = [desk.outcome(effect) for effect in effects if effect.state is not EffectState.ASKED]
+    told = desk.mind.report(outcomes, language or desk.language_of(source), desk.units_of(source)) if outcomes else ""
+    return " ".join(part for part in (told, say) if part)
+
+
+async def finish(desk: Desk, row: EventRow, kept: dict[str, Any], steer: Steer, *, recovering: bool = False) -> None:
+    """Do what the kept plan intends, and end the event with its reply: one commit for outcomes, reply and end."""
+    rows = await desk.store.read(lambda db: ledger.by_id(db, kept["effects"])) if kept["effects"] else []
+    endings = await carry_out(desk, rows, steer, recovering=recovering)
+    now = desk.clock.now()
+
+    def close(db: sqlite3.Connection) -> tuple[list[EffectRow], list[OutboxRow | None], list[Question]]:
+        close_effects(db, endings, now)
+        effects = _with_under_way(ledger.by_id(db, kept["effects"]), endings)
+        for old, new in kept.get("undoes", ()):
+            ledger.mark_undone(db, [old], new)
+        return effects, *_answer(db, desk, row, kept, effects)
+
+    effects, replies, asked = await desk.store.write(close)
+    remember(desk, row, kept, effects)
+    for question_ in asked:
+        desk.questions[question_.id] = question_
+    desk.post.hand_over(replies)
+    desk.follow(effects, row)
+
+
+def _with_under_way(effects: list[EffectRow], endings: dict[int, Ending]) -> list[EffectRow]:
+    return [
+        replace(effect, after=endings[effect.id].after)
+        if effect.id in endings and effect.state is EffectState.INTENDED
+        else effect
+        for effect in effects
+    ]
+
+
+def _answer(
+    db: sqlite3.Connection, desk: Desk, row: EventRow, kept: dict[str, Any], effects: list[EffectRow]
+) -> tuple[list[OutboxRow | None], list[Question]]:
+    """The reply, the questions, and the event's end."""
+    source = row.event.source
+    text = report(desk, effects, source, say=kept["say"], language=kept["language"])
+    asked = [effect for effect in effects if effect.state is EffectState.ASKED]
+    if asked:
+        return _ask_leave(db, desk, row, asked, text)
+    replies = [desk.reply(db, row, text)] if text else []
+    refused = effects and all(effect.state is EffectState.REFUSED for effect in effects)
+    inbox.move(db, row.id, EventState.REFUSED if refused else EventState.DONE, at=desk.clock.now())
+    return replies, []
+
+
+def _ask_leave(
+    db: sqlite3.Connection, desk: Desk, row: EventRow, asked: list[EffectRow], text: str
+) -> tuple[list[OutboxRow | None], list[Question]]:
+    """An owner is asked, each time: the owner who spoke, else every owner who can be reached."""
+    source = row.event.source
+    owners = desk.owner_lanes()
+    mine = next((lane for person, lane in owners if person == source.person), "")
+    if not owners:
+        for effect in asked:
+            ledger.move(db, effect.id, EffectState.REFUSED, why="no_owner")
+        inbox.move(db, row.id, EventState.REFUSED, why="no_owner", at=desk.clock.now())
+        return [desk.reply(db, row, _join(text, desk.words("no_owner", source)))], []
+    inbox.move(db, row.id, EventState.WAITING)
+    if mine:
+        question_ = _question(db, desk, row, asked, source.person, row.lane)
+        return [_put(db, desk, row, question_, text)], [question_]
+    made = [_question(db, desk, row, asked, person, lane) for person, lane in owners]
+    names = ", ".join(owner.name for owner in desk.people.owners)
+    replies = [desk.reply(db, row, _join(text, desk.words("asked_owner", source, names=names)))]
+    asker = desk.people.get(source.person)
+    for question_ in made:
+        words = desk.words("asks_for", desk.people_source(question_), name=asker.name if asker else "?", question=question_.words)
+        told = desk.tell(
+            db, f"question:{question_.id}", question_.lane, words, options=yes_no(desk, question_), question=question_.id
+        )
+        replies.append(told)
+    return replies, made
+
+
+def _join(*parts: str) -> str:
+    return " ".join(part for part in parts if part)
+
+
+def yes_no(desk: Desk, question_: Question) -> tuple[str, str]:
+    """The two quick replies, in the asked person's language."""
+    source = desk.people_source(question_)
+    return desk.words("yes", source), desk.words("no", source)
+
+
+def _put(db: sqlite3.Connection, desk: Desk, row: EventRow, question_: Question, text: str) -> OutboxRow | None:
+    return desk.reply(db, row, _join(text, question_.words), options=yes_no(desk, question_), question=question_.id)
+
+
+def _question(db: sqlite3.Connection, desk: Desk, row: EventRow, asked: list[EffectRow], person: str, lane: str) -> Question:
+    """A question bound to exactly these calls and this person, its words made from the calls."""
+    language = desk.language_of(Source(person))
+    units = desk.units_of(Source(person))
+    words = " ".join(
+        question(
+            effect.call,
+            desk.house.get(effect.call.device),
+            language,
+            lambda value, unit: quantity(value, unit, units, language),
+            why=effect.why,
+        )
+        for effect in asked
+    )
+    draft = Question(
+        0,
+        row.id,
+        "approve",
+        person,
+        lane,
+        words,
+        effects=tuple(effect.id for effect in asked),
+        hash=hash_calls(effect.call for effect in asked),
+        asked=desk.clock.now(),
+    )
+    return replace(draft, id=questions.ask(db, draft))
+
+
+def ask_which(db: sqlite3.Connection, desk: Desk, row: EventRow, plan: Plan) -> tuple[OutboxRow | None, Question]:
+    """ "Which one?": nothing is done until one is chosen."""
+    choices = tuple((choice.label, choice.calls) for choice in plan.choices)
+    draft = Question(0, row.id, "choose", row.event.source.person, row.lane, plan.say, choices=choices, asked=desk.clock.now())
+    made = replace(draft, id=questions.ask(db, draft))
+    inbox.move(db, row.id, EventState.WAITING)
+    reply = desk.reply(db, row, plan.say, options=tuple(choice.label for choice in plan.choices), question=made.id)
+    return reply, made
+
+
+def remember(desk: Desk, row: EventRow, kept: dict[str, Any], effects: Sequence[EffectRow]) -> None:
+    """What "it" and "that" mean from now on, to this person."""
+    talk = desk.talk(row.event.source.person)
+    talk.lane = row.lane
+    if kept["topic"]:
+        talk.talked = tuple(dict.fromkeys([*kept["topic"], *talk.talked]))[:12]
+    if effects:
+        talk.last = tuple(effect.call for effect in effects)
+
+
+async def work_on(desk: Desk, row: EventRow, plan: Plan, steer: Steer, *, origin: Origin = Origin.PERSON, **more: Any) -> None:
+    """Carry a plan through: a question back, an answer, or acts. `more` goes into the kept plan (`undoes`, …)."""
+    if plan.choices:
+        reply, made = await desk.store.write(lambda db: ask_which(db, desk, row, plan))
+        desk.questions[made.id] = made
+        remember(desk, row, {"topic": list(plan.topic)}, ())
+        desk.post.hand_over([reply])
+        return
+    if not plan.calls:
+        await finish(desk, row, {"say": plan.say, "effects": [], "topic": list(plan.topic), "language": plan.language}, steer)
+        return
+
+    def begin(db: sqlite3.Connection) -> dict[str, Any]:
+        kept = write_plan(db, desk, row, plan, origin)
+        if more.get("undoes"):
+            kept["undoes"] = [[old, new] for old, new in zip(more["undoes"], kept["effects"], strict=True)]
+            inbox.keep_plan(db, row.id, kept)
+        return kept
+
+    await finish(desk, row, await desk.store.write(begin), steer)

@@ -1,0 +1,138 @@
+"""What a person asks of the butler himself: undo, explain, stop, hands off, only tell me.
+
+It does not understand words (`mind`) nor carry anything out itself (`errand`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from dobby.butler.desk import Desk
+from dobby.butler.errand import Steer, report, work_on
+from dobby.clock import local
+from dobby.events import Call, EffectState, Origin, Role, Source, Value
+from dobby.gate import Modes
+from dobby.journal import inbox, ledger
+from dobby.journal.inbox import EventRow
+from dobby.journal.ledger import EffectRow
+from dobby.mind.plan import Choice, Order, Plan
+
+# How a verb is taken back: the traits that go back to what they were, or the opposite verb; others cannot be.
+BACK: dict[str, tuple[str, ...]] = {"play": ("playing",), "clean": ("state",)}
+OPPOSITE = {"next": "previous", "previous": "next", "add": "remove", "remove": "add"}
+
+
+async def carry(desk: Desk, row: EventRow, plan: Plan, steer: Steer) -> None:
+    """Do what the order says and end the event."""
+    if plan.order is Order.UNDO:
+        await _undo(desk, row, plan, steer)
+    elif plan.order is Order.EXPLAIN:
+        await _say(desk, row, plan, await _explain(desk, row.event.source))
+    elif plan.order is Order.STOP:
+        await _stop(desk, row, plan, steer)
+    else:
+        await _switch(desk, row, plan)
+
+
+async def _say(desk: Desk, row: EventRow, plan: Plan, text: str, calls: Sequence[Call] = ()) -> None:
+    await work_on(desk, row, replace(plan, say=text, calls=tuple(calls), order=Order.NONE), Steer())
+
+
+# Undo: what was mine, if it still stands; judged like any other act
+
+
+def reverse(desk: Desk, effect: EffectRow) -> Call | None:
+    """The call that brings back what was before; None where nothing can."""
+    call = effect.call
+    if call.tool == "set":
+        back: dict[str, Value] = {trait: effect.before[trait] for trait in call.args if effect.before.get(trait) is not None}
+        return Call("set", call.device, _only_off(back, effect)) if back else None
+    verb = str(call.args.get("verb", ""))
+    if verb in OPPOSITE:
+        return Call("do", call.device, {**call.args, "verb": OPPOSITE[verb]})
+    traits = [trait for trait in BACK.get(verb, ()) if effect.before.get(trait) is not None]
+    return Call("set", call.device, {trait: effect.before[trait] for trait in traits}) if traits else None
+
+
+def _only_off(back: dict[str, Value], effect: EffectRow) -> dict[str, Value]:
+    """A lamp that was off goes off again; its brightness need not be set for that."""
+    return {"on": False} if effect.before.get("on") is False and effect.call.args.get("on") is not False else back
+
+
+def still_stands(desk: Desk, effect: EffectRow) -> bool:
+    """Is the device still as this effect left it."""
+    device, now = desk.house.get(effect.call.device), desk.house.state.of(effect.call.device)
+    traits = device.traits if device else {}
+    return all(trait not in traits or traits[trait].matches(value, now.get(trait)) for trait, value in effect.after.items())
+
+
+async def _undo(desk: Desk, row: EventRow, plan: Plan, steer: Steer) -> None:
+    source = row.event.source
+    effects = await desk.store.read(lambda db: ledger.last_act(db, source.person))
+    pairs = [(effect, back) for effect in effects if (back := reverse(desk, effect)) is not None]
+    if not pairs:
+        await _say(desk, row, plan, desk.words("undo_cannot" if effects else "undo_nothing", source))
+        return
+    calls = tuple(back for _, back in pairs)
+    moved = [effect for effect, _ in pairs if not still_stands(desk, effect)]
+    if moved:
+        device = desk.house.get(moved[0].call.device)
+        words = desk.words("undo_moved", source, name=device.name if device else "")
+        choices = (Choice(desk.words("yes", source), calls), Choice(desk.words("no", source), ()))
+        await work_on(desk, row, replace(plan, say=words, choices=choices, order=Order.NONE), steer)
+        return
+    undoes = [effect.id for effect, _ in pairs]
+    plan = replace(plan, calls=calls, say="", order=Order.NONE)
+    await work_on(desk, row, plan, steer, origin=Origin.UNDO, undoes=undoes)
+
+
+# Explain: from the ledger, never from a story
+
+
+async def _explain(desk: Desk, source: Source) -> str:
+    effects = await desk.store.read(lambda db: ledger.last_act(db, source.person))
+    if not effects:
+        return desk.words("explain_nothing", source)
+    asked = await desk.store.read(lambda db: inbox.get(db, effects[0].event))
+    at = local(effects[0].at, desk.zone).strftime("%H:%M")
+    return desk.words("explain", source, time=at, said=asked.event.text.strip()[:200], did=report(desk, effects, source))
+
+
+# Stop: what is under way in this conversation
+
+
+async def _stop(desk: Desk, row: EventRow, plan: Plan, steer: Steer) -> None:
+    source = row.event.source
+    mine = list(desk.under_way.values())
+    halts = []
+    for effect in mine:
+        device = desk.house.get(effect.call.device)
+        if device is not None and "stop" in device.verbs:
+            halts.append(Call("do", device.id, {"verb": "stop"}))
+            desk.under_way.pop(effect.id, None)
+            await desk.store.write(lambda db, n=effect.id: ledger.move(db, n, EffectState.FAILED, why="stopped"))  # type: ignore[misc]
+    calls = halts or list(plan.calls)
+    say = plan.say or ("" if calls else desk.words("nothing_to_stop", source))
+    await _say(desk, row, plan, say, calls)
+
+
+# The switches of the first week
+
+SWITCHES = {
+    Order.HANDS_OFF: ("hands_off", True),
+    Order.HANDS_ON: ("hands_off", False),
+    Order.REHEARSE: ("rehearse", True),
+    Order.PERFORM: ("rehearse", False),
+}
+
+
+async def _switch(desk: Desk, row: EventRow, plan: Plan) -> None:
+    """Anybody of the house may stop the hands; only an owner lets them go again."""
+    name, on = SWITCHES[plan.order]
+    source = row.event.source
+    allowed = source.authority is Role.OWNER or (on and source.authority.rank >= Role.ADULT.rank)
+    if not allowed:
+        await _say(desk, row, plan, desk.words("owner_only", source))
+        return
+    modes: Modes = replace(desk.modes, **{name: on})
+    await desk.set_modes(modes)
+    await _say(desk, row, plan, desk.words(plan.order.value, source))

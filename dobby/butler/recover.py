@@ -1,0 +1,69 @@
+"""After a restart: which rows are owed what, and taking them up again without doing anything twice.
+
+A row that was under way when the process died is begun with its attempt counted first; one that was begun three times
+is parked. It does not know how a lane serves its rows.
+"""
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import replace
+
+from dobby.butler.desk import Desk
+from dobby.events import EventState
+from dobby.journal import inbox, ledger
+from dobby.journal.inbox import EventRow
+from dobby.journal.outbox import OutboxRow
+
+log = logging.getLogger(__name__)
+ATTEMPTS = 3
+
+
+def heads(rows: Sequence[EventRow]) -> list[EventRow]:
+    """What may have been under way: begun rows, and the first received one of each lane."""
+    first: dict[str, EventRow] = {}
+    for row in rows:
+        if row.state is EventState.RECEIVED:
+            first.setdefault(row.lane, row)
+    return [row for row in rows if row.state is EventState.WORKING or first.get(row.lane) is row]
+
+
+async def begin_again(desk: Desk, row: EventRow) -> EventRow | None:
+    """Count the attempt, then hand the row out; None where it was parked instead."""
+    if row.attempts >= ATTEMPTS:
+        await park(desk, row)
+        return None
+
+    def count(db: sqlite3.Connection) -> None:
+        inbox.count_attempt(db, row.id)
+
+    await desk.store.write(count)
+    return replace(row, state=EventState.WORKING, attempts=row.attempts + 1)
+
+
+async def park(desk: Desk, row: EventRow) -> None:
+    """Put a row aside that stopped the process again and again; its sender and the owners hear once."""
+    log.error("Event %d was begun %d times and never ended; it is parked", row.id, row.attempts)
+    source = row.event.source
+
+    def move(db: sqlite3.Connection) -> list[OutboxRow | None]:
+        inbox.move(db, row.id, EventState.PARKED, why="poison", at=desk.clock.now())
+        told = [desk.reply(db, row, desk.words("parked", source))]
+        for person, lane in desk.owner_lanes():
+            if lane != row.lane:
+                words = desk.words("parked_owner", replace(source, person=person), number=row.id)
+                told.append(desk.tell(db, f"parked:{row.id}:{person}", lane, words))
+        return told
+
+    desk.post.hand_over(await desk.store.write(move))
+
+
+async def follow_again(desk: Desk, plans: Sequence[EventRow]) -> None:
+    """Slow changes that had been told as under way: look, and follow them to their end."""
+    owned = {number for row in plans for number in (row.plan or {}).get("effects", ())}
+    for effect in await desk.store.read(ledger.unfinished):
+        if effect.id not in owned:
+            row = await desk.store.read(lambda db, n=effect.event: inbox.get(db, n))  # type: ignore[misc]
+            desk.follow([effect], row, recovering=True)
+    await asyncio.sleep(0)
