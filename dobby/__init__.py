@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from dobby.skill.driver import Vault as Vault
     from dobby.skill.home import Home as Home
     from dobby.skill.tool import act as act
+    from dobby.skill.tool import device as device
     from dobby.skill.tool import guarded as guarded
     from dobby.skill.tool import read as read
 
@@ -40,7 +41,7 @@ _WHERE = {
     "dobby.house.model": ("Device", "Spec"),
     "dobby.skill.driver": ("Ask", "Driver", "Finding", "Pool", "Sign", "Vault"),
     "dobby.skill.home": ("Home",),
-    "dobby.skill.tool": ("act", "guarded", "read"),
+    "dobby.skill.tool": ("act", "device", "guarded", "read"),
 }
 _HOME_OF = {name: module for module, names in _WHERE.items() for name in names}
 

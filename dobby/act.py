@@ -101,7 +101,7 @@ class Hands:
         """Do what the row says and look. Never raises for a device's fault: an ending says what is known."""
         call = effect.call
         if call.tool in self._tools:
-            return await self._run_tool(call)
+            return await self.run_tool(call)
         device = self._house.get(call.device)
         driver = self._drivers.get(device.driver) if device else None
         if device is None or driver is None:
@@ -129,7 +129,8 @@ class Hands:
             args = {name: value for name, value in call.args.items() if name != "verb"}
             await driver.do(device, str(call.args["verb"]), **args)
 
-    async def _run_tool(self, call: Call) -> Ending:
+    async def run_tool(self, call: Call) -> Ending:
+        """Run a skill's function; its answer is the ending's `says`."""
         try:
             text = await self._tools[call.tool](call)
         except DobbyError as error:

@@ -6,6 +6,7 @@ It does not know lanes or queues, nor how an answer to a question is matched (`a
 import asyncio
 import sqlite3
 from collections.abc import Iterable, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -23,6 +24,10 @@ from dobby.journal.questions import Question
 from dobby.mind.plan import Plan
 
 SIDE_BY_SIDE = 8  # devices acted on at once within one errand
+
+
+CURRENT: ContextVar[EventRow | None] = ContextVar("event", default=None)
+"""The event on whose behalf this task runs: what a skill changes belongs to it."""
 
 
 @dataclass(slots=True)
@@ -114,6 +119,7 @@ def report(desk: Desk, effects: Iterable[EffectRow], source: Source, *, say: str
 
 async def finish(desk: Desk, row: EventRow, kept: dict[str, Any], steer: Steer, *, recovering: bool = False) -> None:
     """Do what the kept plan intends, and end the event with its reply: one commit for outcomes, reply and end."""
+    CURRENT.set(row)
     rows = await desk.store.read(lambda db: ledger.by_id(db, kept["effects"])) if kept["effects"] else []
     endings = await carry_out(desk, rows, steer, recovering=recovering)
     now = desk.clock.now()
@@ -248,8 +254,20 @@ def remember(desk: Desk, row: EventRow, kept: dict[str, Any], effects: Sequence[
         talk.last = tuple(effect.call for effect in effects)
 
 
+async def _look_first(desk: Desk, row: EventRow, plan: Plan) -> Plan:
+    """Skills' functions that only look are called at once: reads leave no rows."""
+    reads = [call for call in plan.calls if desk.levels.get(call.tool) == "read" and row.event.source.authority.rank]
+    if not reads:
+        return plan
+    endings = [await desk.hands.run_tool(call) for call in reads]
+    said = [str(ending.after.get("says") or ending.why) for ending in endings]
+    rest = tuple(call for call in plan.calls if call not in reads)
+    return replace(plan, calls=rest, say=" ".join(part for part in (*said, plan.say) if part))
+
+
 async def work_on(desk: Desk, row: EventRow, plan: Plan, steer: Steer, *, origin: Origin = Origin.PERSON, **more: Any) -> None:
     """Carry a plan through: a question back, an answer, or acts. `more` goes into the kept plan (`undoes`, …)."""
+    plan = await _look_first(desk, row, plan)
     if plan.choices:
         reply, made = await desk.store.write(lambda db: ask_which(db, desk, row, plan))
         desk.questions[made.id] = made

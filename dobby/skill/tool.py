@@ -1,16 +1,22 @@
 """The decorators of a skill's functions: a signature is a schema, the decorator's name is the level.
 
-`@read` looks, `@act` does what can be undone, `@guarded` asks an owner each time. It does not know who may call.
+`@read` looks, `@act` does what can be undone, `@guarded` asks an owner each time; `@device` opens what other functions
+are handed by name. It does not know who may call.
 """
 
-from collections.abc import Callable, Sequence
+import inspect
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, overload
 
+from dobby.errors import Refused, SkillError
+
 Level = Literal["read", "act", "guarded"]
+LEVELS: tuple[Level, ...] = ("read", "act", "guarded")
 F = TypeVar("F", bound=Callable[..., Any])
 
 MARK = "__dobby_tool__"
+OPENER = "__dobby_device__"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +48,60 @@ def _decorator(level: Level) -> Any:
 read = _decorator("read")
 act = _decorator("act")
 guarded = _decorator("guarded")
+
+
+def device(opener: F) -> F:
+    """Mark an async generator that opens something for one call and closes it after: `yield` hands it to the functions
+    that have a parameter of its name. Its own parameters come from the skill's table in `dobby.toml`."""
+    setattr(opener, OPENER, True)
+    return opener
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """One function of a skill, ready to be called: its name (`kettle.boil`), level, schema and what it is handed."""
+
+    name: str
+    level: Level
+    description: str
+    schema: Mapping[str, Any]
+    says: tuple[str, ...]
+    function: Callable[..., Awaitable[Any]]
+    given: tuple[str, ...]
+    _model: Any
+
+    def check(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments, validated and converted.
+
+        :raises Refused: they do not fit the schema; says which and why.
+        """
+        from pydantic import ValidationError
+
+        try:
+            model = self._model.model_validate(dict(args))
+        except ValidationError as error:
+            faults = "; ".join(f"{'.'.join(map(str, row['loc']))}: {row['msg']}" for row in error.errors())
+            raise Refused(f"{self.name} cannot be called so: {faults}") from error
+        return {name: getattr(model, name) for name in self._model.model_fields}
+
+
+def make_tool(skill: str, function: Callable[..., Any], openers: Sequence[str]) -> Tool:
+    """A decorated function as a tool: pydantic makes the schema of what is not injected (`home`, openers)."""
+    from pydantic import ConfigDict, create_model
+
+    mark: Mark = getattr(function, MARK)
+    name = f"{skill}.{function.__name__}"
+    description = inspect.getdoc(function)
+    if not description:
+        raise SkillError(f"{name} has no docstring; it is what the mind reads.")
+    if not inspect.iscoroutinefunction(function):
+        raise SkillError(f"{name} must be `async def`, so that it cannot hold up the house.")
+    parameters = inspect.signature(function, eval_str=True).parameters
+    given = tuple(p for p in parameters if p == "home" or p in openers)
+    shape = {
+        p: (row.annotation if row.annotation is not row.empty else str, ... if row.default is row.empty else row.default)
+        for p, row in parameters.items()
+        if p not in given
+    }
+    model = create_model(name.replace(".", "_"), __config__=ConfigDict(extra="forbid"), **shape)  # type: ignore[call-overload]
+    return Tool(name, mark.level, description, model.model_json_schema(), mark.says, function, given, model)

@@ -1,0 +1,135 @@
+"""Runs skills' functions for an errand, and is the narrow home they see: what they change goes through the gate as rows.
+
+It does not know how a skill is loaded.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+from dobby.act import Ending
+from dobby.butler.desk import Desk
+from dobby.butler.errand import CURRENT
+from dobby.errors import Refused
+from dobby.events import Call, EffectState, Origin, State, Value
+from dobby.gate import Verdict, decide
+from dobby.house.model import Device
+from dobby.journal import ledger
+from dobby.journal.inbox import EventRow
+from dobby.journal.ledger import EffectRow
+from dobby.skill.driver import Vault
+from dobby.skill.load import Skill
+from dobby.skill.tool import Tool
+
+TOOL_SECONDS = 60.0
+
+
+class Toolbox:
+    """Every skill's functions by name; reloading a skill changes it in place."""
+
+    def __init__(self, settings: Mapping[str, Mapping[str, Any]], vault: Callable[[str], Vault]) -> None:
+        self.skills: dict[str, Skill] = {}
+        self.desk: Desk | None = None
+        self._settings = settings
+        self._vault = vault
+
+    def tool(self, name: str) -> Tool | None:
+        """A function by its full name, `skill.function`."""
+        skill = self.skills.get(name.partition(".")[0])
+        return skill.tools.get(name) if skill else None
+
+    async def run(self, call: Call) -> str:
+        """Call a skill's function with what it is handed; its answer as text.
+
+        :raises Refused: there is no such function, or the arguments do not fit.
+        """
+        tool = self.tool(call.tool)
+        if tool is None:
+            raise Refused(f"There is no {call.tool}.")
+        skill = self.skills[call.tool.partition(".")[0]]
+        args = tool.check(call.args)
+        async with asyncio.timeout(TOOL_SECONDS), AsyncExitStack() as stack:
+            for name in tool.given:
+                args[name] = self._home(skill) if name == "home" else await stack.enter_async_context(self._open(skill, name))
+            said = await tool.function(**args)
+        return "" if said is None else str(said)
+
+    @asynccontextmanager
+    async def _open(self, skill: Skill, name: str) -> AsyncIterator[Any]:
+        async with asynccontextmanager(skill.openers[name])(**self._settings.get(skill.name, {})) as opened:
+            yield opened
+
+    def _home(self, skill: Skill) -> "NarrowHome":
+        assert self.desk is not None
+        return NarrowHome(self.desk, skill, self._vault(skill.name))
+
+
+class NarrowHome:
+    """The home as one skill sees it (`dobby.Home`)."""
+
+    def __init__(self, desk: Desk, skill: Skill, vault: Vault) -> None:
+        self._desk = desk
+        self._skill = skill
+        self.vault = vault
+
+    def find(self, name: str = "", *, kind: str = "", room: str = "") -> Sequence[Device]:
+        """Devices by name, kind or room, as far as named."""
+        want = name.casefold()
+        return [
+            device
+            for device in self._desk.house
+            if (not want or want in {device.id, *(alias.casefold() for alias in (device.name, *device.aliases))})
+            and (not kind or device.kind == kind)
+            and (not room or device.room.casefold() == room.casefold())
+        ]
+
+    def state(self, device: Device | str) -> State:
+        """What a device is now."""
+        return self._desk.house.state.of(_id(device))
+
+    async def set(self, device: Device | str, **wanted: Value) -> str:
+        """Make traits so, through the gate."""
+        return await self._act(Call("set", _id(device), wanted))
+
+    async def do(self, device: Device | str, verb: str, **args: Value) -> str:
+        """Carry out a verb, through the gate."""
+        return await self._act(Call("do", _id(device), {"verb": verb, **args}))
+
+    async def _act(self, call: Call) -> str:
+        desk, row = self._desk, CURRENT.get()
+        if row is None:
+            raise Refused("A skill acts only while it is asked to.")
+        source = replace(row.event.source, origin=Origin.SKILL, behalf=row.event.source)
+        device = desk.house.get(call.device)
+        decision = decide(call, device, source, state=desk.house.state.of(call.device), modes=desk.modes)
+        allowed = decision.verdict is Verdict.ALLOW and not desk.modes.rehearse
+        state = EffectState.INTENDED if allowed else EffectState.REFUSED
+        before, class_ = desk.hands.before(call), desk.hands.effect_class(call)
+        draft = EffectRow(0, row.id, call, class_, decision.risk, state, before, why=decision.why, at=desk.clock.now())
+        effect = replace(draft, id=await desk.store.write(lambda db: ledger.write_down(db, draft)))
+        if not allowed:
+            name = device.name if device else call.device
+            raise Refused(f"{self._skill.name} may not do that to {name} by itself; ask for it directly.")
+        return await self._perform(effect, row)
+
+    async def _perform(self, effect: EffectRow, row: EventRow) -> str:
+        desk = self._desk
+        ending: Ending = await desk.hands.perform(effect)
+
+        def close(db: sqlite3.Connection) -> EffectRow:
+            if ending.state is not EffectState.INTENDED:
+                now = desk.clock.now()
+                ledger.close(db, effect.id, ending.state, after=ending.after, echoed=ending.echoed, why=ending.why, at=now)
+            return ledger.by_id(db, [effect.id])[0]
+
+        closed = await desk.store.write(close)
+        desk.follow([closed], row)
+        source = row.event.source
+        return desk.mind.report([desk.outcome(closed)], desk.language_of(source), desk.units_of(source))
+
+
+def _id(device: Device | str) -> str:
+    return device if isinstance(device, str) else device.id

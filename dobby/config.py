@@ -1,0 +1,161 @@
+"""`dobby.toml` as frozen facts: ports, paths, secrets' places, limits. Dobby reads it and never writes it.
+
+An unknown key is an error that names the nearest one. Names, rooms and people are not here: they are said in words.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, get_args, get_origin, get_type_hints
+from zoneinfo import ZoneInfo
+
+from dobby.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class HouseConfig:
+    """What holds for everybody who said nothing else. `units` is `metric` or `us`; `time_zone` an IANA name."""
+
+    language: str = "en"
+    units: str = "metric"
+    time_zone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerConfig:
+    """The first owner, made at the first start."""
+
+    name: str = "Owner"
+
+
+@dataclass(frozen=True, slots=True)
+class WebConfig:
+    """The chat page. Beyond loopback only by an explicit `host`; `hosts` are the names it may be called by."""
+
+    on: bool = True
+    host: str = "127.0.0.1"
+    port: int = 8321
+    hosts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DiscoveryConfig:
+    """Looking around on the network; `interfaces` are addresses of this machine, empty for all of them."""
+
+    on: bool = True
+    interfaces: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SkillsConfig:
+    """Where skills are, which are off, levels made stricter (`"kettle.boil" = "guarded"`), and each skill's own table."""
+
+    folders: tuple[str, ...] = ()
+    off: tuple[str, ...] = ()
+    levels: Mapping[str, str] = field(default_factory=dict)
+    own: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The whole file."""
+
+    house: HouseConfig = HouseConfig()
+    owner: OwnerConfig = OwnerConfig()
+    web: WebConfig = WebConfig()
+    discovery: DiscoveryConfig = DiscoveryConfig()
+    skills: SkillsConfig = SkillsConfig()
+
+    @property
+    def zone(self) -> ZoneInfo | None:
+        """The house's time zone; None is the machine's."""
+        return ZoneInfo(self.house.time_zone) if self.house.time_zone else None
+
+
+def read_config(path: Path | None) -> Config:
+    """The file as facts; no file is all defaults.
+
+    :raises ConfigError: it cannot be read, or says something unknown; names the nearest key.
+    """
+    if path is None or not path.is_file():
+        return Config()
+    try:
+        table = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
+    return parse_config(table, str(path))
+
+
+def parse_config(table: Mapping[str, Any], where: str = "dobby.toml") -> Config:
+    """A parsed file as facts."""
+    table = dict(table)
+    if isinstance(skills := table.get("skills"), dict):
+        table["skills"] = {name: value for name, value in skills.items() if not _is_own(name, value)}
+        table["skills"]["own"] = {name: value for name, value in skills.items() if _is_own(name, value)}
+    config: Config = _fill(Config, table, where, "")
+    _check(config, where)
+    return config
+
+
+def _is_own(name: str, value: Any) -> bool:
+    return isinstance(value, dict) and name != "levels"
+
+
+def _check(config: Config, where: str) -> None:
+    if config.house.units not in ("metric", "us"):
+        raise ConfigError(f'{where}: house.units is "{config.house.units}"; it can be "metric" or "us".')
+    for tool, level in config.skills.levels.items():
+        if level not in ("read", "act", "guarded"):
+            raise ConfigError(f'{where}: skills.levels."{tool}" is "{level}"; it can be "read", "act" or "guarded".')
+    try:
+        _ = config.zone
+    except (KeyError, ValueError, OSError) as error:
+        raise ConfigError(
+            f'{where}: house.time_zone "{config.house.time_zone}" is not known; say it like "Europe/Berlin".'
+        ) from error
+
+
+def _fill(kind: Any, table: Any, where: str, path: str) -> Any:
+    """A dataclass from a table, field by field."""
+    if not isinstance(table, Mapping):
+        raise ConfigError(f"{where}: {path or 'the file'} must be a table.")
+    hints = get_type_hints(kind)
+    known = [row.name for row in fields(kind)]
+    for key in table:
+        if key not in known:
+            near = get_close_matches(key, known, 1, 0.5)
+            hint = f" Did you mean {near[0]!r}?" if near else f" Known are {', '.join(known)}."
+            raise ConfigError(f"{where}: {_dot(path, key)} is not known.{hint}")
+    given = {key: _value(hints[key], value, where, _dot(path, key)) for key, value in table.items()}
+    for row in fields(kind):
+        if row.name not in given and row.default is MISSING and row.default_factory is MISSING:
+            raise ConfigError(f"{where}: {_dot(path, row.name)} is missing.")
+    return kind(**given)
+
+
+def _dot(path: str, key: str) -> str:
+    return f"{path}.{key}" if path else key
+
+
+def _value(kind: Any, value: Any, where: str, path: str) -> Any:
+    if is_dataclass(kind):
+        return _fill(kind, value, where, path)
+    plain = get_origin(kind) or kind
+    if plain is tuple:
+        item = get_args(kind)[0]
+        if not isinstance(value, list) or not all(isinstance(one, item) for one in value):
+            raise ConfigError(f"{where}: {path} must be a list of {_NAMES.get(item, item.__name__)}.")
+        return tuple(value)
+    if plain is Mapping:
+        if not isinstance(value, dict):
+            raise ConfigError(f"{where}: {path} must be a table.")
+        return MappingProxyType(value)
+    if not isinstance(value, plain) or (plain is int and isinstance(value, bool)):
+        raise ConfigError(f"{where}: {path} must be {_NAMES.get(plain, plain.__name__)}, not {value!r}.")
+    return value
+
+
+_NAMES = {str: "a text", int: "a whole number", bool: "true or false", float: "a number"}

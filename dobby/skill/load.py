@@ -1,0 +1,136 @@
+"""A folder becomes a Skill: its front matter checked, its functions found, its driver at hand.
+
+A broken folder is named in words and never stops the others. It does not know what the skills do, nor who runs them.
+"""
+
+import importlib.util
+import logging
+import sys
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import yaml
+
+from dobby.errors import SkillError
+from dobby.skill.driver import Driver
+from dobby.skill.tool import LEVELS, MARK, OPENER, Level, Tool, make_tool
+
+log = logging.getLogger(__name__)
+NAME_MOST, DESCRIPTION_MOST = 64, 1024  # characters; https://agentskills.io/specification
+
+
+@dataclass(frozen=True, slots=True)
+class Skill:
+    """One folder: what it is for (`SKILL.md`), its functions, its device openers, its driver if it has one."""
+
+    name: str
+    folder: Path
+    description: str
+    body: str
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    tools: Mapping[str, Tool] = field(default_factory=dict)
+    openers: Mapping[str, Callable[..., AsyncIterator[Any]]] = field(default_factory=dict)
+    driver: Callable[[], Driver] | None = None
+    stamp: tuple[tuple[str, int], ...] = ()
+
+
+def load_skill(folder: Path) -> Skill:
+    """Read a folder; the module runs under a name of its own, `dobby_skill_NAME`.
+
+    :raises SkillError: what is wrong with it, in words.
+    """
+    name = folder.name
+    front, body = _front_matter(folder)
+    stamp = fingerprint(folder)
+    module = _module(name, folder) if (folder / "skill.py").is_file() else None
+    members = vars(module) if module else {}
+    openers = {key: value for key, value in members.items() if getattr(value, OPENER, False)}
+    try:
+        tools = [make_tool(name, value, list(openers)) for value in members.values() if hasattr(value, MARK)]
+    except (TypeError, NameError) as error:
+        raise SkillError(f"The skill {name} has a function that cannot be read: {error}") from error
+    return Skill(
+        name=name,
+        folder=folder,
+        description=front["description"],
+        body=body,
+        metadata=front.get("metadata") or {},
+        tools={tool.name: tool for tool in tools},
+        openers=openers,
+        driver=members.get("driver"),
+        stamp=stamp,
+    )
+
+
+def load_skills(folders: Iterable[Path], off: Iterable[str] = ()) -> tuple[dict[str, Skill], dict[str, str]]:
+    """All skills of several folders (the first of a name wins), and for each broken one what is wrong."""
+    skills: dict[str, Skill] = {}
+    broken: dict[str, str] = {}
+    for folder in find_skills(folders):
+        if folder.name in off or folder.name in skills or folder.name in broken:
+            continue
+        try:
+            skills[folder.name] = load_skill(folder)
+        except SkillError as error:
+            broken[folder.name] = str(error)
+            log.warning("%s", error)
+    return skills, broken
+
+
+def find_skills(folders: Iterable[Path]) -> list[Path]:
+    """Every folder that holds a `SKILL.md`."""
+    return [path.parent for folder in folders for path in sorted(folder.glob("*/SKILL.md"))]
+
+
+def fingerprint(folder: Path) -> tuple[tuple[str, int], ...]:
+    """Which files a skill has and when each last changed: enough to see that it did."""
+    files = sorted(path for path in folder.iterdir() if path.suffix in (".py", ".md", ".toml", ".yaml"))
+    return tuple((path.name, path.stat().st_mtime_ns) for path in files)
+
+
+def tighten(level: Level, wanted: str) -> Level:
+    """The stricter of a skill's own level and the config's: it may be tightened, never loosened."""
+    return max(level, wanted, key=LEVELS.index)  # type: ignore[arg-type]
+
+
+def _front_matter(folder: Path) -> tuple[dict[str, Any], str]:
+    name = folder.name
+    try:
+        text = (folder / "SKILL.md").read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SkillError(f"The skill {name} has no readable SKILL.md: {error}") from error
+    parts = text.split("---\n", 2)
+    if len(parts) != 3 or parts[0].strip():
+        raise SkillError(f"The skill {name}: SKILL.md must begin with front matter between two lines of `---`.")
+    try:
+        front = yaml.safe_load(parts[1])
+    except yaml.YAMLError as error:
+        raise SkillError(f"The skill {name}: SKILL.md's front matter is not YAML: {error}") from error
+    if not isinstance(front, dict) or front.get("name") != name or len(name) > NAME_MOST:
+        raise SkillError(f"The skill {name}: `name` in SKILL.md must be {name!r}, like its folder.")
+    description = front.get("description")
+    if not isinstance(description, str) or not 0 < len(description) <= DESCRIPTION_MOST:
+        raise SkillError(f"The skill {name}: SKILL.md needs a `description` of at most {DESCRIPTION_MOST} characters.")
+    return front, parts[2].strip()
+
+
+def _module(name: str, folder: Path) -> ModuleType:
+    """Run `skill.py` as the package `dobby_skill_NAME`; the one loaded before stays if this one fails."""
+    package = f"dobby_skill_{name.replace('-', '_')}"
+    old = {key: sys.modules.pop(key) for key in list(sys.modules) if key == package or key.startswith(package + ".")}
+    spec = importlib.util.spec_from_file_location(package, folder / "skill.py", submodule_search_locations=[str(folder)])
+    if spec is None or spec.loader is None:
+        raise SkillError(f"The skill {name} cannot be loaded.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[package] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # somebody else's code: whatever it throws is its own fault
+        for key in [key for key in sys.modules if key == package or key.startswith(package + ".")]:
+            del sys.modules[key]
+        sys.modules.update(old)
+        raise SkillError(f"The skill {name} does not load: {type(error).__name__}: {error}") from error
+    return module

@@ -1,0 +1,63 @@
+"""Secrets in one file that only Dobby may read; each skill sees its own part.
+
+It does not know what a secret opens. Nothing of it is ever logged, shown or put into a row.
+"""
+
+import asyncio
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+
+class VaultFile:
+    """`vault.json` in the state folder, mode 0600, replaced whole and synced at each change."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = asyncio.Lock()
+        self._secrets: dict[str, dict[str, str]] = json.loads(path.read_text("utf-8")) if path.exists() else {}
+
+    def part(self, skill: str) -> "Part":
+        """One skill's own secrets."""
+        return Part(self, skill)
+
+    def of(self, skill: str) -> Mapping[str, str]:
+        """What is kept for a skill."""
+        return self._secrets.get(skill, {})
+
+    async def keep(self, skill: str, name: str, secret: str) -> None:
+        """Keep a secret; it is on the disk when this returns."""
+        async with self._lock:
+            self._secrets.setdefault(skill, {})[name] = secret
+            await asyncio.to_thread(self._write, json.dumps(self._secrets))
+
+    def _write(self, text: str) -> None:
+        draft = self._path.with_suffix(".new")
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(self._path)
+        folder = os.open(self._path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+class Part:
+    """What a skill sees of the vault: its own secrets, by name."""
+
+    def __init__(self, vault: VaultFile, skill: str) -> None:
+        self._vault = vault
+        self._skill = skill
+
+    def get(self, name: str) -> str | None:
+        """A secret kept before."""
+        return self._vault.of(self._skill).get(name)
+
+    async def put(self, name: str, secret: str) -> None:
+        """Keep a secret over restarts."""
+        await self._vault.keep(self._skill, name, secret)
