@@ -61,6 +61,7 @@ class Store:
         except sqlite3.Error as error:
             raise _named(error, path) from error
         self._jobs: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
+        self._listeners: dict[Callable[[], None], asyncio.AbstractEventLoop] = {}
         self._reader_lock = threading.Lock()
         self._reader = self._writer if path is None else _reader(path)
         self._thread = threading.Thread(target=self._keep_writing, name="dobby-store", daemon=True)
@@ -93,6 +94,14 @@ class Store:
         """Read and wait for it: for threads of one's own and for short looks before the loop runs."""
         with self._reader_lock:
             return work(self._reader)
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Call `listener` in this loop after every commit: rows have changed, look if they concern you."""
+        self._listeners[listener] = asyncio.get_running_loop()
+
+    def unlisten(self, listener: Callable[[], None]) -> None:
+        """No more calls."""
+        self._listeners.pop(listener, None)
 
     async def aclose(self) -> None:
         """Write what is waiting, then close."""
@@ -134,10 +143,9 @@ class Store:
                 for job in jobs:
                     job.error = job.error or named
         for job in jobs:
-            try:
-                job.loop.call_soon_threadsafe(job.settle)
-            except RuntimeError:  # the loop has ended; the rows are kept all the same
-                log.debug("A row was kept after its asker had gone.")
+            _call(job.loop, job.settle)
+        for listener, loop in list(self._listeners.items()):
+            _call(loop, listener)
 
     def _try(self, job: _Job[Any]) -> None:
         """One work in its own savepoint: what it raises undoes only itself; a sick file undoes all."""
@@ -150,6 +158,13 @@ class Store:
             job.error = error
             self._writer.execute("ROLLBACK TO work")
         self._writer.execute("RELEASE work")
+
+
+def _call(loop: asyncio.AbstractEventLoop, tell: Callable[[], None]) -> None:
+    try:
+        loop.call_soon_threadsafe(tell)
+    except RuntimeError:  # the loop has ended; the rows are kept all the same
+        log.debug("A row was kept after its asker had gone.")
 
 
 def _roll_back(db: sqlite3.Connection) -> None:
