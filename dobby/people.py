@@ -123,6 +123,11 @@ class People:
 
         return self._people.get(await self._store.read(look))
 
+    async def end_session(self, session: str) -> None:
+        """Log out here, and nowhere else."""
+        hashed = _hash(session)
+        await self._store.write(lambda db: db.execute("DELETE FROM login WHERE hash = ? AND kind = 'session'", (hashed,)))
+
     async def end_sessions(self, person: str) -> None:
         """A lost phone: every session and unused code of this person ends now."""
         await self._store.write(lambda db: db.execute("DELETE FROM login WHERE person = ?", (person,)))
