@@ -74,7 +74,7 @@ def get(db: sqlite3.Connection, outbox: int) -> OutboxRow | None:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a conversation as a page shows it: who said it, the words, and its tick."""
+    """One line of a conversation as a page shows it: who said it, the words, where it stands, what came of it (`effects`)."""
 
     seq: int
     mine: bool
@@ -86,6 +86,7 @@ class Line:
     picture: str = ""
     outbox: int = 0
     answered: bool = False
+    effects: frozenset[str] = frozenset()
 
 
 def conversation(db: sqlite3.Connection, lane: str, *, after: int = 0, before: int = 0, limit: int = 200) -> Sequence[Line]:
@@ -94,7 +95,8 @@ def conversation(db: sqlite3.Connection, lane: str, *, after: int = 0, before: i
     mark = after or before or 2**62
     rows = db.execute(
         "SELECT line.seq, event.key, event.text, event.state, event.received,"
-        " outbox.key, outbox.text, outbox.state, outbox.at, outbox.options, outbox.picture, outbox.id, question.state"
+        " outbox.key, outbox.text, outbox.state, outbox.at, outbox.options, outbox.picture, outbox.id, question.state,"
+        " (SELECT group_concat(DISTINCT effect.state) FROM effect WHERE effect.event = line.event)"
         " FROM line LEFT JOIN event ON event.id = line.event LEFT JOIN outbox ON outbox.id = line.outbox"
         " LEFT JOIN question ON question.id = outbox.question"
         f" WHERE line.lane = ? AND {bounds} LIMIT ?",
@@ -105,8 +107,8 @@ def conversation(db: sqlite3.Connection, lane: str, *, after: int = 0, before: i
 
 
 def _line(row: tuple[Any, ...]) -> Line:
-    seq, key, text, state, received, out_key, out_text, out_state, at, options, picture, outbox, question = row
+    seq, key, text, state, received, out_key, out_text, out_state, at, options, picture, outbox, question, effects = row
     if key is not None:
-        return Line(seq, True, key, text, state, received)
+        return Line(seq, True, key, text, state, received, effects=frozenset((effects or "").split(",")) - {""})
     answered = question not in (None, "open")
     return Line(seq, False, out_key, out_text, out_state, at, tuple(json.loads(options)), picture, outbox, answered)
