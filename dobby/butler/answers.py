@@ -33,18 +33,25 @@ class Answer:
 
 
 def match(desk: Desk, event: Event) -> Answer | None:
-    """Is this text an answer? Only the asked person's, in the conversation where they were asked."""
+    """Is this text an answer? Only the asked person's, in the conversation where they were asked.
+
+    One that refers to a message (a button, a quoted reply) can answer only the question that was put there.
+    """
     source = event.source
     if event.kind is not EventKind.TEXT or event.tainted or not source.person:
         return None
     for question in sorted(desk.questions.values(), key=lambda q: -q.id):
-        if question.person == source.person and question.lane == source.lane:
+        if question.person == source.person and question.lane == source.lane and _is_about(event, question):
             found = _read(desk, question, event.text)
             if found:
                 return found
     if is_yes(event.text) and any(q.kind == "approve" and q.person != source.person for q in desk.questions.values()):
         return Answer(None, "not_yours")
     return Answer(None, "late") if is_yes(event.text) else None
+
+
+def _is_about(event: Event, question: Question) -> bool:
+    return event.refers in ("", f"event:{question.event}", f"question:{question.id}")
 
 
 def _read(desk: Desk, question: Question, text: str) -> Answer | None:
