@@ -6,9 +6,9 @@ is the gate) and does not speak.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 from dobby.errors import DobbyError, Refused, Unreachable, Unsure
 from dobby.events import Call, Change, EffectClass, EffectState, State, Value
@@ -45,7 +45,16 @@ class Ending:
     why: str = ""
 
 
-Tool = Callable[[Call], Awaitable[str]]
+class Runner(Protocol):
+    """Runs skills' functions (`dobby.butler.tools`)."""
+
+    def tool(self, name: str) -> object | None:
+        """The function of this name, if there is one."""
+        ...
+
+    async def run(self, call: Call) -> str:
+        """Call it; its answer in words."""
+        ...
 
 
 class Hands:
@@ -55,14 +64,14 @@ class Hands:
         self,
         house: House,
         drivers: Mapping[str, Driver],
-        tools: Mapping[str, Tool] | None = None,
+        tools: Runner | None = None,
         *,
         settle: float = SETTLE,
         patience: Mapping[str, float] = PATIENCE,
     ) -> None:
         self._house = house
         self._drivers = drivers
-        self._tools: Mapping[str, Tool] = tools if tools is not None else {}
+        self._tools = tools
         self._settle = settle
         self._patience = patience
         self._hands: dict[str, asyncio.Lock] = {}
@@ -100,7 +109,7 @@ class Hands:
     async def perform(self, effect: EffectRow) -> Ending:
         """Do what the row says and look. Never raises for a device's fault: an ending says what is known."""
         call = effect.call
-        if call.tool in self._tools:
+        if call.tool not in ("set", "do"):
             return await self.run_tool(call)
         device = self._house.get(call.device)
         driver = self._drivers.get(device.driver) if device else None
@@ -131,8 +140,10 @@ class Hands:
 
     async def run_tool(self, call: Call) -> Ending:
         """Run a skill's function; its answer is the ending's `says`."""
+        if self._tools is None:
+            return Ending(EffectState.FAILED, why="gone")
         try:
-            text = await self._tools[call.tool](call)
+            text = await self._tools.run(call)
         except DobbyError as error:
             return Ending(EffectState.FAILED, why=str(error))
         except Exception as error:  # the boundary for skills' functions

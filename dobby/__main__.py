@@ -1,0 +1,5 @@
+"""`python -m dobby` is `dobby`."""
+
+from dobby.cli import main
+
+main()

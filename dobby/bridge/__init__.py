@@ -1,0 +1,1 @@
+"""People's ways in: the web chat, the console; later WhatsApp and Telegram."""

@@ -1,0 +1,45 @@
+"""`dobby ledger`: what Dobby did, for whom, and what became of it, straight from the rows.
+
+It reads only; it works while Dobby runs and while he does not.
+"""
+
+import json
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from dobby.cli.options import state_option
+from dobby.errors import StoreError
+from dobby.journal import inbox, open_journal
+from dobby.journal.ledger import EffectRow, latest
+
+
+@click.command(name="ledger")
+@state_option
+@click.option("--device", default="", help="Only this device's id.")
+@click.option("--limit", default=30, show_default=True, help="How many rows.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per row.")
+def ledger(folder: Path, device: str, limit: int, as_json: bool) -> None:
+    """Show what was done: time, state, device, call, and the words that asked for it."""
+    if not (folder / "journal.db").exists():
+        raise StoreError(f"There is no journal in {folder}.")
+    store = open_journal(folder)
+    rows = store.look(lambda db: [(row, inbox.get(db, row.event)) for row in latest(db, limit, device)])
+    for row, asked in rows:
+        if as_json:
+            click.echo(json.dumps(_plain(row) | {"said": asked.event.text, "person": asked.event.source.person}))
+        else:
+            at = datetime.fromtimestamp(row.at).strftime("%Y-%m-%d %H:%M:%S")
+            said = asked.event.text.strip().replace("\n", " ")[:60]
+            args = " ".join(f"{key}={value}" for key, value in row.call.args.items())
+            click.echo(f"{at}  {row.state:<8} {row.call.device or row.call.tool}  {args}  ({asked.event.source.person}: {said})")
+
+
+def _plain(row: EffectRow) -> dict[str, object]:
+    names = ("id", "event", "state", "risk", "before", "after", "echoed", "why", "at")
+    return {name: getattr(row, name) for name in names} | {
+        "device": row.call.device,
+        "tool": row.call.tool,
+        "args": dict(row.call.args),
+    }
