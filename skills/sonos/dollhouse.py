@@ -107,7 +107,7 @@ class Speaker:
         if request.path == "/xml/device_description.xml":
             return _xml(_description(self.zone))
         if request.path.startswith("/xml/") and (name := last.removesuffix("1.xml")) in services.SERVICES:
-            return _xml(_scpd(services.SERVICES[name]))
+            return _xml(_scpd(services.SERVICES[name](self.house, self.zone)))
         if service not in services.SERVICES or last not in ("Control", "Event"):
             raise web.HTTPNotFound
         return await self._control(request, service) if last == "Control" else self._subscribe(request, service)
@@ -338,22 +338,20 @@ def _description(zone: "zones.Zone") -> str:
     )
 
 
-def _scpd(kind: "type[services.Service]") -> str:
-    """A service's description, from its methods' signatures."""
-    actions = "".join(
-        f"<action><name>{name}</name><argumentList>{_arguments(work)}</argumentList></action>"
-        for name, work in vars(kind).items()
-        if name[0].isupper()
-    )
-    state = "<stateVariable sendEvents='no'><name>A_ARG_TYPE</name><dataType>string</dataType></stateVariable>"
+def _scpd(service: "services.Service") -> str:
+    """A service's description, from its methods' signatures and, where asking is harmless, their answers."""
+    names = [name for name in vars(type(service)) if name[0].isupper()]
+    actions = "".join(f"<action><name>{name}</name>{_arguments(service, name)}</action>" for name in names)
+    state = '<stateVariable sendEvents="no"><name>A_ARG_TYPE</name><dataType>string</dataType></stateVariable>'
     body = f"<serviceStateTable>{state}</serviceStateTable><actionList>{actions}</actionList>"
     return f'{XML}<scpd xmlns="urn:schemas-upnp-org:service-1-0">{body}</scpd>'
 
 
-def _arguments(work: object) -> str:
-    assert callable(work)
-    names = [name for name in inspect.signature(work).parameters if name[0].isupper()]
-    return "".join(
-        f"<argument><name>{name}</name><direction>in</direction><relatedStateVariable>A_ARG_TYPE</relatedStateVariable></argument>"
-        for name in names
-    )
+def _arguments(service: "services.Service", name: str) -> str:
+    work = getattr(service, name)
+    given = [*service.always, *(each for each in inspect.signature(work).parameters if each[0].isupper())]
+    answered = work() if name.startswith("Get") else {}
+    rows = [(each, "in") for each in given] + [(each, "out") for each in answered]
+    kind = "<relatedStateVariable>A_ARG_TYPE</relatedStateVariable>"
+    inner = (f"<argument><name>{each}</name><direction>{way}</direction>{kind}</argument>" for each, way in rows)
+    return f"<argumentList>{''.join(inner)}</argumentList>"

@@ -19,7 +19,9 @@ DIDL = (
 
 
 class Service:
-    """One service of one zone; `variables` are what its subscribers are told."""
+    """One service of one zone; `variables` are what its subscribers are told, `always` what every action is given."""
+
+    always: tuple[str, ...] = ()
 
     def __init__(self, house: "House", zone: "Zone") -> None:
         self.house, self.zone = house, zone
@@ -30,6 +32,8 @@ class Service:
 
 class AVTransport(Service):
     """What the zone's group plays; only the group's leader takes orders."""
+
+    always = ("InstanceID",)
 
     def SetAVTransportURI(self, CurrentURI: str, CurrentURIMetaData: str = "", **_: str) -> Answer:
         kind, _colon, rest = CurrentURI.partition(":")
@@ -50,7 +54,7 @@ class AVTransport(Service):
         heir = others[0].leader.uid if others else ""
         return {"DelegatedGroupCoordinatorID": heir, "NewGroupID": f"{self.zone.uid}:1"}
 
-    def Play(self, **_: str) -> Answer:
+    def Play(self, Speed: str = "1", **_: str) -> Answer:
         self.zone.deck.play()
         return {}
 
@@ -131,6 +135,13 @@ class AVTransport(Service):
             self.zone.deck.stop()
         return {}
 
+    def RemoveTrackRangeFromQueue(self, StartingIndex: str, NumberOfTracks: str, **_: str) -> Answer:
+        queue, at, count = self.zone.deck.queue, int(StartingIndex) - 1, int(NumberOfTracks)
+        if not 0 <= at < at + count <= len(queue):
+            raise ValueError(StartingIndex)
+        del queue[at : at + count]
+        return {"NewUpdateID": len(queue)}
+
     def variables(self) -> Answer:
         deck, track = self.zone.leader.deck, self.zone.track
         values = {
@@ -149,6 +160,8 @@ class AVTransport(Service):
 
 class RenderingControl(Service):
     """The zone's own knobs."""
+
+    always = ("InstanceID", "Channel")
 
     def _turned(self, knob: str, text: str, low: int, high: int) -> Answer:
         value = int(text)
@@ -202,6 +215,8 @@ class RenderingControl(Service):
 
 class GroupRenderingControl(Service):
     """The knobs of a whole group: its volume is the mean, a change moves everybody alike."""
+
+    always = ("InstanceID",)
 
     def GetGroupVolume(self, **_: str) -> Answer:
         members = self.house.members(self.zone)

@@ -1,0 +1,269 @@
+"""Sonos speakers: the driver. Found, read, set, played and heard; `speaker.py` says it in soco's words.
+
+It does not know the house: rooms are named as the household names them. soco blocks, so all of it runs in the pool.
+"""
+
+import asyncio
+import logging
+import sys
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import suppress
+from functools import partial
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from dobby import Ask, Change, Device, DobbyError, Driver, Finding, Pool, Refused, Sign, State, Value, Vault
+
+
+def _beside(name: str) -> ModuleType:
+    """Another file of this folder, which is no package and not on the path."""
+    spec = spec_from_file_location(f"{__name__}.{name}", Path(__file__).with_name(f"{name}.py"))
+    assert spec and spec.loader
+    module = sys.modules[spec.name] = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+if TYPE_CHECKING:
+    import ear
+    import speaker
+else:
+    ear, speaker = _beside("ear"), _beside("speaker")
+
+BEAT_SECONDS = 15.0  # how often a speaker is asked whether it is still there
+CLIP_SECONDS = 120.0  # the longest announcement
+LOOK_SECONDS = 0.25  # how often we look whether an announcement is over
+SETTABLE = frozenset({"on", "playing", "volume", "muted", "group", "track"})
+MOVES = {"PLAYING": "playing", "TRANSITIONING": "playing", "PAUSED_PLAYBACK": "paused"}
+_log = logging.getLogger(__name__)
+
+
+class Sonos:
+    """All Sonos households of the house.
+
+    A Sonos speaker stands still in one way only; which word that goes by ("off", or "paused" for a stream that cannot
+    be held) is what it was last asked to be, else "idle".
+    """
+
+    looks_for: Sequence[Sign] = (Sign("ssdp", "urn:schemas-upnp-org:device:ZonePlayer:1"), Sign("config", "sonos"))
+
+    def __init__(self, beat: float = BEAT_SECONDS) -> None:
+        self.beat = beat
+        self._pool = Pool("sonos")
+        self._resting: dict[str, str] = {}  # leader's uid -> the word for its standing still
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._clips: dict[str, tuple[asyncio.Task[None], speaker.Step]] = {}
+
+    async def adopt(self, finding: Finding, ask: Ask, vault: Vault) -> AsyncIterator[Device]:
+        """Every visible zone of the household behind the finding."""
+        who = f"The Sonos at {finding.address}"
+        for device in await self._pool.run(speaker.asked, who, speaker.described, finding.address):
+            yield device
+
+    async def attach(self, device: Device) -> None:
+        """Nothing to keep: every command finds its zone by itself, also after a change of address in the household."""
+
+    async def read(self, device: Device) -> State:
+        """All traits, freshly asked; a grouped speaker plays what its leader plays."""
+        state: State = await self._pool.run(speaker.asked, device.name, self._look, device)
+        return state
+
+    def _look(self, device: Device) -> dict[str, Value]:
+        zone = speaker.zone_of(device)
+        lead, group = speaker.leader(zone), speaker.together(zone)
+        moves = speaker.transport(lead)
+        if moves == "PLAYING":
+            self._resting.pop(lead.uid, None)
+        playing = MOVES.get(moves) or self._resting.get(lead.uid, "idle")
+        return {
+            "on": playing != "off",
+            "playing": playing,
+            "volume": zone.volume,
+            "muted": zone.mute,
+            "group": sorted(speaker.clean(each.player_name) for each in group) if len(group) > 1 else [],
+            **speaker.played(lead),
+        }
+
+    async def set(self, device: Device, wanted: State) -> None:
+        """Group first, then loudness, then what plays, so that nothing sounds too loud or in the wrong room."""
+        if wanted.keys() - {"volume", "muted"}:
+            self._forget_clip(device)
+        await self._pool.run(speaker.carry_out, device.name, self._setting(device, wanted))
+
+    def _setting(self, device: Device, wanted: State) -> Iterator[speaker.Step]:
+        if strange := wanted.keys() - SETTABLE:
+            raise Refused(f"{device.name} has no {sorted(strange)[0]} to set.")
+        zone = speaker.zone_of(device)
+        if "group" in wanted:
+            yield from speaker.grouping(zone, wanted["group"])
+            zone = speaker.zone_of(device)
+        if "volume" in wanted:
+            yield partial(setattr, zone, "volume", _whole(wanted["volume"], 0, 100))
+        if "muted" in wanted:
+            yield partial(setattr, zone, "mute", wanted["muted"] is True)
+        if "track" in wanted:
+            yield from speaker.jumping(zone, _whole(wanted["track"], 1, 100_000))
+        if "playing" in wanted or "on" in wanted:
+            switched = "on" if wanted.get("on") is True else "off"
+            yield from self._moving(device, zone, str(wanted.get("playing", switched)))
+
+    def _moving(self, device: Device, zone: speaker.Zone, playing: str) -> Iterator[speaker.Step]:
+        lead = speaker.leader(zone)
+        moves = speaker.transport(lead)
+        if playing == "off":
+            yield from self._silencing(device, zone)
+        elif playing == "playing":
+            yield lead.play
+        elif playing == "paused":
+            yield from self._holding(device, lead, moves)
+        elif playing in ("idle", "on"):
+            if playing == "idle" and moves != "STOPPED":
+                yield lead.stop
+            self._resting.pop(lead.uid, None)
+        else:
+            raise Refused(f"{device.name} cannot be “{speaker.clean(playing)}”.")
+
+    def _silencing(self, device: Device, zone: speaker.Zone) -> Iterator[speaker.Step]:
+        """Off is for one speaker alone: the others of its group play on."""
+        if len(speaker.together(zone)) > 1:
+            yield zone.unjoin
+            zone = speaker.zone_of(device)
+        if speaker.transport(zone) != "STOPPED":
+            yield zone.stop
+        self._resting[zone.uid] = "off"
+
+    def _holding(self, device: Device, lead: speaker.Zone, moves: str) -> Iterator[speaker.Step]:
+        if moves == "STOPPED" and self._resting.get(lead.uid) != "paused":
+            raise Refused(f"Nothing is playing on {device.name}.")
+        if moves in ("PLAYING", "TRANSITIONING"):
+            held = "Pause" in lead.available_actions
+            yield lead.pause if held else lead.stop
+            if not held:
+                self._resting[lead.uid] = "paused"
+
+    async def do(self, device: Device, verb: str, **args: Value) -> None:
+        """`play(what)`: a favourite, an address or a share link; `next`, `previous`; `announce(what)`: a clip's address."""
+        if verb == "announce":
+            await self._announce(device, str(args.get("what") or args.get("clip") or args.get("text") or ""))
+            return
+        self._forget_clip(device)
+        await self._pool.run(speaker.carry_out, device.name, _doing(device, verb, str(args.get("what") or "")))
+
+    async def _announce(self, device: Device, clip: str) -> None:
+        if not speaker.CLIP.fullmatch(clip):
+            raise Refused(f"{device.name} cannot read a text aloud by itself; it needs a sound to play.")
+        task, *back = self._clips.pop(device.identity, (None,))
+        if task:
+            task.cancel()  # what was there before the first clip comes back after the last
+        try:
+            await self._pool.run(speaker.carry_out, device.name, speaker.announcing(device, clip, back))
+        except BaseException:
+            await self._bring_back(device, back)
+            raise
+        task = asyncio.create_task(self._after(device, clip, back[0]))
+        self._clips[device.identity] = (task, back[0])
+        self._keep(task)
+
+    async def _after(self, device: Device, clip: str, back: speaker.Step) -> None:
+        state = "over"
+        with suppress(TimeoutError, DobbyError):
+            async with asyncio.timeout(CLIP_SECONDS):
+                while True:
+                    state = await self._pool.run(speaker.asked, device.name, speaker.sounding, device, clip)
+                    if state != "on":
+                        break
+                    await asyncio.sleep(LOOK_SECONDS)
+        del self._clips[device.identity]
+        if state != "taken":
+            await self._bring_back(device, [back])
+
+    async def _bring_back(self, device: Device, back: Sequence[speaker.Step]) -> None:
+        for step in back:
+            try:
+                await self._pool.run(speaker.asked, device.name, step)
+            except DobbyError as error:
+                _log.warning("%s: what played before the announcement did not come back: %s", device.id, error)
+
+    def _forget_clip(self, device: Device) -> None:
+        """Somebody wants something else now, so what was before a clip stays away."""
+        if clip := self._clips.pop(device.identity, None):
+            clip[0].cancel()
+
+    async def hear(self, devices: Sequence[Device]) -> AsyncIterator[Change]:
+        """Events where a speaker grants a subscription, else a look at every beat; says once when one is gone or back."""
+        if not devices:
+            return
+        news: asyncio.Queue[Change | None] = asyncio.Queue()
+        ears = [ear.Ear(device, news) for device in devices]
+        soco = await self._pool.run(speaker.library)
+        events = soco.events_asyncio
+        await ear.open_listener(events, soco.SoCo(devices[0].address))
+        tasks = [asyncio.create_task(self._follow(each, ears)) for each in ears]
+        for task in tasks:
+            self._keep(task)
+            task.add_done_callback(lambda _: news.put_nowait(None))
+        try:
+            while (change := await news.get()) is not None:
+                yield change
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*(each.release() for each in ears))
+            await ear.close_listener(events)
+
+    async def _follow(self, one: ear.Ear, ears: Sequence[ear.Ear]) -> None:
+        def heard(event: Any) -> None:
+            for each in [one] if event.service.service_type == "RenderingControl" else ears:
+                each.wake.set()
+
+        while True:
+            try:
+                zone = await self._pool.run(speaker.asked, one.device.name, speaker.zone_of, one.device)
+                if not one.subscriptions:
+                    await one.subscribe(speaker.library().events_asyncio, zone, heard)
+                one.tell(await self.read(one.device))
+                while not await one.woken(self.beat) and await one.renew():
+                    pass
+            except DobbyError:
+                one.lost()
+                await one.release()
+                await one.woken(self.beat)
+
+    def _keep(self, task: asyncio.Task[None]) -> None:
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def aclose(self) -> None:
+        """Hear no more, bring back at once what an announcement interrupted, let the threads end."""
+        backs = [back for _, back in self._clips.values()]
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for back in backs:
+            with suppress(DobbyError):
+                await self._pool.run(speaker.asked, "The Sonos", back)
+        self._pool.close()
+
+
+def _doing(device: Device, verb: str, what: str) -> Iterator[speaker.Step]:
+    if verb == "play" and what:
+        yield from speaker.playing(device, what)
+    elif verb in ("play", "next", "previous"):
+        yield getattr(speaker.leader(speaker.zone_of(device)), verb)
+    else:
+        raise Refused(f"{device.name} does not know how to “{speaker.clean(verb)}”.")
+
+
+def _whole(value: Value, low: int, high: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise Refused(f"{speaker.clean(value)} is not a number from {low} to {high}.")
+    return round(value)
+
+
+def driver() -> Driver:
+    """What Dobby's loader asks for."""
+    return Sonos()

@@ -1,0 +1,603 @@
+"""The Sonos skill against a Sonos household on loopback: real SSDP, SOAP and GENA, soco unpatched."""
+
+import asyncio
+import gc
+import socket
+import sys
+import threading
+import time
+import warnings
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from importlib.util import module_from_spec, spec_from_file_location
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from dobby import Change, Device, Driver, EffectClass, Finding, Refused, Sign, State, Unreachable, Unsure
+from dobby.paths import shipped
+
+PREFIX = "127.77.9"
+ZONE_PLAYER = "urn:schemas-upnp-org:device:ZonePlayer:1"
+CLIP = "http://127.0.0.1:9/dinner.mp3"
+BEAT = 0.4
+
+
+def load(name: str) -> ModuleType:
+    spec = spec_from_file_location(f"dobby_skill_sonos.{name}", shipped("skills") / "sonos" / f"{name}.py")
+    assert spec and spec.loader
+    module = sys.modules[spec.name] = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+dollhouse, skill = load("dollhouse"), load("skill")
+
+
+class Empty:
+    def get(self, name: str) -> str | None:
+        return None
+
+    async def put(self, name: str, secret: str) -> None:
+        raise AssertionError("nothing to keep")
+
+
+async def nobody(words: str, options: Sequence[str]) -> str:
+    raise AssertionError(f"nobody was to be asked {words!r}")
+
+
+@pytest.fixture
+async def house() -> AsyncIterator[Any]:
+    household = await dollhouse.start(prefix=PREFIX, ssdp=False)
+    yield household
+    await household.aclose()
+
+
+@pytest.fixture
+async def sonos() -> AsyncIterator[Any]:
+    driver = skill.Sonos(beat=BEAT)
+    yield driver
+    await driver.aclose()
+
+
+async def adopted(sonos: Driver, address: str) -> dict[str, Device]:
+    finding = Finding(Sign("config", "sonos"), address)
+    return {device.room: device async for device in sonos.adopt(finding, nobody, Empty())}
+
+
+@pytest.fixture
+async def rooms(house: Any, sonos: Any) -> dict[str, Device]:
+    return await adopted(sonos, house.config["at"][0])
+
+
+async def until(true: Callable[[], object], seconds: float = 3.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not true():  # noqa: ASYNC110  (what we wait for has no event)
+            await asyncio.sleep(0.01)
+
+
+class Ear:
+    """What a driver tells, collected."""
+
+    def __init__(self, changes: AsyncIterator[Change]) -> None:
+        self.heard: list[Change] = []
+        self.state: dict[str, dict[str, object]] = {}
+        self._task = asyncio.create_task(self._listen(changes))
+
+    async def _listen(self, changes: AsyncIterator[Change]) -> None:
+        async for change in changes:
+            self.heard.append(change)
+            self.state.setdefault(change.device, {}).update(change.state)
+
+    async def comes(self, device: Device, seconds: float = 3.0, **traits: object) -> None:
+        await until(lambda: traits.items() <= self.state.get(device.id, {}).items(), seconds)
+
+    def available(self, device: Device) -> list[bool]:
+        return [change.available for change in self.heard if change.device == device.id and change.available is not None]
+
+    async def aclose(self) -> None:
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+
+@pytest.fixture
+async def hear(sonos: Any, rooms: dict[str, Device]) -> AsyncIterator[Callable[[], Awaitable[Ear]]]:
+    ears: list[Ear] = []
+
+    async def start() -> Ear:
+        ears.append(Ear(sonos.hear(list(rooms.values()))))
+        await until(lambda: len(ears[-1].state) == len(rooms))
+        return ears[-1]
+
+    yield start
+    for ear in ears:
+        await ear.aclose()
+
+
+# Found and adopted
+
+
+def search(target: str) -> dict[str, str]:
+    """Who answers an M-SEARCH, by address; standard library only."""
+    text = f'M-SEARCH * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\nMAN: "ssdp:discover"\r\nMX: 1\r\nST: {target}\r\n\r\n'
+    answers: dict[str, str] = {}
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("127.0.0.1"))
+        sock.settimeout(0.3)
+        for address in ("239.255.255.250", f"{PREFIX}.12"):
+            sock.sendto(text.encode(), (address, 1900))
+        try:
+            while True:
+                data, (address, _) = sock.recvfrom(2048)
+                answers[address] = data.decode()
+        except TimeoutError:
+            return {address: text for address, text in answers.items() if address.startswith(PREFIX)}
+
+
+async def test_a_household_is_found_by_ssdp_and_only_by_who_looks_for_it(sonos: Any) -> None:
+    household = await dollhouse.start(prefix=PREFIX)
+    try:
+        answers = await asyncio.to_thread(search, ZONE_PLAYER)
+        assert sorted(answers) == [f"{PREFIX}.11", f"{PREFIX}.12", f"{PREFIX}.13"]
+        assert f"LOCATION: http://{PREFIX}.11:1400/xml/device_description.xml" in answers[f"{PREFIX}.11"]
+        assert not await asyncio.to_thread(search, "urn:schemas-upnp-org:device:MediaServer:1")
+        await household.unplug("Kitchen")
+        assert sorted(await asyncio.to_thread(search, "ssdp:all")) == [f"{PREFIX}.12", f"{PREFIX}.13"]
+    finally:
+        await household.aclose()
+
+
+async def test_soco_itself_discovers_and_drives_the_household() -> None:
+    household = await dollhouse.start(prefix=PREFIX)
+
+    def drive() -> set[str]:
+        soco = skill.speaker.library()
+        zones = soco.discover(timeout=2, interface_addr="127.0.0.1", household_id=household.state.id)
+        kitchen = next(zone for zone in zones if zone.player_name == "Kitchen")
+        kitchen.volume = 41
+        assert kitchen.get_speaker_info()["model_name"] == "Sonos One"
+        assert kitchen.renderingControl.GetVolume(Channel="Master") == {"CurrentVolume": "41"}  # asks for the SCPD
+        return {zone.player_name for zone in zones}
+
+    try:
+        assert await asyncio.to_thread(drive) == {"Kitchen", "Living Room", "Bedroom"}
+        assert household.zone("Kitchen").volume == 41
+    finally:
+        await household.aclose()
+
+
+async def test_one_address_is_enough_to_adopt_every_room(rooms: dict[str, Device]) -> None:
+    assert set(rooms) == {"Kitchen", "Living Room", "Bedroom"}
+    kitchen = rooms["Kitchen"]
+    assert (kitchen.name, kitchen.aliases, kitchen.kind) == ("Kitchen Sonos", ("Kitchen speaker",), "speaker")
+    assert kitchen.id == f"sonos.{kitchen.identity}"
+    assert kitchen.address == f"{PREFIX}.11"
+    assert not kitchen.traits["source"].settable
+    assert kitchen.verbs["announce"] is EffectClass.BLIND
+
+
+async def test_names_from_the_network_are_data() -> None:
+    household = await dollhouse.start(prefix=PREFIX, zones=("Kit\tchen\u202e" + "x" * 500,), ssdp=False)
+    driver = skill.driver()
+    try:
+        (room,) = await adopted(driver, f"{PREFIX}.11")
+        assert room.startswith("Kit chen x")
+        assert len(room) <= 120
+    finally:
+        await driver.aclose()
+        await household.aclose()
+
+
+async def test_where_nobody_answers_nothing_is_adopted(sonos: Any) -> None:
+    with pytest.raises(Unreachable, match=r"The Sonos at 127\.77\.9\.99 cannot be reached"):
+        await adopted(sonos, f"{PREFIX}.99")
+
+
+# Read and set
+
+
+async def test_reading_is_a_fresh_look(house: Any, sonos: Any, rooms: dict[str, Device]) -> None:
+    kitchen = rooms["Kitchen"]
+    expected = dict(on=True, playing="idle", volume=20, muted=False, group=[], title="", artist="", source="", track=None)
+    assert await sonos.read(kitchen) == expected
+    house.zone("Kitchen").volume = 64
+    house.state.join(house.zone("Bedroom"), house.zone("Kitchen").uid)
+    state = await sonos.read(kitchen)
+    assert (state["volume"], state["group"]) == (64, ["Bedroom", "Kitchen"])
+
+
+@pytest.mark.parametrize("wanted", [{"volume": 35}, {"muted": True}, {"volume": 0, "muted": True}, {"volume": 100}])
+async def test_what_is_set_is_so(house: Any, sonos: Any, rooms: dict[str, Device], wanted: State) -> None:
+    await sonos.set(rooms["Kitchen"], wanted)
+    assert wanted.items() <= (await sonos.read(rooms["Kitchen"])).items()
+    assert house.zone("Bedroom").volume == 20
+
+
+@pytest.mark.parametrize("wanted", [{"volume": 101}, {"volume": "loud"}, {"track": 0}, {"title": "x"}, {"playing": "loudly"}])
+async def test_what_cannot_be_is_refused(house: Any, sonos: Any, rooms: dict[str, Device], wanted: State) -> None:
+    before = await sonos.read(rooms["Kitchen"])
+    with pytest.raises(Refused):
+        await sonos.set(rooms["Kitchen"], wanted)
+    assert await sonos.read(rooms["Kitchen"]) == before
+
+
+async def test_pause_play_stop_and_off_read_back_as_asked(house: Any, sonos: Any, rooms: dict[str, Device]) -> None:
+    kitchen = rooms["Kitchen"]
+    await sonos.do(kitchen, "play", what="Kitchen Classics")
+    for playing, on in (("paused", True), ("playing", True), ("idle", True), ("playing", True), ("off", False)):
+        await sonos.set(kitchen, {"playing": playing, "on": on})
+        state = await sonos.read(kitchen)
+        assert (state["playing"], state["on"]) == (playing, on)
+    await sonos.set(kitchen, {"on": True, "playing": "idle"})
+    assert (await sonos.read(kitchen))["playing"] == "idle"
+
+
+async def test_a_live_stream_that_cannot_be_held_is_stopped_and_goes_on(house: Any, sonos: Any, rooms: dict[str, Device]) -> None:
+    await sonos.do(rooms["Kitchen"], "play", what="Jazz Radio")
+    await sonos.set(rooms["Kitchen"], {"playing": "paused"})
+    assert house.zone("Kitchen").playing == "STOPPED"
+    assert (await sonos.read(rooms["Kitchen"]))["playing"] == "paused"
+    await sonos.set(rooms["Kitchen"], {"playing": "playing"})
+    assert (await sonos.read(rooms["Kitchen"]))["playing"] == "playing"
+
+
+async def test_pausing_or_starting_nothing_is_refused_in_words(sonos: Any, rooms: dict[str, Device]) -> None:
+    with pytest.raises(Refused, match="Nothing is playing on Kitchen Sonos"):
+        await sonos.set(rooms["Kitchen"], {"playing": "paused"})
+    with pytest.raises(Refused, match="Kitchen Sonos refused: it cannot do that right now"):
+        await sonos.set(rooms["Kitchen"], {"playing": "playing"})
+
+
+# Play
+
+
+async def test_jazz_is_the_one_favourite_with_that_word(house: Any, sonos: Any, rooms: dict[str, Device]) -> None:
+    await sonos.do(rooms["Kitchen"], "play", what="jazz")
+    await until(lambda: house.zone("Kitchen").playing == "PLAYING")
+    state = await sonos.read(rooms["Kitchen"])
+    assert (state["playing"], state["title"], state["source"], state["track"]) == ("playing", "Jazz Radio", "Jazz Radio", None)
+    assert house.zone("Bedroom").playing == "STOPPED"
+
+
+async def test_a_favourite_playlist_replaces_the_queue_and_repeating_changes_nothing(
+    house: Any, sonos: Any, rooms: dict[str, Device]
+) -> None:
+    for _ in range(2):
+        await sonos.do(rooms["Kitchen"], "play", what="kitchen classics")
+        state = await sonos.read(rooms["Kitchen"])
+        assert (state["title"], state["artist"], state["track"]) == ("Sing, Sing, Sing", "Benny Goodman", 1)
+        assert len(house.zone("Kitchen").deck.queue) == 3
+    await sonos.do(rooms["Kitchen"], "play", what="Sunday dinner")
+    assert (await sonos.read(rooms["Kitchen"]))["title"] == "So What"
+
+
+async def test_an_address_plays(house: Any, sonos: Any, rooms: dict[str, Device]) -> None:
+    await sonos.do(rooms["Kitchen"], "play", what="http://127.0.0.1:9/music/Blue%20Train.mp3")
+    assert (await sonos.read(rooms["Kitchen"]))["title"] == "Blue Train.mp3"
+    await sonos.do(rooms["Kitchen"], "play", what="http://127.0.0.1:9/live")
+    assert house.zone("Kitchen").deck.uri == "x-rincon-mp3radio://127.0.0.1:9/live"
+
+
+async def test_a_share_link_plays(house: Any, sonos: Any, rooms: dict[str, Device]) -> None:
+    await sonos.do(rooms["Kitchen"], "play", what="https://open.spotify.com/album/6wiUBliPe76YAVpNEdidpY?si=x")
+    state = await sonos.read(rooms["Kitchen"])
+    assert (state["playing"], state["track"], state["source"]) == ("playing", 1, "queue")
+    assert "spotify%3aalbum%3a6wiUBliPe76YAVpNEdidpY" in house.zone("Kitchen").track.uri
+
+
+async def test_an_unknown_name_is_refused_with_what_there_is_and_nothing_changes(
+    house: Any, sonos: Any, rooms: dict[str, Device]
+) -> None:
+    await sonos.do(rooms["Kitchen"], "play", what="BBC Radio 4")
+    with pytest.raises(Refused, match=r"no favourite called “polka”\. There are: Jazz Radio, BBC Radio 4, Kitchen Classics"):
+        await sonos.do(rooms["Kitchen"], "play", what="polka")
+    with pytest.raises(Refused, match="Several favourites go by “radio”: Jazz Radio, BBC Radio 4"):
+        await sonos.do(rooms["Kitchen"], "play", what="radio")
+    assert (await sonos.read(rooms["Kitchen"]))["title"] == "BBC Radio 4"
+
+
+async def test_a_refused_address_leaves_the_queue_alone(house: Any, sonos: Any, rooms: dict[str, Device]) -> None:
+    await sonos.do(rooms["Kitchen"], "play", what="Kitchen Classics")
+    with pytest.raises(Refused, match="cannot play that kind of sound"):
+        await sonos.do(rooms["Kitchen"], "play", what="x-nonsense:1")
+    assert (await sonos.read(rooms["Kitchen"]))["title"] == "Sing, Sing, Sing"
+
+
+async def test_next_previous_and_track(sonos: Any, rooms: dict[str, Device]) -> None:
+    kitchen = rooms["Kitchen"]
+    await sonos.do(kitchen, "play", what="Kitchen Classics")
+    await sonos.do(kitchen, "next")
+    assert (await sonos.read(kitchen))["title"] == "Le Freak"
+    await sonos.do(kitchen, "previous")
+    assert (await sonos.read(kitchen))["track"] == 1
+    await sonos.set(kitchen, {"track": 3})
+    assert (await sonos.read(kitchen))["title"] == "Feeling Good"
+    with pytest.raises(Refused, match="there is no such track"):
+        await sonos.do(kitchen, "next")
+    with pytest.raises(Refused, match="The queue has 3 tracks; there is no number 9"):
+        await sonos.set(kitchen, {"track": 9})
+    with pytest.raises(Refused, match="does not know how to “dance”"):
+        await sonos.do(kitchen, "dance")
+
+
+async def test_a_track_ends_and_the_next_begins(house: Any, sonos: Any, rooms: dict[str, Device]) -> None:
+    zones = dollhouse.zones
+    deck = house.zone("Kitchen").deck
+    deck.queue[:] = [
+        zones.Track("x-file-cifs://nas/a.mp3", "A", seconds=0.2),
+        zones.Track("x-file-cifs://nas/b.mp3", "B", seconds=0.2),
+    ]
+    await sonos.set(rooms["Kitchen"], {"track": 1, "playing": "playing"})
+    assert deck.state == "TRANSITIONING"
+    await until(lambda: deck.state == "PLAYING" and deck.position > 0.1)
+    await until(lambda: deck.track.title == "B" and deck.state == "PLAYING")
+    await until(lambda: deck.state == "STOPPED")
+
+
+# Groups
+
+
+async def test_a_group_is_exactly_what_was_asked(house: Any, sonos: Any, rooms: dict[str, Device]) -> None:
+    kitchen, living, bedroom = rooms["Kitchen"], rooms["Living Room"], rooms["Bedroom"]
+    await sonos.do(kitchen, "play", what="Jazz Radio")
+    for group in (["Kitchen", "living room"], ["Bedroom", "Kitchen"], ["Kitchen", "Living Room", "Bedroom"]):
+        await sonos.set(kitchen, {"group": group})
+        state = await sonos.read(kitchen)
+        assert [name.casefold() for name in state["group"]] == sorted(name.casefold() for name in group)
+        assert state["title"] == "Jazz Radio"
+    assert (await sonos.read(bedroom))["title"] == "Jazz Radio"
+    await sonos.set(living, {"group": []})
+    assert (await sonos.read(living))["group"] == []
+    assert (await sonos.read(living))["playing"] == "idle"
+    assert (await sonos.read(kitchen))["group"] == ["Bedroom", "Kitchen"]
+    await sonos.set(kitchen, {"group": ["Kitchen"]})
+    assert [(await sonos.read(room))["group"] for room in rooms.values()] == [[], [], []]
+    assert (await sonos.read(kitchen))["playing"] == "playing"
+
+
+async def test_a_group_with_an_unknown_room_is_refused_whole(house: Any, sonos: Any, rooms: dict[str, Device]) -> None:
+    with pytest.raises(Refused, match="no Sonos speaker called Cellar; there are: Bedroom, Kitchen, Living Room"):
+        await sonos.set(rooms["Kitchen"], {"group": ["Bedroom", "Cellar"], "volume": 90})
+    assert (await sonos.read(rooms["Kitchen"]))["group"] == []
+    assert house.zone("Kitchen").volume == 20
+
+
+async def test_a_slave_passes_transport_orders_to_its_leader(house: Any, sonos: Any, rooms: dict[str, Device]) -> None:
+    await sonos.set(rooms["Kitchen"], {"group": ["Kitchen", "Bedroom"]})
+    await sonos.do(rooms["Bedroom"], "play", what="Kitchen Classics")
+    await sonos.do(rooms["Bedroom"], "next")
+    assert house.zone("Kitchen").track.title == "Le Freak"
+    await sonos.set(rooms["Bedroom"], {"playing": "paused", "volume": 7})
+    assert (await sonos.read(rooms["Kitchen"]))["playing"] == "paused"
+    assert (house.zone("Kitchen").volume, house.zone("Bedroom").volume) == (20, 7)
+
+
+async def test_off_silences_one_room_while_the_others_play_on(house: Any, sonos: Any, rooms: dict[str, Device]) -> None:
+    await sonos.do(rooms["Kitchen"], "play", what="Kitchen Classics")
+    await sonos.set(rooms["Kitchen"], {"group": ["Kitchen", "Bedroom"]})
+    await sonos.set(rooms["Kitchen"], {"on": False, "playing": "off"})
+    assert (await sonos.read(rooms["Kitchen"]))["on"] is False
+    assert (await sonos.read(rooms["Bedroom"]))["title"] == "Sing, Sing, Sing"
+    assert (await sonos.read(rooms["Bedroom"]))["playing"] == "playing"
+
+
+# Announcements
+
+
+async def test_an_announcement_is_played_and_what_was_before_comes_back(house: Any, sonos: Any, rooms: dict[str, Device]) -> None:
+    house.state.seconds[CLIP] = 0.3
+    deck = house.zone("Kitchen").deck
+    await sonos.do(rooms["Kitchen"], "play", what="Kitchen Classics")
+    await sonos.set(rooms["Kitchen"], {"track": 2})
+    await sonos.do(rooms["Kitchen"], "announce", what=CLIP)
+    assert deck.uri == CLIP
+    await sonos.set(rooms["Kitchen"], {"volume": 55})  # turned meanwhile: stays
+    await until(lambda: deck.queued and deck.state == "PLAYING")
+    assert (deck.number, house.zone("Kitchen").volume) == (2, 55)
+
+
+async def test_two_announcements_bring_back_what_was_before_the_first(house: Any, sonos: Any, rooms: dict[str, Device]) -> None:
+    second = CLIP.replace("dinner", "really")
+    house.state.seconds.update({CLIP: 0.5, second: 0.3})
+    await sonos.do(rooms["Kitchen"], "play", what="Jazz Radio")
+    await sonos.do(rooms["Kitchen"], "announce", what=CLIP)
+    await sonos.do(rooms["Kitchen"], "announce", what=second)
+    deck = house.zone("Kitchen").deck
+    assert deck.uri == second
+    await until(lambda: deck.track.title == "Jazz Radio" and deck.state == "PLAYING")
+
+
+async def test_an_announcement_in_one_room_of_a_group_is_heard_there_only(
+    house: Any, sonos: Any, rooms: dict[str, Device]
+) -> None:
+    house.state.seconds[CLIP] = 0.4
+    await sonos.do(rooms["Kitchen"], "play", what="Jazz Radio")
+    await sonos.set(rooms["Kitchen"], {"group": ["Kitchen", "Bedroom"]})
+    await sonos.do(rooms["Kitchen"], "announce", what=CLIP)
+    assert house.zone("Bedroom").track.title == "Jazz Radio"
+    assert house.zone("Kitchen").track.uri == CLIP
+    await until(lambda: house.zone("Kitchen").leader is house.zone("Bedroom"))
+    assert house.zone("Kitchen").playing == "PLAYING"
+
+
+async def test_who_says_stop_during_an_announcement_has_silence(house: Any, sonos: Any, rooms: dict[str, Device]) -> None:
+    await sonos.do(rooms["Kitchen"], "play", what="Jazz Radio")
+    await sonos.do(rooms["Kitchen"], "announce", what=CLIP)
+    await sonos.set(rooms["Kitchen"], {"playing": "idle"})
+    await asyncio.sleep(0.5)
+    assert house.zone("Kitchen").playing == "STOPPED"
+
+
+async def test_a_butler_who_leaves_during_an_announcement_brings_the_music_back(house: Any, rooms: dict[str, Device]) -> None:
+    driver = skill.Sonos()
+    await driver.do(rooms["Kitchen"], "play", what="Jazz Radio")
+    await driver.do(rooms["Kitchen"], "announce", what=CLIP)
+    await driver.aclose()
+    assert house.zone("Kitchen").track.title == "Jazz Radio"
+    assert house.zone("Kitchen").playing in ("TRANSITIONING", "PLAYING")
+
+
+async def test_a_text_without_a_clip_is_refused(sonos: Any, rooms: dict[str, Device]) -> None:
+    with pytest.raises(Refused, match="cannot read a text aloud"):
+        await sonos.do(rooms["Kitchen"], "announce", text="Dinner is ready")
+
+
+# Heard
+
+
+async def test_what_others_do_is_heard_within_a_second(house: Any, hear: Any, rooms: dict[str, Device]) -> None:
+    ear = await hear()
+    house.speaker("Kitchen")._answer("RenderingControl", "SetVolume", {"DesiredVolume": "77"})
+    await ear.comes(rooms["Kitchen"], 1.0, volume=77)
+    house.state.join(house.zone("Bedroom"), house.zone("Kitchen").uid)
+    await ear.comes(rooms["Kitchen"], 1.0, group=["Bedroom", "Kitchen"])
+    deck = house.zone("Kitchen").deck
+    deck.load("x-sonosapi-stream:s1", "", house.state.resolve("x-sonosapi-stream:s1", "Far away")[0])
+    deck.play()
+    await ear.comes(rooms["Kitchen"], 1.0, playing="playing", title="Far away")
+    await ear.comes(rooms["Bedroom"], 1.0, playing="playing", title="Far away")  # a slave hears its leader's news
+
+
+async def test_nothing_is_told_twice(house: Any, hear: Any) -> None:
+    ear = await hear()
+    await asyncio.sleep(3 * BEAT)
+    assert len(ear.heard) == 3
+    assert all(change.available for change in ear.heard)
+
+
+async def test_subscriptions_are_renewed_and_survive_a_quick_restart(house: Any, hear: Any, rooms: dict[str, Device]) -> None:
+    ear = await hear()
+    until_then = {sub.sid: sub.until for sub in house.speaker("Kitchen").subscriptions.values()}
+    assert len(until_then) == 3
+    await asyncio.sleep(4.5 * BEAT)
+    assert all(sub.until > until_then[sub.sid] for sub in house.speaker("Kitchen").subscriptions.values())
+    await house.unplug("Kitchen")
+    await house.plug("Kitchen")  # its subscriptions are forgotten, nobody saw it gone
+    await until(lambda: len(house.speaker("Kitchen").subscriptions) == 3)
+    house.speaker("Kitchen")._answer("RenderingControl", "SetVolume", {"DesiredVolume": "5"})
+    await ear.comes(rooms["Kitchen"], 1.0, volume=5)
+
+
+async def test_gone_is_said_once_and_back_by_itself(house: Any, sonos: Any, hear: Any, rooms: dict[str, Device]) -> None:
+    ear = await hear()
+    await house.unplug("Kitchen")
+    await until(lambda: ear.available(rooms["Kitchen"]) == [True, False], 1.0)  # the others know at once that it vanished
+    with pytest.raises(Unreachable, match="Kitchen Sonos cannot be reached"):
+        await sonos.set(rooms["Kitchen"], {"volume": 30})
+    await sonos.set(rooms["Bedroom"], {"volume": 30})
+    await asyncio.sleep(3 * BEAT)
+    house.zone("Kitchen").volume = 44
+    await house.plug("Kitchen")
+    await until(lambda: ear.available(rooms["Kitchen"]) == [True, False, True])
+    await ear.comes(rooms["Kitchen"], volume=44)
+    assert ear.available(rooms["Bedroom"]) == [True]
+
+
+async def test_where_no_subscription_is_granted_the_beat_looks(house: Any, hear: Any, rooms: dict[str, Device]) -> None:
+    house.speaker("Kitchen").deaf = True
+    ear = await hear()
+    house.zone("Kitchen").volume = 12
+    await ear.comes(rooms["Kitchen"], 3 * BEAT, volume=12)
+    assert not house.speaker("Kitchen").subscriptions
+    house.speaker("Kitchen").deaf = False
+    await until(lambda: len(house.speaker("Kitchen").subscriptions) == 3)
+
+
+# Broken on purpose
+
+
+async def test_a_link_cut_in_the_middle_leaves_a_doubt_that_reading_ends(
+    house: Any, sonos: Any, rooms: dict[str, Device]
+) -> None:
+    house.speaker("Kitchen").trouble["SetVolume"] = "cut"
+    with pytest.raises(Unsure, match="Kitchen Sonos broke off"):
+        await sonos.set(rooms["Kitchen"], {"volume": 70})
+    assert (await sonos.read(rooms["Kitchen"]))["volume"] == 70
+    house.speaker("Kitchen").trouble["SetVolume"] = "drop"
+    with pytest.raises(Unsure):
+        await sonos.set(rooms["Kitchen"], {"volume": 10})
+    assert (await sonos.read(rooms["Kitchen"]))["volume"] == 70
+
+
+async def test_silence_is_a_doubt_and_does_not_hold_the_others_up(
+    house: Any, sonos: Any, rooms: dict[str, Device], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(skill.speaker.library().config, "REQUEST_TIMEOUT", (0.3, 0.3))  # the library's own knob
+    house.speaker("Kitchen").trouble["SetVolume"] = "silence"
+    slow = asyncio.create_task(sonos.set(rooms["Kitchen"], {"volume": 70}))
+    await asyncio.sleep(0.05)
+    await sonos.set(rooms["Bedroom"], {"volume": 9})
+    assert not slow.done()
+    with pytest.raises(Unsure, match="broke off without an answer"):
+        await slow
+
+
+async def test_garbage_is_a_clean_error(house: Any, sonos: Any, rooms: dict[str, Device]) -> None:
+    for action in ("GetZoneGroupState", "GetVolume", "GetPositionInfo"):
+        house.speaker("Kitchen").trouble[action] = "garbage"
+        with pytest.raises(Unsure, match="Kitchen Sonos answered something that makes no sense"):
+            await sonos.read(rooms["Kitchen"])
+    house.speaker("Kitchen").trouble["SetVolume"] = "garbage"
+    with pytest.raises(Unsure):
+        await sonos.set(rooms["Kitchen"], {"volume": 70})
+    assert (await sonos.read(rooms["Kitchen"]))["volume"] == 70
+
+
+async def test_a_speaker_that_dies_halfway_through_a_command_leaves_a_doubt(
+    house: Any, sonos: Any, rooms: dict[str, Device]
+) -> None:
+    house.speaker("Kitchen").trouble["SetAVTransportURI"] = "cut"
+    with pytest.raises(Unsure):
+        await sonos.do(rooms["Kitchen"], "play", what="Jazz Radio")
+
+
+# Leaving
+
+
+async def test_the_library_is_imported_only_when_a_speaker_is_met() -> None:
+    import subprocess
+
+    code = "import sys, importlib.util as u; s = u.spec_from_file_location('m', sys.argv[1]); m = u.module_from_spec(s); "
+    code += "sys.modules['m'] = m; s.loader.exec_module(m); m.driver(); print('soco' in sys.modules, 'aiohttp' in sys.modules)"
+    path = str(shipped("skills") / "sonos" / "skill.py")
+    done = await asyncio.to_thread(subprocess.run, [sys.executable, "-c", code, path], capture_output=True, text=True)
+    assert done.stdout.split() == ["False", "False"], done.stderr
+
+
+async def test_nothing_is_left_behind() -> None:
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        for _ in range(2):
+            household = await dollhouse.start(prefix=PREFIX, ssdp=False)
+            driver = skill.Sonos(beat=BEAT)
+            rooms = await adopted(driver, f"{PREFIX}.11")
+            ear = Ear(driver.hear(list(rooms.values())))
+            await until(lambda ear=ear: len(ear.state) == 3)
+            await ear.aclose()
+            assert not any(speaker.subscriptions for speaker in household.speakers.values())
+            await driver.aclose()
+            await household.aclose()
+        gc.collect()
+        await asyncio.sleep(0)
+    mine = asyncio.current_task()
+    assert not [task for task in asyncio.all_tasks() if task is not mine]
+    await until(lambda: not [thread for thread in threading.enumerate() if thread.name.startswith("dobby-sonos")])
+    assert not [str(warning.message) for warning in said if issubclass(warning.category, ResourceWarning)]
+
+
+async def test_hearing_ends_when_the_driver_closes(house: Any, rooms: dict[str, Device]) -> None:
+    driver = skill.Sonos()
+    ear = Ear(driver.hear(list(rooms.values())))
+    await until(lambda: len(ear.state) == 3)
+    await driver.aclose()
+    await until(ear._task.done)
+
+
+async def test_a_command_takes_milliseconds(sonos: Any, rooms: dict[str, Device]) -> None:
+    await sonos.set(rooms["Kitchen"], {"volume": 1})
+    took = []
+    for volume in range(2, 22):
+        start = time.perf_counter()
+        await sonos.set(rooms["Kitchen"], {"volume": volume})
+        took.append(time.perf_counter() - start)
+    assert sorted(took)[len(took) // 2] < 0.25
