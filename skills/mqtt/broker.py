@@ -1,0 +1,294 @@
+"""One connection to one broker, shared by all the devices behind it: kept up, listened to, spoken through.
+
+It does not know what messages mean (`catalog`) or who asks for them (`skill`).
+"""
+
+import asyncio
+import json
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from dobby import Change, Device, Refused, State, Unreachable, Unsure, Vault
+
+from .catalog import SUBSCRIPTIONS, Catalog, Life
+from .entity import Order, parsed
+
+if TYPE_CHECKING:
+    import aiomqtt
+
+log = logging.getLogger("dobby.skill.mqtt")
+
+PATIENCE = 5.0  # seconds for the broker to answer anything
+QUIET = 0.3  # seconds without an announcement: there are no more of them
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds between attempts to connect
+MOST_WAITING = 20_000  # messages, and changes nobody took
+SUBSCRIBED_AT_ONCE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a broker is: `at` is how Dobby writes it down, without the secrets."""
+
+    host: str
+    port: int
+    tls: bool
+    user: str = ""
+    password: str = ""
+
+    @property
+    def at(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'mqtts://' if self.tls else ''}{host}:{self.port}"
+
+
+def address(written: str) -> Address:
+    """`host`, `host:port`, `mqtt://user:password@host:port`, `mqtts://…` -> an address; raises `Refused`."""
+    try:
+        parts = urlsplit(written if "://" in written else f"mqtt://{written}")
+        port = parts.port
+    except ValueError:
+        raise Refused("That is not the address of an MQTT broker.") from None
+    if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
+        raise Refused("That is not the address of an MQTT broker.")
+    tls = parts.scheme == "mqtts"
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    return Address(parts.hostname, port or (8883 if tls else 1883), tls, user, password)
+
+
+class Ear:
+    """Somebody who listens: changes wait here in order; whether a device is there is said only when it turns."""
+
+    def __init__(self) -> None:
+        self._changes: deque[Change] = deque(maxlen=MOST_WAITING)
+        self._shown: dict[str, bool] = {}
+        self._any = asyncio.Event()
+
+    def tell(self, device: str, state: State, available: bool | None) -> None:
+        """News about a device."""
+        turned = available if available is not None and self._shown.get(device) is not available else None
+        if turned is not None:
+            self._shown[device] = turned
+        if state or turned is not None:
+            self._changes.append(Change(device, state, turned))
+            self._any.set()
+
+    async def next(self) -> Change:
+        """The oldest news, waiting for some."""
+        while not self._changes:
+            self._any.clear()
+            await self._any.wait()
+        return self._changes.popleft()
+
+
+class Broker:
+    """A broker as this house uses it. `up`: connected; `refused`: it wants a name and a password; `settled`: all is announced."""
+
+    def __init__(self, at: str, vault: Vault | None) -> None:
+        self.at = at
+        self.vault = vault
+        self.catalog = Catalog(at)
+        self.ears: dict[Ear, frozenset[str]] = {}
+        self.up = self.refused = self.failed = self.settled = False
+        self._client: aiomqtt.Client | None = None
+        self._lost = asyncio.Event()
+        self._again = asyncio.Event()
+        self._bells: set[asyncio.Event] = set()
+        self._quiet: asyncio.TimerHandle | None = None
+        self._pending: set[str] = set()
+        self._running = asyncio.create_task(self._run(), name=f"mqtt {at}")
+
+    async def aclose(self) -> None:
+        """Leave the broker."""
+        self._running.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._running
+
+    async def until(self, check: Callable[[], object], seconds: float) -> bool:
+        """Wait for something to become true of this broker; False when it did not in time."""
+        bell = asyncio.Event()
+        self._bells.add(bell)
+        try:
+            async with asyncio.timeout(seconds):
+                while not check():
+                    bell.clear()
+                    await bell.wait()
+            return True
+        except TimeoutError:
+            return False
+        finally:
+            self._bells.discard(bell)
+
+    def retry(self) -> None:
+        """Try again now: there is a password."""
+        self.refused = self.failed = False
+        self._again.set()
+
+    async def life(self, device: Device) -> Life:
+        """The life of a device that can be spoken to; raises `Unreachable`."""
+        await self.until(lambda: self.up or self.failed, PATIENCE)
+        if not self.up:
+            raise Unreachable("The MQTT broker does not let me in." if self.refused else "The MQTT broker does not answer.")
+        await self.until(lambda: self.settled or self.catalog.get(device.id), PATIENCE)
+        found = self.catalog.get(device.id)
+        if found is None:
+            raise Unreachable(f"{device.name} is no longer announced on MQTT.")
+        if found.available is False:
+            raise Unreachable(f"{device.name} is not there.")
+        return found
+
+    async def publish(self, order: Order) -> None:
+        """Send one message; returns when the broker has it. Raises `Unreachable` or `Unsure`."""
+        from aiomqtt import MqttCodeError, MqttError
+
+        if self._client is None:
+            raise Unreachable("The MQTT broker does not answer.")
+        sending = asyncio.create_task(
+            self._client.publish(order.topic, order.payload, qos=1, retain=order.retain, timeout=PATIENCE)
+        )
+        lost = asyncio.create_task(self._lost.wait())
+        try:
+            await asyncio.wait({sending, lost}, return_when=asyncio.FIRST_COMPLETED)
+            if not sending.done():
+                raise Unsure("The MQTT broker went away before it said that it has the message.")
+            await sending
+        except MqttCodeError as error:
+            raise Unreachable("The MQTT broker does not answer.") from error
+        except MqttError as error:
+            raise Unsure("The MQTT broker did not say that it has the message.") from error
+        finally:
+            sending.cancel()
+            lost.cancel()
+
+    def greet(self, ear: Ear, devices: Iterable[str]) -> None:
+        """Somebody begins to listen: first of all what is known already."""
+        self.ears[ear] = frozenset(devices)
+        for name in self.ears[ear]:
+            self._tell(ear, name)
+
+    def tell(self, names: Iterable[str]) -> None:
+        """There is news about these devices."""
+        for name in names:
+            for ear, devices in self.ears.items():
+                if name in devices:
+                    self._tell(ear, name)
+        self._ring()
+
+    def _tell(self, ear: Ear, name: str) -> None:
+        life = self.catalog.get(name)
+        if not self.up:
+            ear.tell(name, {}, False if self.failed else None)
+        elif life is None:
+            ear.tell(name, {}, False if self.settled else None)
+        else:
+            ear.tell(name, life.state, life.available)
+
+    def _ring(self) -> None:
+        for bell in self._bells:
+            bell.set()
+
+    # The connection
+
+    async def _run(self) -> None:
+        import aiomqtt
+
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                async with self._opened() as client:
+                    pause = FIRST_PAUSE
+                    await self._listen(client)
+            except aiomqtt.MqttError as error:
+                self._down(isinstance(error, aiomqtt.exceptions.MqttConnectError) and _wants_login(error.rc))
+            except Exception:
+                log.exception("%s: the connection failed in a way nobody expected", self.at)
+                self._down(False)
+            self._again.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._again.wait()
+            pause = min(LONGEST_PAUSE, pause * 2)
+
+    def _opened(self) -> "aiomqtt.Client":
+        from aiomqtt import Client, TLSParameters
+
+        where = address(self.at)
+        login = parsed((self.vault and self.vault.get(self.at)) or "")
+        user, password = (login.get("user"), login.get("password")) if isinstance(login, dict) else (None, None)
+        quiet = logging.getLogger("dobby.skill.mqtt.client")
+        quiet.setLevel(logging.CRITICAL)  # it logs what we report anyway, with payloads
+        client = Client(
+            where.host,
+            where.port,
+            username=user,
+            password=password,
+            logger=quiet,
+            timeout=PATIENCE,
+            max_queued_incoming_messages=MOST_WAITING,
+            tls_params=TLSParameters() if where.tls else None,
+        )
+        client.pending_calls_threshold = MOST_WAITING
+        return client
+
+    async def _listen(self, client: "aiomqtt.Client") -> None:
+        self._client, self.up, self.refused, self.failed = client, True, False, False
+        self._lost.clear()
+        log.info("%s: connected", self.at)
+        self._wait_for_quiet()
+        await client.subscribe([(topic, 1) for topic in SUBSCRIPTIONS])
+        self._pending = set(self.catalog.topics)
+        self.tell({name for devices in self.ears.values() for name in devices})
+        messages = client.messages
+        await self._subscribe(client)
+        async for message in messages:
+            payload = message.payload if isinstance(message.payload, bytes) else b""
+            self._take(str(message.topic), payload)
+            if self._pending and (not len(messages) or len(self._pending) >= SUBSCRIBED_AT_ONCE):
+                await self._subscribe(client)
+
+    def _take(self, topic: str, payload: bytes) -> None:
+        news, listen = self.catalog.take(topic, payload)
+        if listen or topic.endswith("/config"):
+            self._wait_for_quiet()
+        self._pending |= listen
+        self.tell(news)
+
+    async def _subscribe(self, client: "aiomqtt.Client") -> None:
+        """Listen to what was announced; what was kept there is sent again."""
+        topics, self._pending = sorted(self._pending), set()
+        for at in range(0, len(topics), SUBSCRIBED_AT_ONCE):
+            await client.subscribe([(topic, 1) for topic in topics[at : at + SUBSCRIBED_AT_ONCE]])
+
+    def _wait_for_quiet(self) -> None:
+        if self._quiet:
+            self._quiet.cancel()
+        if not self.settled:
+            self._quiet = asyncio.get_running_loop().call_later(QUIET, self._settle)
+
+    def _settle(self) -> None:
+        self.settled = True
+        self.tell({name for devices in self.ears.values() for name in devices if self.catalog.get(name) is None})
+
+    def _down(self, refused: bool) -> None:
+        if self.up or not self.failed or refused != self.refused:
+            log.warning("%s: %s", self.at, "it wants a user name and a password" if refused else "not connected")
+        if self._quiet:
+            self._quiet.cancel()
+        self.up, self.failed, self.refused, self.settled, self._client = False, True, refused, False, None
+        self._lost.set()
+        self.catalog.forget_signs()
+        self.tell({name for devices in self.ears.values() for name in devices})
+
+
+def _wants_login(code: object) -> bool:
+    """MQTT 3.1.1 codes 4 and 5, or 5.0 codes 134 and 135: a bad name or password, or not authorised."""
+    return getattr(code, "value", code) in (4, 5, 134, 135)
+
+
+async def remember_login(vault: Vault, at: str, user: str, password: str) -> None:
+    """Keep the name and the password of a broker in the vault."""
+    await vault.put(at, json.dumps({"user": user, "password": password}))
