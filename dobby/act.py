@@ -214,17 +214,18 @@ class Hands:
         wanted = self.wanted(call) if call.tool == "set" else MAKES.get(str(call.args.get("verb")), {})
         wanted = {trait: value for trait, value in wanted.items() if trait in device.traits}
         if not wanted:
+            await self.look(device)
             return Ending(EffectState.DONE, self._news(device))
         if any(device.traits[trait].echoes for trait in wanted):
             await self.look(device)
             return self._ending(device, wanted, EffectState.DONE)
         clock = asyncio.get_running_loop().time
-        until, pause = clock() + seconds, 0.05
+        until, pause = clock() + seconds, 0.0
         while not self._is_so(device, wanted):
             if clock() >= until:
                 return self._ending(device, wanted, EffectState.INTENDED)
             if not await self._house.state.changed(device.id, min(pause, max(0.0, until - clock()))):
-                pause = min(pause * 2, 2.0)
+                pause = min(max(pause * 2, 0.1), 2.0)
                 await self.look(device)
         return self._ending(device, wanted, EffectState.DONE)
 

@@ -58,6 +58,11 @@ class Post:
             if row is not None and (queue := self._queues.get(row.reply.lane.partition("/")[0])):
                 queue.put_nowait(row)
 
+    async def flushed(self) -> None:
+        """Wait until nothing is on its way."""
+        for queue in self._queues.values():
+            await queue.join()
+
     async def run(self) -> None:
         """Carry what was owed before, then whatever comes, until cancelled."""
         self.hand_over(await self._store.read(outbox.unsent))
@@ -68,6 +73,7 @@ class Post:
     async def _carry_all(self, bridge: Bridge, queue: "asyncio.Queue[OutboxRow]") -> None:
         while True:
             await self._carry(bridge, await queue.get())
+            queue.task_done()
 
     async def _carry(self, bridge: Bridge, row: OutboxRow) -> None:
         if row.state is OutboxState.SENDING and not bridge.repeats:

@@ -53,11 +53,21 @@ class Butler:
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
         self._lanes: dict[str, Lane] = {}
+        self._working: set[int] = set()
+        self._ended = asyncio.Event()
         self._tasks: asyncio.TaskGroup | None = None
         self._open = False
         self.ready = asyncio.Event()
         desk.spawn = self._spawn
         desk.post.on_sent.append(lambda row: answers.on_sent(desk, row))
+
+    async def _logged(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        try:
+            await work
+        except Exception:  # a task of ours that fails must not take its neighbours along
+            log.exception("Task %s failed", name)
+        finally:
+            self._ended.set()
 
     # Hearing
 
@@ -122,16 +132,22 @@ class Butler:
         if running:
             await asyncio.wait(running, timeout=seconds)
 
+    async def settled(self) -> None:
+        """Wait until nothing waits and nothing runs."""
+        while not self.idle:
+            self._ended.clear()
+            await self._ended.wait()
+
     @property
     def idle(self) -> bool:
         """Nothing waits and nothing runs."""
-        return not self._lanes and not self.desk.under_way
+        return not self._lanes and not self._working and not self.desk.under_way
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> "asyncio.Task[None] | None":
         if self._tasks is None or not self._open:
             work.close()
             return None
-        return self._tasks.create_task(_logged(work, name), name=name)
+        return self._tasks.create_task(self._logged(work, name), name=name)
 
     def _serve(self, name: str, lane: Lane) -> None:
         if not lane.served:
@@ -148,6 +164,7 @@ class Butler:
 
     async def _guarded(self, row: EventRow, work: Coroutine[Any, Any, None]) -> None:
         """An event's own fault ends the event, not the lane; rows that cannot be written are tried again."""
+        self._working.add(row.id)
         try:
             await work
         except StoreError as error:
@@ -161,6 +178,8 @@ class Butler:
         except Exception:  # the last boundary: one sick event must not stop the house
             log.exception("Event %d failed", row.id)
             await self._fail(row)
+        finally:
+            self._working.discard(row.id)
 
     async def _fail(self, row: EventRow) -> None:
         desk = self.desk
@@ -249,10 +268,3 @@ class Butler:
         begun = await recover.begin_again(self.desk, row)
         if begun is not None:
             await self._guarded(begun, self._work(begun, Steer()))
-
-
-async def _logged(work: Coroutine[Any, Any, None], name: str) -> None:
-    try:
-        await work
-    except Exception:  # a task of ours that fails must not take its neighbours along
-        log.exception("Task %s failed", name)

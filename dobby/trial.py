@@ -1,0 +1,196 @@
+"""What would Dobby do? The whole butler on a house of virtual devices, in memory, one sentence at a time.
+
+The same loop, gate, hands and rows as in a real home; nothing outside is touched. It does not know files or flags.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from dobby.act import Hands
+from dobby.butler import Butler, Desk
+from dobby.clock import FixedClock
+from dobby.events import Change, Event, Role, Source, State
+from dobby.gate import Modes
+from dobby.house.load import Loaded, initial
+from dobby.house.state import States
+from dobby.house.virtual import Virtual
+from dobby.journal import open_journal
+from dobby.journal.outbox import OutboxRow
+from dobby.mind.plain import PlainMind
+from dobby.people import People, Person
+from dobby.post import Post
+
+log = logging.getLogger(__name__)
+OWNER = Source("owner", Role.OWNER, "trial", "owner")
+SETTLE = 0.2  # seconds; virtual devices settle at once
+LEFT_OUT = {"moving"}
+
+
+class _Standing(FixedClock):
+    """Time stands where the sentence put it, so nothing ever falls due by itself."""
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.Event().wait()
+
+
+class _Ear:
+    """The bridge of a trial: keeps what Dobby says."""
+
+    name = "trial"
+    repeats = True
+
+    def __init__(self) -> None:
+        self.heard: list[OutboxRow] = []
+
+    async def send(self, row: OutboxRow) -> str:
+        self.heard.append(row)
+        return ""
+
+    async def look_up(self, row: OutboxRow) -> bool | None:
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One sentence and where it is said. `yes` answers the gate's own question; `keep` goes on from the case before."""
+
+    say: str
+    here: str | None = None
+    now: datetime | None = None
+    state: Mapping[str, State] | None = None
+    yes: bool = False
+    keep: bool = False
+
+
+class Trial:
+    """A house file and a butler; `say` is one case. Made by `open_trial`."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        self._loaded = loaded
+        self._house = loaded.house
+        self._clock = _Standing(_instant(loaded.now))
+        self._house.clock = self._clock
+        self._store = open_journal(None)
+        self._ear = _Ear()
+        self._driver = Virtual()
+        self._people = People(self._store, self._clock)
+        hands = Hands(self._house, {"virtual": self._driver}, settle=SETTLE)
+        post = Post(self._store, self._clock, [self._ear])
+        self.mind = PlainMind(self._house, loaded.language)
+        zone = loaded.now.tzinfo if loaded.now else None
+        self._desk = Desk(
+            self._store, self._house, hands, self.mind, self._people, self._clock, post, loaded.language, loaded.units, zone
+        )
+        self._butler = Butler(self._desk)
+        self._number = 0
+
+    async def _start_over(self, state: Mapping[str, State] | None, keep: bool) -> None:
+        states = {device: dict(row) for device, row in self._loaded.states.items()}
+        if keep:
+            states = {device.id: self._house.state.of(device.id) for device in self._house}
+        else:
+            self._desk.talks.clear()
+            self._desk.questions.clear()
+            self._desk.modes = Modes()
+            self._house.state = States(self._clock)
+        for device, row in (state or {}).items():
+            known = self._house.get(device)
+            states[device] = states.get(device, {}) | (initial(known, row) if known else dict(row))
+        self._driver.reset(states)
+        for device, row in states.items():
+            self._house.state.hear(Change(device, row, available=True))
+
+    async def _stand(self, case: Case) -> None:
+        """Who speaks, from which room, when."""
+        here = case.here if case.here is not None else self._loaded.here
+        now = self._people.get("owner")
+        if now is None or now.room != here:
+            await self._people.keep(Person("owner", "Owner", Role.OWNER, room=here))
+        if now is None:
+            await self._people.reach("owner", "trial", "owner")
+        if case.now is not None:
+            self._clock.set(_instant(_aware(case.now, self._desk.zone)))
+        elif not case.keep:
+            self._clock.set(_instant(self._loaded.now))
+
+    async def say(self, case: Case) -> dict[str, Any]:
+        """What Dobby makes of it: reply, whether a question is open, and what the house became."""
+        await self._stand(case)
+        await self._start_over(case.state, case.keep)
+        before = self._snapshot()
+        begun = time.perf_counter()
+        replies = await self._hear(case.say)
+        if case.yes and any(question.kind == "approve" for question in self._desk.questions.values()):
+            replies = await self._hear("yes")
+        spent = (time.perf_counter() - begun) * 1000
+        after = self._snapshot()
+        return {
+            "say": case.say,
+            "reply": " ".join(replies),
+            "asked": bool(self._desk.questions),
+            "changes": [
+                {"device": device, "trait": trait, "from": before.get((device, trait)), "to": value}
+                for (device, trait), value in after.items()
+                if before.get((device, trait)) != value and trait not in LEFT_OUT
+            ],
+            "scheduled": [],
+            "mind": "plain",
+            "ms": round(spent, 2),
+        }
+
+    async def _hear(self, text: str) -> list[str]:
+        self._ear.heard.clear()
+        self._number += 1
+        await self._butler.hear(Event(f"trial:{self._number}", OWNER, text=text))
+        await self._butler.settled()
+        await self._desk.post.flushed()
+        return [row.reply.text for row in self._ear.heard]
+
+    def _snapshot(self) -> dict[tuple[str, str], Any]:
+        return {(device.id, trait): value for device in self._house for trait, value in self._house.state.of(device.id).items()}
+
+    async def _listen(self) -> None:
+        async for change in self._driver.hear([]):
+            self._house.state.hear(change)
+
+
+@asynccontextmanager
+async def open_trial(loaded: Loaded) -> AsyncIterator[Trial]:
+    """A trial that lives as long as the block."""
+    trial = Trial(loaded)
+    butler = asyncio.create_task(trial._butler.run())
+    ears = asyncio.create_task(trial._listen())
+    await trial._butler.ready.wait()
+    try:
+        yield trial
+    finally:
+        for task in (butler, ears):
+            task.cancel()
+        await asyncio.gather(butler, ears, return_exceptions=True)
+        await trial._store.aclose()
+
+
+def case_of(row: Mapping[str, Any], zone: Any = None) -> Case:
+    """A case from a JSON line; unknown keys are left alone.
+
+    :raises ValueError: `say` is missing or a value has the wrong form.
+    """
+    if not isinstance(row.get("say"), str):
+        raise ValueError('"say" must be a text')
+    now = datetime.fromisoformat(row["now"]) if row.get("now") else None
+    case = Case(row["say"], row.get("here"), now, row.get("state"), bool(row.get("yes")), bool(row.get("keep")))
+    return replace(case, now=_aware(now, zone)) if now else case
+
+
+def _aware(now: datetime, zone: Any) -> datetime:
+    return now if now.tzinfo else now.replace(tzinfo=zone) if zone else now.astimezone()
+
+
+def _instant(now: datetime | None) -> float:
+    return now.timestamp() if now else time.time()
