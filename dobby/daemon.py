@@ -8,16 +8,17 @@ import logging
 import sqlite3
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from dobby.act import Hands
+from dobby.alive import Dobby
 from dobby.bridge.console import Console
 from dobby.bridge.web import Web
 from dobby.butler import Butler, Desk
 from dobby.butler.tools import Toolbox
-from dobby.clock import Clock, SystemClock
+from dobby.clock import SystemClock
 from dobby.config import Config
 from dobby.discovery.keep import Family
 from dobby.errors import SkillError, StoreError
@@ -28,6 +29,7 @@ from dobby.journal import household, open_journal
 from dobby.mind.plain import PlainMind
 from dobby.mind.route import Routed
 from dobby.notify import notify, watchdog_seconds
+from dobby.operations import operations
 from dobby.paths import shipped
 from dobby.people import People, Person
 from dobby.post import Bridge, Post
@@ -40,30 +42,6 @@ from dobby.vault import VaultFile
 log = logging.getLogger(__name__)
 RELOAD = 2.0  # seconds between looks for a changed skill
 GRACE = 5.0  # seconds an errand has to end when Dobby is asked to stop
-
-
-@dataclass(slots=True)
-class Dobby:
-    """Everything that lives while Dobby does."""
-
-    config: Config
-    folder: Path
-    clock: Clock
-    store: Store
-    house: House
-    history: History
-    people: People
-    vault: VaultFile
-    toolbox: Toolbox
-    plain: PlainMind
-    desk: Desk
-    butler: Butler
-    console: Console
-    web: Web | None
-    drivers: dict[str, Driver] = field(default_factory=dict)
-    families: dict[str, Family] = field(default_factory=dict)
-    broken: dict[str, str] = field(default_factory=dict)
-    tasks: dict[str, "asyncio.Task[None]"] = field(default_factory=dict)
 
 
 class _Stopped(Exception):
@@ -249,6 +227,7 @@ def _start(group: asyncio.TaskGroup, work: Coroutine[Any, Any, Any], name: str) 
 
 async def _open_bridges(dobby: Dobby) -> None:
     dobby.console.hear = dobby.butler.hear
+    dobby.console.operations = operations(dobby)
     await dobby.console.open()
     if dobby.web is not None:
         dobby.web.hear = dobby.butler.hear

@@ -15,6 +15,7 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -55,24 +56,26 @@ class Store:
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             _refuse_newer(path, len(migrations))
-        try:
-            self._writer = self._connect()
-            _migrate(self._writer, path, migrations)
-        except sqlite3.Error as error:
-            raise _named(error, path) from error
+        self._writer = self._open(migrations)
+        self._closed = False
         self._jobs: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
         self._listeners: dict[Callable[[], None], asyncio.AbstractEventLoop] = {}
         self._reader_lock = threading.Lock()
-        self._reader = self._writer if path is None else _reader(path)
+        self._reader = self._writer if path is None else open_reader(path)
         self._thread = threading.Thread(target=self._keep_writing, name="dobby-store", daemon=True)
         self._thread.start()
 
-    def _connect(self) -> sqlite3.Connection:
+    def _open(self, migrations: Sequence[str]) -> sqlite3.Connection:
         name = ":memory:" if self.path is None else str(self.path)
         db = sqlite3.connect(name, isolation_level=None, check_same_thread=False, timeout=5.0)
-        db.execute("PRAGMA journal_mode=WAL")
-        db.execute(f"PRAGMA synchronous={'FULL' if self._full else 'NORMAL'}")
-        db.execute("PRAGMA foreign_keys=ON")
+        try:
+            db.execute("PRAGMA journal_mode=WAL")
+            db.execute(f"PRAGMA synchronous={'FULL' if self._full else 'NORMAL'}")
+            db.execute("PRAGMA foreign_keys=ON")
+            _migrate(db, self.path, migrations)
+        except sqlite3.Error as error:
+            db.close()
+            raise _named(error, self.path) from error
         return db
 
     async def write(self, work: Work[T]) -> T:
@@ -81,6 +84,8 @@ class Store:
         :raises DiskFull: there was no room; nothing of this work was kept.
         :raises StoreError: the file could not be written; nothing of this work was kept.
         """
+        if self._closed:
+            raise StoreError(f"{self.path or 'The memory'} is closed; nothing was kept.")
         loop = asyncio.get_running_loop()
         job: _Job[T] = _Job(work, loop, loop.create_future())
         self._jobs.put(job)
@@ -91,9 +96,15 @@ class Store:
         return await asyncio.to_thread(self.look, work)
 
     def look(self, work: Work[T]) -> T:
-        """Read and wait for it: for threads of one's own and for short looks before the loop runs."""
+        """Read and wait for it: for threads of one's own and for short looks before the loop runs.
+
+        :raises StoreError: the file could not be read.
+        """
         with self._reader_lock:
-            return work(self._reader)
+            try:
+                return work(self._reader)
+            except sqlite3.Error as error:
+                raise _named(error, self.path) from error
 
     def listen(self, listener: Callable[[], None]) -> None:
         """Call `listener` in this loop after every commit: rows have changed, look if they concern you."""
@@ -104,7 +115,10 @@ class Store:
         self._listeners.pop(listener, None)
 
     async def aclose(self) -> None:
-        """Write what is waiting, then close."""
+        """Write what is waiting, then close; what comes later is refused."""
+        if self._closed:
+            return
+        self._closed = True
         self._jobs.put(None)
         await asyncio.to_thread(self._thread.join)
         self._writer.close()
@@ -113,48 +127,56 @@ class Store:
     # The writer's thread
 
     def _keep_writing(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            jobs = [job]
-            stop = False
-            while len(jobs) < GROUP and not stop:
-                try:
-                    more = self._jobs.get_nowait()
-                except queue.Empty:
-                    break
-                if more is None:
-                    stop = True
-                else:
-                    jobs.append(more)
-            self._commit(jobs)
-            if stop:
-                return
+        open_ = True
+        while open_:
+            jobs, open_ = self._next()
+            if jobs:
+                self._commit_all(jobs)
 
-    def _commit(self, jobs: list[_Job[Any]]) -> None:
-        lock = self._reader_lock if self.path is None else threading.Lock()
-        with lock:
-            try:
-                self._writer.execute("BEGIN IMMEDIATE")
-                for job in jobs:
-                    self._try(job)
-                self._writer.execute("COMMIT")
-            except sqlite3.Error as error:
-                _roll_back(self._writer)
-                named = _named(error, self.path)
-                for job in jobs:
-                    job.error = job.error or named
+    def _next(self) -> tuple[list[_Job[Any]], bool]:
+        """Wait for work and take all that is there; False with it once the store is to close."""
+        jobs: list[_Job[Any]] = []
+        job = self._jobs.get()
+        while job is not None:
+            jobs.append(job)
+            if len(jobs) == GROUP or self._jobs.empty():
+                return jobs, True
+            job = self._jobs.get()
+        return jobs, False
+
+    def _commit_all(self, jobs: list[_Job[Any]]) -> None:
+        """One commit for all; where it fails, one for each, so that a work too big for the disk refuses nobody else's."""
+        with self._reader_lock if self.path is None else nullcontext():
+            error = self._commit(jobs)
+            for job in jobs if error else ():
+                job.error = (self._commit([job]) if len(jobs) > 1 else error) or job.error
         for job in jobs:
             _call(job.loop, job.settle)
         for listener, loop in list(self._listeners.items()):
             _call(loop, listener)
 
+    def _commit(self, jobs: list[_Job[Any]]) -> StoreError | None:
+        try:
+            self._writer.execute("BEGIN IMMEDIATE")
+            for job in jobs:
+                self._try(job)
+            self._writer.execute("COMMIT")
+        except sqlite3.Error as error:
+            _roll_back(self._writer)
+            return _named(error, self.path)
+        return None
+
     def _try(self, job: _Job[Any]) -> None:
         """One work in its own savepoint: what it raises undoes only itself; a sick file undoes all."""
+        job.error = None
         self._writer.execute("SAVEPOINT work")
         try:
             job.result = job.work(self._writer)
-        except sqlite3.OperationalError:
-            raise
         except Exception as error:
+            if _is_sick(error):
+                raise
+            if not self._writer.in_transaction:
+                raise sqlite3.OperationalError(f"the transaction is gone: {error}") from error
             job.error = error
             self._writer.execute("ROLLBACK TO work")
         self._writer.execute("RELEASE work")
@@ -167,6 +189,14 @@ def _call(loop: asyncio.AbstractEventLoop, tell: Callable[[], None]) -> None:
         log.debug("A row was kept after its asker had gone.")
 
 
+SICK = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_READONLY", "SQLITE_BUSY", "SQLITE_NOMEM")
+
+
+def _is_sick(error: Exception) -> bool:
+    """Is it the file's fault, not the work's."""
+    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorname", "").startswith(SICK)
+
+
 def _roll_back(db: sqlite3.Connection) -> None:
     if db.in_transaction:
         try:
@@ -175,21 +205,20 @@ def _roll_back(db: sqlite3.Connection) -> None:
             log.exception("Rolling back failed; SQLite undoes it when the file is next opened.")
 
 
-def _reader(path: Path) -> sqlite3.Connection:
+HEADER = 100  # bytes
+FULL = ("SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE")  # no space, over quota, no space for the shared index
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """A connection that can only look."""
     return sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None, check_same_thread=False, timeout=5.0)
 
 
 def _refuse_newer(path: Path, known: int) -> None:
     """A file of a newer Dobby is not opened for writing at all."""
-    if not path.exists() or path.stat().st_size == 0:
-        return
     try:
-        db = _reader(path)
-        try:
-            version = db.execute("PRAGMA user_version").fetchone()[0]
-        finally:
-            db.close()
-    except sqlite3.Error as error:
+        version = _version_of(path)
+    except (OSError, sqlite3.Error) as error:
         raise _named(error, path) from error
     if version > known:
         raise SchemaTooNew(
@@ -198,19 +227,43 @@ def _refuse_newer(path: Path, known: int) -> None:
         )
 
 
+def _version_of(path: Path) -> int:
+    """The schema's number without touching anything: from the header (https://sqlite.org/fileformat.html#user_version_number),
+    and through SQLite only where a crash left pages beside the file."""
+    if not path.exists() or path.stat().st_size < HEADER:
+        return 0
+    wal = path.with_name(path.name + "-wal")
+    if not wal.exists() or not wal.stat().st_size:
+        with path.open("rb") as file:
+            return int.from_bytes(file.read(HEADER)[60:64], "big")
+    with closing(open_reader(path)) as db:
+        version: int = db.execute("PRAGMA user_version").fetchone()[0]
+        return version
+
+
 def _migrate(db: sqlite3.Connection, path: Path | None, migrations: Sequence[str]) -> None:
     version = db.execute("PRAGMA user_version").fetchone()[0]
     for number, script in enumerate(migrations[version:], version + 1):
-        if path is not None and number > 1:
-            db.execute("VACUUM INTO ?", (str(path.with_suffix(f".before-{number}.db")),))
+        if path is not None and version:
+            _back_up(db, path.with_suffix(f".before-{number}.db"))
         db.executescript(f"BEGIN IMMEDIATE;\n{script}\n;PRAGMA user_version={number};\nCOMMIT;")
 
 
-def _named(error: sqlite3.Error, path: Path | None) -> StoreError:
+def _back_up(db: sqlite3.Connection, to: Path) -> None:
+    """A whole copy under its name only once it is complete; one that an interrupted migration left is replaced."""
+    part = to.with_name(to.name + ".part")
+    part.unlink(missing_ok=True)
+    try:
+        db.execute("VACUUM INTO ?", (str(part),))
+        part.replace(to)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _named(error: sqlite3.Error | OSError, path: Path | None) -> StoreError:
     """SQLite's error as ours, in words that say what to do."""
     code = getattr(error, "sqlite_errorname", "")
-    full = code.startswith("SQLITE_FULL") or code == "SQLITE_IOERR_WRITE" or "disk is full" in str(error)
-    if full:
+    if code in FULL:
         return DiskFull(f"There is no room left on the disk that holds {path}. Free some space; nothing was half-written.")
     return StoreError(f"{path} could not be used: {error} ({code or 'no code'}).")
 

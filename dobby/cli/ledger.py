@@ -11,7 +11,7 @@ import click
 
 from dobby.cli.options import state_option
 from dobby.errors import StoreError
-from dobby.journal import inbox, open_journal
+from dobby.journal import inbox, read_journal
 from dobby.journal.ledger import EffectRow, latest
 
 
@@ -24,8 +24,8 @@ def ledger(folder: Path, device: str, limit: int, as_json: bool) -> None:
     """Show what was done: time, state, device, call, and the words that asked for it."""
     if not (folder / "journal.db").exists():
         raise StoreError(f"There is no journal in {folder}.")
-    store = open_journal(folder)
-    rows = store.look(lambda db: [(row, inbox.get(db, row.event)) for row in latest(db, limit, device)])
+    with read_journal(folder) as db:
+        rows = [(row, inbox.get(db, row.event)) for row in latest(db, limit, device)]
     for row, asked in rows:
         if as_json:
             click.echo(json.dumps(_plain(row) | {"said": asked.event.text, "person": asked.event.source.person}))

@@ -4,14 +4,15 @@ It does not know how Dobby is put together (`daemon`).
 """
 
 import asyncio
-import signal
 from pathlib import Path
 
 import click
 
+from dobby.alive import Dobby
 from dobby.cli.options import shared
+from dobby.cli.signals import stop_on_signals
 from dobby.config import read_config
-from dobby.daemon import Dobby, live
+from dobby.daemon import live
 from dobby.logs import start_logging
 
 
@@ -31,20 +32,6 @@ def run(config: Path, folder: Path, verbose: bool) -> None:
 async def _run(config: Path, folder: Path) -> None:
     stop = stop_on_signals()
     await live(read_config(config), folder, stop, ready=_announce)
-
-
-def stop_on_signals() -> asyncio.Event:
-    """An event that Ctrl-C and SIGTERM set; a second Ctrl-C ends at once."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def ask() -> None:
-        stop.set()
-        loop.remove_signal_handler(signal.SIGINT)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, ask)
-    return stop
 
 
 def _announce(dobby: Dobby) -> None:

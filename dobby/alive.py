@@ -1,0 +1,47 @@
+"""Everything that lives while Dobby does, by name, so that the daemon and its operations speak of the same things.
+
+It does not know how any of it is made or ended (`daemon`).
+"""
+
+import asyncio
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dobby.bridge.console import Console
+from dobby.bridge.web import Web
+from dobby.butler import Butler, Desk
+from dobby.butler.tools import Toolbox
+from dobby.clock import Clock
+from dobby.config import Config
+from dobby.discovery.keep import Family
+from dobby.house.history import History
+from dobby.house.registry import House
+from dobby.mind.plain import PlainMind
+from dobby.people import People
+from dobby.skill.driver import Driver
+from dobby.store import Store
+from dobby.vault import VaultFile
+
+
+@dataclass(slots=True)
+class Dobby:
+    """Everything that lives while Dobby does."""
+
+    config: Config
+    folder: Path
+    clock: Clock
+    store: Store
+    house: House
+    history: History
+    people: People
+    vault: VaultFile
+    toolbox: Toolbox
+    plain: PlainMind
+    desk: Desk
+    butler: Butler
+    console: Console
+    web: Web | None
+    drivers: dict[str, Driver] = field(default_factory=dict)
+    families: dict[str, Family] = field(default_factory=dict)
+    broken: dict[str, str] = field(default_factory=dict)
+    tasks: dict[str, "asyncio.Task[None]"] = field(default_factory=dict)

@@ -1,0 +1,143 @@
+"""`dobby demo`: a dollhouse and a Dobby who runs it, in one go, with nothing to configure.
+
+It does not know how either works.
+"""
+
+import asyncio
+import logging
+import sqlite3
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dobby.alive import Dobby
+from dobby.cli.line import Line
+from dobby.cli.login import show_login
+from dobby.cli.signals import stop_on_signals
+from dobby.config import parse_config
+from dobby.daemon import live
+from dobby.dollhouse.house import Dollhouse, open_dollhouse
+from dobby.dollhouse.transcript import hold
+from dobby.house.model import Room
+from dobby.journal import household, open_journal
+from dobby.logs import start_logging
+
+TRY = (
+    "play jazz in the kitchen",
+    "close the bedroom blinds",
+    "what did you just do?",
+    "undo that",
+    "unlock the front door",
+)
+ROOMS = (
+    Room("Kitchen", "Downstairs"),
+    Room("Living Room", "Downstairs", ("lounge", "Wohnzimmer")),
+    Room("Hallway", "Downstairs"),
+    Room("Bedroom", "Upstairs"),
+    Room("Terrace", "Outside"),
+)
+FINDING = 20.0  # seconds the demo waits for its devices
+
+
+@click.command()
+@click.option("--port", default=8321, show_default=True, help="The chat page's port; the next free one is taken.")
+@click.option("--transcript", is_flag=True, help="Hold the README's conversation, check the house, and end.")
+@click.option("--state", "folder", type=click.Path(path_type=Path), help="Keep the rows here (a folder of its own by default).")
+@click.option("--verbose", is_flag=True, help="Log everything.")
+def demo(port: int, transcript: bool, folder: Path | None, verbose: bool) -> None:
+    """Start a dollhouse and Dobby; Ctrl-C ends both.
+
+    The devices are simulated, the protocols are real: a Sonos household (SSDP, SOAP, events) and an MQTT broker with
+    lights, blinds, a lock, an alarm and more, all on loopback.
+    """
+    start_logging(verbose)
+    if not verbose:
+        logging.getLogger().setLevel(logging.ERROR)
+    with tempfile.TemporaryDirectory(prefix="dobby-demo-") as temporary:
+        sys.exit(asyncio.run(_demo(port, transcript, folder or Path(temporary))))
+
+
+async def _demo(port: int, transcript: bool, folder: Path) -> int:
+    stop = stop_on_signals()
+    house = await open_dollhouse(port=0)
+    wrong: list[str] = []
+    try:
+        config = _config(house, 0 if transcript else await _free(port))
+        await _name_rooms(folder)
+        ready: asyncio.Future[Dobby] = asyncio.get_running_loop().create_future()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(live(config, folder, stop, ready=ready.set_result))
+            dobby = await ready
+            await _found(dobby, house)
+            if transcript:
+                wrong = await _hold(folder, house)
+                stop.set()
+            else:
+                await _invite(dobby)
+    finally:
+        await house.aclose()
+    for words in wrong:
+        click.echo(f"NOT SO: {words}", err=True)
+    return 1 if wrong else 0
+
+
+def _config(house: Dollhouse, port: int) -> Any:
+    table = {
+        "house": {"language": "en"},
+        "web": {"port": port},
+        "discovery": {"interfaces": ["127.0.0.1"]},
+        "skills": house.skills,
+    }
+    return parse_config(table, "demo")
+
+
+async def _free(port: int) -> int:
+    """This port, or the next one that nobody listens on."""
+    for candidate in range(port, port + 50):
+        try:
+            server = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", candidate)
+        except OSError:
+            continue
+        server.close()
+        await server.wait_closed()
+        return candidate
+    return 0
+
+
+async def _name_rooms(folder: Path) -> None:
+    store = open_journal(folder)
+
+    def name(db: sqlite3.Connection) -> None:
+        for room in ROOMS:
+            household.keep_room(db, room)
+
+    await store.write(name)
+    await store.aclose()
+
+
+async def _found(dobby: Dobby, house: Dollhouse) -> None:
+    """Wait until each family has been looked for and heard from once."""
+    async with asyncio.timeout(FINDING):
+        for name in house.parts:
+            while name not in dobby.families:
+                await asyncio.sleep(0.02)
+            await dobby.families[name].looked.wait()
+        while any(not dobby.house.state.of(device.id) for device in dobby.house if device.traits):
+            await asyncio.sleep(0.05)
+
+
+async def _invite(dobby: Dobby) -> None:
+    assert dobby.web is not None
+    rooms = len({device.room for device in dobby.house if device.room})
+    click.echo(f"\nDobby has found {len(dobby.house)} devices in {rooms} rooms.\n")
+    show_login(dobby.web.url, await dobby.people.make_code("owner"))
+    click.echo("\nTry:\n" + "\n".join(f"  {words}" for words in TRY) + "\n\nCtrl-C ends it.")
+
+
+async def _hold(folder: Path, house: Dollhouse) -> list[str]:
+    async with Line(folder) as line:
+        said = line.said()
+        return await hold(house, lambda number, text: line.ask("say", id=number, text=text), said, click.echo)

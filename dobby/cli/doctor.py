@@ -1,0 +1,110 @@
+"""`dobby doctor`: looks at everything that could be wrong and says what to do about it.
+
+It changes nothing.
+"""
+
+import asyncio
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dobby import __version__
+from dobby.cli.line import Line, NotRunning
+from dobby.cli.options import shared
+from dobby.config import Config, read_config
+from dobby.errors import DobbyError
+from dobby.journal import MIGRATIONS, read_journal
+from dobby.paths import shipped
+from dobby.skill.load import load_skills
+
+LITTLE = 500 * 2**20  # bytes of free disk below which it is said
+FIXED = (3, 51, 3)  # the SQLite that mended the WAL-reset race; one writer keeps clear of it before
+Finding = tuple[bool, str]
+
+
+@click.command()
+@shared
+def doctor(config: Path, folder: Path) -> None:
+    """Check the config, the disk, the rows, the skills and the running Dobby; exit status 1 if something is wrong."""
+    sick = False
+    for well, words in _look(config, folder):
+        click.echo(f"{'ok  ' if well else 'SICK'}  {words}")
+        sick = sick or not well
+    raise SystemExit(1 if sick else 0)
+
+
+def _look(config_path: Path, folder: Path) -> Iterator[Finding]:
+    yield True, f"Dobby {__version__}, SQLite {sqlite3.sqlite_version}{_race()}"
+    try:
+        config = read_config(config_path)
+        yield True, f"config {config_path}{'' if config_path.exists() else ' (none: all defaults)'}"
+    except DobbyError as error:
+        yield False, str(error)
+        config = Config()
+    yield from _disk(folder)
+    yield from _rows(folder)
+    places = [*(Path(place).expanduser() for place in config.skills.folders), shipped("skills")]
+    skills, broken = load_skills(places, config.skills.off)
+    yield not broken, f"skills: {', '.join(skills) or 'none'}"
+    yield from ((False, words) for words in broken.values())
+    yield from asyncio.run(_running(folder))
+
+
+def _race() -> str:
+    return "" if sqlite3.sqlite_version_info >= FIXED else " (older than 3.51.3: safe, Dobby has a single writer)"
+
+
+def _disk(folder: Path) -> Iterator[Finding]:
+    if not folder.exists():
+        yield True, f"state {folder} (not there yet: made at the first start)"
+        return
+    mode = folder.stat().st_mode & 0o077
+    yield not mode, f"state {folder}" + (f": others may read it; chmod 700 {folder}" if mode else "")
+    free = shutil.disk_usage(folder).free
+    yield free > LITTLE, f"disk: {free / 2**30:.1f} GiB free" + ("" if free > LITTLE else "; free some before rows are refused")
+    vault = folder / "vault.json"
+    if vault.exists():
+        loose = vault.stat().st_mode & 0o077 or vault.stat().st_uid != os.getuid()
+        yield (
+            not loose,
+            "vault" + (f": only Dobby should own and read it; chmod 600 {vault}" if loose else ": only its owner reads it"),
+        )
+
+
+def _rows(folder: Path) -> Iterator[Finding]:
+    if not (folder / "journal.db").exists():
+        return
+    try:
+        with read_journal(folder) as db:
+            whole = db.execute("PRAGMA quick_check").fetchone()[0]
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            count = {name: db.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in ("event", "effect", "outbox")}
+            parked = db.execute("SELECT count(*) FROM event WHERE state = 'parked'").fetchone()[0]
+    except sqlite3.Error as error:
+        yield False, f"journal: {error}; restore a backup with `dobby restore`"
+        return
+    yield (
+        whole == "ok",
+        f"journal: {whole}, schema {version} of {len(MIGRATIONS)}, " + ", ".join(f"{n} {k}s" for k, n in count.items()),
+    )
+    if parked:
+        yield False, f"{parked} events are parked: they stopped Dobby three times; see `dobby ledger` and the log"
+
+
+async def _running(folder: Path) -> list[Finding]:
+    try:
+        async with Line(folder) as line:
+            status: dict[str, Any] = await line.ask("status")
+    except NotRunning as error:
+        return [(True, str(error))]
+    found: list[Finding] = [(True, f"running since {status['since']}, page {status['page'] or 'off'}")]
+    for name, row in status["families"].items():
+        words = f"{name}: {row['devices']} devices, {row['away']} out of reach"
+        found.append((not row["trouble"], words + (f"; {row['trouble']}" if row["trouble"] else "")))
+    found += [(False, words) for words in status["broken"].values()]
+    return found

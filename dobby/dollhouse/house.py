@@ -1,0 +1,104 @@
+"""Starts the device sides that skills bring along (`skills/NAME/dollhouse.py`) as one house on loopback.
+
+It does not know any protocol, nor anything of Dobby.
+"""
+
+import importlib.util
+import inspect
+import logging
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Protocol
+
+from dobby.errors import DobbyError
+from dobby.events import State
+from dobby.paths import shipped
+
+log = logging.getLogger(__name__)
+PREFIXES = tuple(f"127.{number}.0" for number in range(77, 97))  # loopback is a /8: a street with room for twenty houses
+
+
+class Part(Protocol):
+    """One family's device side. `config` is what Dobby's config needs to find it without multicast."""
+
+    name: str
+    config: Mapping[str, Any]
+
+    def state(self, device: str) -> State:
+        """What a device really is, by Dobby's id for it."""
+        ...
+
+    async def aclose(self) -> None:
+        """Pull the plug."""
+        ...
+
+
+@dataclass(slots=True)
+class Dollhouse:
+    """A street number's worth of devices."""
+
+    parts: dict[str, Part] = field(default_factory=dict)
+
+    @property
+    def skills(self) -> dict[str, Any]:
+        """The `[skills.NAME]` tables that lead a Dobby here."""
+        return {name: dict(part.config) for name, part in self.parts.items()}
+
+    def state(self, device: str) -> State:
+        """What a device really is."""
+        return self.parts[device.partition(".")[0]].state(device)
+
+    async def aclose(self) -> None:
+        """Pull every plug."""
+        for part in self.parts.values():
+            await part.aclose()
+
+
+async def open_dollhouse(names: Iterable[str] = (), **options: Any) -> Dollhouse:
+    """Start the device sides of these skills (of all that have one); each takes those options that it knows."""
+    house = Dollhouse()
+    wanted = set(names)
+    try:
+        for folder in sorted(path.parent for path in shipped("skills").glob("*/dollhouse.py")):
+            if not wanted or folder.name in wanted:
+                house.parts[folder.name] = await _start(device_side(folder), options)
+    except BaseException:
+        await house.aclose()
+        raise
+    return house
+
+
+async def _start(module: ModuleType, options: Mapping[str, Any]) -> Part:
+    known = inspect.signature(module.start).parameters
+    given = {name: value for name, value in options.items() if name in known}
+    if "prefix" not in known or "prefix" in given:
+        part: Part = await module.start(**given)
+        return part
+    for prefix in PREFIXES:  # another house may stand there already
+        try:
+            found: Part = await module.start(prefix=prefix, **given)
+        except OSError as error:
+            log.debug("%s is taken: %s", prefix, error)
+        else:
+            return found
+    raise DobbyError("There is no free address left on loopback for another dollhouse.")
+
+
+def device_side(folder: Path) -> ModuleType:
+    """A skill's `dollhouse.py`, as a module of its own."""
+    name = f"dobby_dollhouse_{folder.name.replace('-', '_')}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, folder / "dollhouse.py", submodule_search_locations=[str(folder)])
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except ImportError as error:
+        del sys.modules[name]
+        raise DobbyError(f"The dollhouse needs more: {error}. Install it with: pip install 'dobby[dollhouse]'") from error
+    return module

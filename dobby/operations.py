@@ -1,0 +1,55 @@
+"""What the command line may ask of the running Dobby over the console socket, by name.
+
+It does not know how the socket works nor who is on the other end (`bridge.console` checks that).
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from dobby.alive import Dobby
+from dobby.bridge.console import Operation
+from dobby.errors import DobbyError
+
+
+def operations(dobby: Dobby) -> Mapping[str, Operation]:
+    """Every operation, bound to this Dobby."""
+    since = datetime.fromtimestamp(dobby.clock.now()).isoformat(" ", "seconds")
+
+    async def code(request: dict[str, Any]) -> dict[str, Any]:
+        """A one-time code for the page."""
+        person = str(request.get("person", "owner"))
+        if dobby.people.get(person) is None:
+            known = ", ".join(each.id for each in dobby.people)
+            raise DobbyError(f"There is nobody called {person!r}. Known are: {known}.")
+        if dobby.web is None:
+            raise DobbyError("The chat page is off (web.on = false in dobby.toml).")
+        return {"code": await dobby.people.make_code(person), "url": dobby.web.url}
+
+    async def end_sessions(request: dict[str, Any]) -> dict[str, Any]:
+        """A lost phone."""
+        await dobby.people.end_sessions(str(request["person"]))
+        return {"ok": True}
+
+    async def status(request: dict[str, Any]) -> dict[str, Any]:
+        """How the families are."""
+        away = dobby.house.state.unavailable_since
+        rows = {
+            name: {
+                "devices": len(family.devices),
+                "away": sum(away(device.id) is not None for device in family.devices),
+                "trouble": family.trouble,
+            }
+            for name, family in dobby.families.items()
+        }
+        page = dobby.web.url if dobby.web else ""
+        return {"since": since, "page": page, "families": rows, "broken": dobby.broken}
+
+    async def backup(request: dict[str, Any]) -> dict[str, Any]:
+        """An archive of the rows, taken while everything runs."""
+        from dobby.backup import make_backup
+
+        return {"told": str(await make_backup(dobby.folder, Path(request["file"]), request.get("passphrase")))}
+
+    return {"code": code, "end_sessions": end_sessions, "status": status, "backup": backup}
