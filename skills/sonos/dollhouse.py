@@ -8,34 +8,16 @@ import asyncio
 import inspect
 import re
 import socket
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING
 from uuid import uuid4
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, web
 
-
-def _sibling(name: str) -> ModuleType:
-    """The file beside this one: a skill's folder is no package and is not on the path."""
-    spec = spec_from_file_location(f"{__name__}.{name}", Path(__file__).with_name(f"{name}.py"))
-    assert spec and spec.loader
-    module = sys.modules[spec.name] = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-if TYPE_CHECKING:
-    import dollhouse_services as services
-    import dollhouse_zones as zones
-else:
-    zones, services = _sibling("dollhouse_zones"), _sibling("dollhouse_services")
+from . import dollhouse_services as services
+from . import dollhouse_zones as zones
 
 PORT = 1400
 SSDP = ("239.255.255.250", 1900)
@@ -63,7 +45,7 @@ class Speaker:
     answer). `deaf` refuses subscriptions.
     """
 
-    def __init__(self, house: "zones.House", zone: "zones.Zone", session: ClientSession) -> None:
+    def __init__(self, house: zones.House, zone: zones.Zone, session: ClientSession) -> None:
         self.house, self.zone, self.session = house, zone, session
         self.trouble: dict[str, str] = {}
         self.deaf = False
@@ -206,7 +188,7 @@ class Beacon(asyncio.DatagramProtocol):
                 if zone.plugged and (transport := self.household.beacons.get(zone.uid)):
                     transport.sendto(self._answer(zone), sender)
 
-    def _answer(self, zone: "zones.Zone") -> bytes:
+    def _answer(self, zone: zones.Zone) -> bytes:
         rows = (
             "HTTP/1.1 200 OK",
             "CACHE-CONTROL: max-age = 1800",
@@ -237,7 +219,7 @@ class Household:
         """What to put under `[skills.sonos]`, so that it is found without multicast."""
         return {"at": [self.state.zones[0].address]}
 
-    def zone(self, name: str) -> "zones.Zone":
+    def zone(self, name: str) -> zones.Zone:
         """A zone's state, by name."""
         return self.state.zone(name)
 
@@ -287,7 +269,7 @@ class Household:
         await asyncio.gather(*(speaker.aclose() for speaker in self.speakers.values()))
         await self.session.close()
 
-    def _changed(self, zone: "zones.Zone", service: str) -> None:
+    def _changed(self, zone: zones.Zone, service: str) -> None:
         self.speakers[zone.uid].changed(service)
 
 
@@ -327,7 +309,7 @@ def _fault(code: int) -> str:
     )
 
 
-def _description(zone: "zones.Zone") -> str:
+def _description(zone: zones.Zone) -> str:
     serial = "-".join(re.findall("..", zone.uid[7:19])) + ":A"
     return (
         f'{XML}<root xmlns="urn:schemas-upnp-org:device-1-0"><device><deviceType>{PLAYER}</deviceType>'
@@ -338,7 +320,7 @@ def _description(zone: "zones.Zone") -> str:
     )
 
 
-def _scpd(service: "services.Service") -> str:
+def _scpd(service: services.Service) -> str:
     """A service's description, from its methods' signatures and, where asking is harmless, their answers."""
     names = [name for name in vars(type(service)) if name[0].isupper()]
     actions = "".join(f"<action><name>{name}</name>{_arguments(service, name)}</action>" for name in names)
@@ -347,7 +329,7 @@ def _scpd(service: "services.Service") -> str:
     return f'{XML}<scpd xmlns="urn:schemas-upnp-org:service-1-0">{body}</scpd>'
 
 
-def _arguments(service: "services.Service", name: str) -> str:
+def _arguments(service: services.Service, name: str) -> str:
     work = getattr(service, name)
     given = [*service.always, *(each for each in inspect.signature(work).parameters if each[0].isupper())]
     answered = work() if name.startswith("Get") else {}

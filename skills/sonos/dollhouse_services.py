@@ -4,12 +4,10 @@ A method's parameters are the action's arguments, and a `ValueError` stands for 
 """
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape, quoteattr
 
-if TYPE_CHECKING:
-    from dollhouse_zones import House, Keepsake, Track, Zone
+from .dollhouse_zones import House, Keepsake, Track, Zone
 
 Answer = dict[str, object]
 DIDL = (
@@ -23,7 +21,7 @@ class Service:
 
     always: tuple[str, ...] = ()
 
-    def __init__(self, house: "House", zone: "Zone") -> None:
+    def __init__(self, house: House, zone: Zone) -> None:
         self.house, self.zone = house, zone
 
     def variables(self) -> Answer:
@@ -263,7 +261,7 @@ class ZoneGroupTopology(Service):
         )
         return f"<ZoneGroupState><ZoneGroups>{groups}</ZoneGroups><VanishedDevices/></ZoneGroupState>"
 
-    def _rows(self, zones: "Iterable[Zone]") -> str:
+    def _rows(self, zones: Iterable[Zone]) -> str:
         return "".join(
             f'<ZoneGroupMember UUID="{each.uid}" Location="http://{each.address}:1400/xml/device_description.xml" '
             f'ZoneName={quoteattr(each.name)} Icon="" Configuration="1" BootSeq="{each.boots}" SoftwareVersion="83.1-61210"/>'
@@ -321,13 +319,13 @@ class AudioIn(Service):
         return {"CurrentName": "Line-In", "CurrentIcon": "AudioComponent"}
 
 
-def track_didl(track: "Track") -> str:
+def track_didl(track: Track) -> str:
     """A track's metadata as the speaker tells it."""
     kind = "object.item.audioItem.musicTrack" if track.seconds else "object.item.audioItem.audioBroadcast"
     return f"{DIDL}{_item('-1', '-1', track, kind)}</DIDL-Lite>"
 
 
-def _item(number: str, parent: str, track: "Track", kind: str) -> str:
+def _item(number: str, parent: str, track: Track, kind: str) -> str:
     creator = f"<dc:creator>{escape(track.artist)}</dc:creator>" if track.artist else ""
     return (
         f'<item id="{number}" parentID="{parent}" restricted="true"><res protocolInfo="sonos.com-http:*:audio/mp4:*" '
@@ -336,12 +334,11 @@ def _item(number: str, parent: str, track: "Track", kind: str) -> str:
     )
 
 
-def _row(shelf: str, number: int, each: "Keepsake | Track") -> str:
-    if shelf == "Q:0":
-        return _item(f"Q:0/{number}", "Q:0", each, "object.item.audioItem.musicTrack")  # type: ignore[arg-type]
-    kept: Keepsake = each  # type: ignore[assignment]
-    title, uri = escape(kept.title), escape(kept.uri)
-    named = f"<dc:title>{title}</dc:title><upnp:class>{kept.kind}</upnp:class>"
+def _row(shelf: str, number: int, each: Keepsake | Track) -> str:
+    if isinstance(each, Track):
+        return _item(f"{shelf}/{number}", shelf, each, "object.item.audioItem.musicTrack")
+    title, uri = escape(each.title), escape(each.uri)
+    named = f"<dc:title>{title}</dc:title><upnp:class>{each.kind}</upnp:class>"
     if shelf == "SQ:":
         res = f'<res protocolInfo="file:*:audio/mpegurl:*">{uri}</res>'
         return f'<container id="SQ:{number}" parentID="SQ:" restricted="true">{res}{named}</container>'

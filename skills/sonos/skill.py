@@ -5,32 +5,14 @@ It does not know the house: rooms are named as the household names them. soco bl
 
 import asyncio
 import logging
-import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
-from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from dobby import Ask, Change, Device, DobbyError, Driver, Finding, Pool, Refused, Sign, State, Value, Vault
+from dobby import Ask, Change, Device, DobbyError, Driver, Finding, Pool, Refused, Sign, State, Unreachable, Value, Vault
 
-
-def _beside(name: str) -> ModuleType:
-    """Another file of this folder, which is no package and not on the path."""
-    spec = spec_from_file_location(f"{__name__}.{name}", Path(__file__).with_name(f"{name}.py"))
-    assert spec and spec.loader
-    module = sys.modules[spec.name] = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-if TYPE_CHECKING:
-    import ear
-    import speaker
-else:
-    ear, speaker = _beside("ear"), _beside("speaker")
+from . import ear, speaker
 
 BEAT_SECONDS = 15.0  # how often a speaker is asked whether it is still there
 CLIP_SECONDS = 120.0  # the longest announcement
@@ -54,6 +36,7 @@ class Sonos:
         self._pool = Pool("sonos")
         self._resting: dict[str, str] = {}  # leader's uid -> the word for its standing still
         self._tasks: set[asyncio.Task[None]] = set()
+        self._ears: dict[str, ear.Ear] = {}
         self._clips: dict[str, tuple[asyncio.Task[None], speaker.Step]] = {}
 
     async def adopt(self, finding: Finding, ask: Ask, vault: Vault) -> AsyncIterator[Device]:
@@ -67,8 +50,9 @@ class Sonos:
 
     async def read(self, device: Device) -> State:
         """All traits, freshly asked; a grouped speaker plays what its leader plays."""
-        state: State = await self._pool.run(speaker.asked, device.name, self._look, device)
-        return state
+        with self._doubting(device):
+            state: State = await self._pool.run(speaker.asked, device.name, self._look, device)
+            return state
 
     def _look(self, device: Device) -> dict[str, Value]:
         zone = speaker.zone_of(device)
@@ -90,7 +74,7 @@ class Sonos:
         """Group first, then loudness, then what plays, so that nothing sounds too loud or in the wrong room."""
         if wanted.keys() - {"volume", "muted"}:
             self._forget_clip(device)
-        await self._pool.run(speaker.carry_out, device.name, self._setting(device, wanted))
+        await self._carry_out(device, self._setting(device, wanted))
 
     def _setting(self, device: Device, wanted: State) -> Iterator[speaker.Step]:
         if strange := wanted.keys() - SETTABLE:
@@ -149,7 +133,22 @@ class Sonos:
             await self._announce(device, str(args.get("what") or args.get("clip") or args.get("text") or ""))
             return
         self._forget_clip(device)
-        await self._pool.run(speaker.carry_out, device.name, _doing(device, verb, str(args.get("what") or "")))
+        await self._carry_out(device, _doing(device, verb, str(args.get("what") or "")))
+
+    async def _carry_out(self, device: Device, steps: Iterator[speaker.Step]) -> None:
+        with self._doubting(device):
+            await self._pool.run(speaker.carry_out, device.name, steps)
+
+    @contextmanager
+    def _doubting(self, device: Device) -> Iterator[None]:
+        """Who cannot be reached for a moment is listened to anew, so that coming back is told too."""
+        try:
+            yield
+        except Unreachable:
+            if one := self._ears.get(device.id):
+                one.lost()
+                one.wake.set()
+            raise
 
     async def _announce(self, device: Device, clip: str) -> None:
         if not speaker.CLIP.fullmatch(clip):
@@ -158,7 +157,7 @@ class Sonos:
         if task:
             task.cancel()  # what was there before the first clip comes back after the last
         try:
-            await self._pool.run(speaker.carry_out, device.name, speaker.announcing(device, clip, back))
+            await self._carry_out(device, speaker.announcing(device, clip, back))
         except BaseException:
             await self._bring_back(device, back)
             raise
@@ -197,6 +196,7 @@ class Sonos:
             return
         news: asyncio.Queue[Change | None] = asyncio.Queue()
         ears = [ear.Ear(device, news) for device in devices]
+        self._ears.update((each.device.id, each) for each in ears)
         soco = await self._pool.run(speaker.library)
         events = soco.events_asyncio
         await ear.open_listener(events, soco.SoCo(devices[0].address))
@@ -211,6 +211,7 @@ class Sonos:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            self._ears = {key: each for key, each in self._ears.items() if each not in ears}
             await asyncio.gather(*(each.release() for each in ears))
             await ear.close_listener(events)
 
@@ -224,7 +225,7 @@ class Sonos:
                 zone = await self._pool.run(speaker.asked, one.device.name, speaker.zone_of, one.device)
                 if not one.subscriptions:
                     await one.subscribe(speaker.library().events_asyncio, zone, heard)
-                one.tell(await self.read(one.device))
+                one.tell(await self._pool.run(speaker.asked, one.device.name, self._look, one.device))
                 while not await one.woken(self.beat) and await one.renew():
                     pass
             except DobbyError:

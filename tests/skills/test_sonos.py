@@ -3,35 +3,31 @@
 import asyncio
 import gc
 import socket
+import subprocess
 import sys
 import threading
 import time
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from importlib.util import module_from_spec, spec_from_file_location
-from types import ModuleType
+from dataclasses import replace
+from importlib import import_module
 from typing import Any
 
 import pytest
 
 from dobby import Change, Device, Driver, EffectClass, Finding, Refused, Sign, State, Unreachable, Unsure
 from dobby.paths import shipped
+from dobby.skill.load import load_skill
 
 PREFIX = "127.77.9"
 ZONE_PLAYER = "urn:schemas-upnp-org:device:ZonePlayer:1"
 CLIP = "http://127.0.0.1:9/dinner.mp3"
-BEAT = 0.4
+BEAT = 0.2
 
 
-def load(name: str) -> ModuleType:
-    spec = spec_from_file_location(f"dobby_skill_sonos.{name}", shipped("skills") / "sonos" / f"{name}.py")
-    assert spec and spec.loader
-    module = sys.modules[spec.name] = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-dollhouse, skill = load("dollhouse"), load("skill")
+load_skill(shipped("skills") / "sonos")
+skill = import_module("dobby_skill_sonos")
+dollhouse = import_module("dobby_skill_sonos.dollhouse")
 
 
 class Empty:
@@ -72,7 +68,7 @@ async def rooms(house: Any, sonos: Any) -> dict[str, Device]:
 
 async def until(true: Callable[[], object], seconds: float = 3.0) -> None:
     async with asyncio.timeout(seconds):
-        while not true():  # noqa: ASYNC110  (what we wait for has no event)
+        while not true():
             await asyncio.sleep(0.01)
 
 
@@ -493,6 +489,16 @@ async def test_gone_is_said_once_and_back_by_itself(house: Any, sonos: Any, hear
     assert ear.available(rooms["Bedroom"]) == [True]
 
 
+async def test_a_speaker_out_of_reach_for_a_moment_is_told_to_be_back(
+    house: Any, sonos: Any, hear: Any, rooms: dict[str, Device]
+) -> None:
+    kitchen = rooms["Kitchen"]
+    ear = await hear()
+    with pytest.raises(Unreachable):
+        await sonos.read(replace(kitchen, address=f"{PREFIX}.99"))
+    await until(lambda: ear.available(kitchen) == [True, False, True], 1.0)
+
+
 async def test_where_no_subscription_is_granted_the_beat_looks(house: Any, hear: Any, rooms: dict[str, Device]) -> None:
     house.speaker("Kitchen").deaf = True
     ear = await hear()
@@ -555,11 +561,9 @@ async def test_a_speaker_that_dies_halfway_through_a_command_leaves_a_doubt(
 
 
 async def test_the_library_is_imported_only_when_a_speaker_is_met() -> None:
-    import subprocess
-
-    code = "import sys, importlib.util as u; s = u.spec_from_file_location('m', sys.argv[1]); m = u.module_from_spec(s); "
-    code += "sys.modules['m'] = m; s.loader.exec_module(m); m.driver(); print('soco' in sys.modules, 'aiohttp' in sys.modules)"
-    path = str(shipped("skills") / "sonos" / "skill.py")
+    code = "import sys, pathlib; from dobby.skill.load import load_skill; load_skill(pathlib.Path(sys.argv[1])).driver(); "
+    code += "print('soco' in sys.modules, 'aiohttp' in sys.modules)"
+    path = str(shipped("skills") / "sonos")
     done = await asyncio.to_thread(subprocess.run, [sys.executable, "-c", code, path], capture_output=True, text=True)
     assert done.stdout.split() == ["False", "False"], done.stderr
 
@@ -572,7 +576,7 @@ async def test_nothing_is_left_behind() -> None:
             driver = skill.Sonos(beat=BEAT)
             rooms = await adopted(driver, f"{PREFIX}.11")
             ear = Ear(driver.hear(list(rooms.values())))
-            await until(lambda ear=ear: len(ear.state) == 3)
+            await ear.comes(rooms["Kitchen"], volume=20)
             await ear.aclose()
             assert not any(speaker.subscriptions for speaker in household.speakers.values())
             await driver.aclose()
