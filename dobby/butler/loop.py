@@ -85,11 +85,11 @@ class Butler:
     def _route(self, row: EventRow) -> None:
         event = row.event
         if not event.source.authority.rank:
-            self._spawn(self._guarded(row, self._meet_stranger(row)), f"stranger {row.id}")
+            self._begin(row, self._meet_stranger(row), "stranger")
             return
         answer = answers.match(self.desk, event)
         if answer is not None:
-            self._spawn(self._guarded(row, self._answer(row, answer)), f"answer {row.id}")
+            self._begin(row, self._answer(row, answer), "answer")
             return
         lane = self._lanes.setdefault(row.lane, Lane())
         if lane.steer is not None and (is_stop(event.text) or is_amendment(event.text)):
@@ -98,6 +98,11 @@ class Butler:
         else:
             self._queue(lane, row)
         self._serve(row.lane, lane)
+
+    def _begin(self, row: EventRow, work: Coroutine[Any, Any, None], name: str) -> None:
+        """Work on an event at once, beside its lane."""
+        self._working.add(row.id)
+        self._spawn(self._guarded(row, work), f"{name} {row.id}")
 
     def _queue(self, lane: Lane, row: EventRow) -> None:
         lane.waiting.append(row)
