@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -107,8 +108,8 @@ def _device(field: "_Fields") -> Device:
     )
 
 
-def initial(device: Device, raw: Mapping[str, Any]) -> dict[str, Value]:
-    """A first state as written, each value in its trait's type, with the traits that come with it."""
+def initial(device: Device, raw: Mapping[str, Any], before: State = MappingProxyType({})) -> dict[str, Value]:
+    """A state as written on top of `before`, each value in its trait's type, with the traits that come with it."""
     given = {
         trait: coerce(trait, device.traits.get(trait) or kinds.spec(device.kind, trait), value) for trait, value in raw.items()
     }

@@ -5,6 +5,7 @@ It does not know the house or whether something may be done; it is the hands onl
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import TypeAlias
 
 from dobby.errors import Refused
 from dobby.events import Change, State, Value
@@ -12,7 +13,7 @@ from dobby.house.kinds import coupled
 from dobby.house.model import Device
 from dobby.skill.driver import Ask, Finding, Sign, Vault
 
-Row = dict[str, Value]
+Row: TypeAlias = dict[str, Value]
 
 
 class Virtual:
@@ -102,23 +103,26 @@ def _nothing(row: Row, args: Row) -> Row:
     return {}
 
 
-def _items(row: Row) -> list[Value]:
-    items = row.get("items")
-    return list(items) if isinstance(items, list) else []
-
-
 def _added(row: Row, args: Row) -> Row:
-    items, count = _items(row), row.get("count")
-    before = count if isinstance(count, int) else len(items)
-    return {"items": [*items, args.get("item")], "count": before + 1}
+    """A list tells its items, its count or both, as it was written down; one that told nothing counts."""
+    items, count = row.get("items"), row.get("count")
+    out: Row = {}
+    if isinstance(items, list):
+        out["items"] = [*items, args.get("item")]
+    if isinstance(count, int) or not out:
+        out["count"] = (count if isinstance(count, int) else 0) + 1
+    return out
 
 
 def _taken(row: Row, args: Row) -> Row:
-    items, gone = _items(row), str(args.get("item", "")).casefold()
+    items, count = row.get("items"), row.get("count")
+    gone = str(args.get("item", "")).casefold()
+    if not isinstance(items, list):
+        raise Refused("The list doesn't say what is on it.")
     left = [item for item in items if str(item).casefold() != gone]
     if len(left) == len(items):
         raise Refused(f"{args.get('item')} is not on the list.")
-    return {"items": left, "count": len(left)}
+    return {"items": left, "count": len(left)} if isinstance(count, int) else {"items": left}
 
 
 _DEEDS: dict[str, Callable[[Row, Row], Row]] = {

@@ -1,0 +1,174 @@
+"""A text as marks: which stretches of it are phrases of the language, names of the house, numbers, or nothing known.
+
+The cheapest cover wins: few marks, no word left over. Misspelt words are mended first where only one mending is near.
+It does not know what the marks come to together (`clause`).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from rapidfuzz import process
+from rapidfuzz.distance import OSA
+
+from dobby.mind.plain.index import Index
+from dobby.mind.plain.lexicon import Lexicon, Sense
+from dobby.mind.plain.words import Word, stem
+
+MOST_WORDS = 90
+_UNKNOWN = 4.0
+_PARTIAL = 1.3
+_LINKS = ("", "s", "n", "en", "es")
+OPERATIVE = frozenset({"verb", "weak", "part", "not", "all", "everything", "time", "ask", "if", "except", "it", "house"})
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A stretch of words and all it may mean."""
+
+    words: tuple[Word, ...]
+    senses: tuple[Sense, ...] = ()
+    devices: frozenset[str] = frozenset()
+    rooms: tuple[str, ...] = ()
+    floor: tuple[str, ...] = ()
+    partial: bool = False
+    number: float | None = None
+    stop: bool = False
+    cost: float = 1.0
+
+    def sense(self, *tags: str) -> Sense | None:
+        """The first sense with one of these tags."""
+        return next((sense for sense in self.senses if sense.tag in tags), None)
+
+    @property
+    def unknown(self) -> bool:
+        """Nobody knows this word."""
+        named = self.devices or self.rooms or self.floor or self.partial
+        return not (named or self.stop or self.number is not None or any(sense.tag != "known" for sense in self.senses))
+
+    @property
+    def names(self) -> bool:
+        """It is (part of) the name of a device or a place."""
+        return bool(self.devices or self.rooms or self.floor or self.partial)
+
+    @property
+    def text(self) -> str:
+        """The words as folded."""
+        return " ".join(word.text for word in self.words)
+
+
+class Marker:
+    """Marks texts with the words of one lexicon and the names of one index."""
+
+    def __init__(self, lexicon: Lexicon, index: Index) -> None:
+        self.lexicon, self.index = lexicon, index
+        self._choices = sorted(lexicon.vocabulary | index.vocabulary)
+
+    def mark(self, words: Sequence[Word], names_first: bool = True) -> list[Mark]:
+        """The best cover of these words."""
+        words = list(self._mended(words[:MOST_WORDS]))
+        best: list[tuple[float, list[Mark]]] = [(0.0, [])]
+        for end in range(1, len(words) + 1):
+            options = (
+                (best[start][0] + mark.cost, best[start][1], mark)
+                for start in range(max(0, end - 8), end)
+                if (mark := self._span(words, start, end, names_first))
+            )
+            cost, before, mark = min(options, key=lambda option: option[0])
+            best.append((cost, [*before, mark]))
+        return best[-1][1]
+
+    def _span(self, words: list[Word], start: int, end: int, names_first: bool) -> Mark | None:
+        span = tuple(words[start:end])
+        first = span[0].text
+        length = end - start
+        senses: list[Sense] = []
+        if length <= self.lexicon.reach.get(first, 0):
+            senses = self.lexicon.senses.get(tuple(word.text for word in span), [])
+        mark = self._named(span, tuple(senses), names_first) if length <= self.index.reach.get(stem(first), 0) else None
+        if mark or senses:
+            mark = mark or Mark(span, tuple(senses))
+            if length == 1 and not mark.names:
+                mark = replace(mark, partial=stem(first) in self.index.stems)
+            return replace(mark, cost=_UNKNOWN) if mark.unknown else mark
+        return self._single(span[0]) if length == 1 else None
+
+    def _single(self, word: Word) -> Mark:
+        if word.is_stop:
+            return Mark((word,), stop=True)
+        if word.number is not None:
+            return Mark((word,), number=word.number, partial=word.text in self.index.stems)
+        if ":" in word.text:
+            return Mark((word,), (Sense("time", ""),))
+        if stem(word.text) in self.index.stems:
+            return Mark((word,), partial=True, cost=_PARTIAL)
+        return Mark((word,), cost=_UNKNOWN)
+
+    def _named(self, span: tuple[Word, ...], senses: tuple[Sense, ...], names_first: bool) -> Mark | None:
+        key = tuple(stem(word.text) for word in span)
+        devices = frozenset(self.index.names.get(key, ()))
+        rooms = tuple(room.name for room in self.index.rooms.get(key, ()))
+        floor = tuple(room for name in self.index.floors.get(key, ()) for room in self.index.on_floor(name))
+        if not (devices or rooms or floor) or (not names_first and any(self._operative(word) for word in span)):
+            return None
+        number = span[0].number if len(span) == 1 else None
+        return Mark(span, senses, devices, rooms, floor, number=number, cost=0.95 if len(span) > 1 else 1.0)
+
+    def _operative(self, word: Word) -> bool:
+        return any(sense.tag in OPERATIVE for sense in self.lexicon.senses.get((word.text,), ()))
+
+    def doubtful(self, marks: Sequence[Mark]) -> bool:
+        """A name was read where its words could also be a command: worth a second reading."""
+        return any(mark.devices and any(self._operative(word) for word in mark.words) for mark in marks)
+
+    def _mended(self, words: Sequence[Word]) -> Iterator[Word]:
+        skip = False
+        for at, word in enumerate(words):
+            if skip:
+                skip = False
+                continue
+            following = words[at + 1] if at + 1 < len(words) else None
+            if following and not following.is_stop and self._joins(word, following):
+                yield replace(word, text=word.text + following.text, end=following.end)
+                skip = True
+            elif self._is_word(word.text) or word.is_stop or not word.text.isalpha():
+                yield word
+            else:
+                yield from self._mend(word)
+
+    def _is_word(self, text: str) -> bool:
+        return text in self.lexicon.vocabulary or stem(text) in self.index.stems
+
+    def _joins(self, word: Word, following: Word) -> bool:
+        apart = (self._is_word(word.text) and self._is_word(following.text)) or not (word.text + following.text).isalpha()
+        return not apart and len(word.text + following.text) > 4 and self._is_word(word.text + following.text)
+
+    def _mend(self, word: Word) -> Iterator[Word]:
+        parts = self._split(word.text)
+        if parts:
+            yield from (replace(word, text=part) for part in parts)
+            return
+        near = self._nearest(word.text)
+        yield replace(word, text=near) if near else word
+
+    def _split(self, text: str) -> tuple[str, str] | None:
+        """`livingroom` -> living, room; `kuechenlicht` -> kueche, licht."""
+        for at in range(len(text) - 3, 2, -1):
+            head, tail = text[:at], text[at:]
+            if not self._is_word(tail):
+                continue
+            for link in _LINKS:
+                base = head.removesuffix(link)
+                if len(base) > 2 and head.endswith(link) and self._is_word(base):
+                    return base, tail
+        return None
+
+    def _nearest(self, text: str) -> str:
+        allowed = 0 if len(text) < 4 else 1 if len(text) < 6 else 2
+        if not allowed or len(text) > 30:
+            return ""
+        found = process.extract(text, self._choices, scorer=OSA.distance, score_cutoff=allowed, limit=4)
+        near = [(choice, distance) for choice, distance, _ in found if choice[0] == text[0] or distance == 1]
+        nearest = [choice for choice, distance in near if distance == near[0][1]]
+        if len({stem(choice) for choice in nearest}) > 1:
+            nearest = [choice for choice in nearest if choice[0] == text[0] and choice[-1] == text[-1]]
+        return nearest[0] if len({stem(choice) for choice in nearest}) == 1 else ""

@@ -1,0 +1,100 @@
+"""The plain mind: a text and its context become a plan, outcomes become words.
+
+It reads in the person's language, then in the others, then in all of them mixed, and takes the first reading that makes sense.
+It does not act, and it does not know who may do what.
+"""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+
+from dobby.house.registry import House
+from dobby.mind.plain import report as reports
+from dobby.mind.plain.free import free_plan
+from dobby.mind.plain.index import Index
+from dobby.mind.plain.lexicon import Lexicon, lexicon
+from dobby.mind.plain.mark import Marker
+from dobby.mind.plain.small import small_talk
+from dobby.mind.plain.speech import Speech
+from dobby.mind.plain.think import Thinker
+from dobby.mind.plain.words import LONGEST_TEXT, clean, cut
+from dobby.mind.plan import Context, Outcome, Plan
+
+LANGUAGES = ("en", "de")
+
+
+class PlainMind:
+    """Plain commands and questions for one house; `language` is the one it tries first where a person has none."""
+
+    def __init__(self, house: House, language: str = "en") -> None:
+        self.house, self.language = house, language
+        self._index: Index | None = None
+        self._markers: dict[tuple[str, ...], Marker] = {}
+
+    def warm(self) -> None:
+        """Load the languages and learn the names; blocking, for a thread at start."""
+        for languages in self._orders(self.language):
+            self._marker(languages)
+
+    async def plan(self, text: str, context: Context) -> Plan:
+        """What to do or say about a text; never raises, never acts."""
+        if self._index is None:
+            await asyncio.to_thread(self.warm)
+        return self._plan(text, context)
+
+    def report(self, outcomes: Sequence[Outcome], language: str, units: str) -> str:
+        """One short message that says what is true."""
+        return reports.report(outcomes, Speech(language, units))
+
+    def phrase(self, key: str, language: str, **facts: object) -> str:
+        """One of Dobby's fixed sentences, filled in."""
+        return Speech(language).say(key, **facts)
+
+    def index(self) -> Index:
+        """The house's names as they are now."""
+        if self._index is None or self._index.revision != self.house.revision:
+            self._index = Index(self.house)
+            self._markers = {}
+        return self._index
+
+    def _marker(self, languages: tuple[str, ...]) -> Marker:
+        index = self.index()
+        if languages not in self._markers:
+            self._markers[languages] = Marker(lexicon(*languages), index)
+        return self._markers[languages]
+
+    def _orders(self, language: str) -> Iterator[tuple[str, ...]]:
+        first = language if language in LANGUAGES else self.language if self.language in LANGUAGES else "en"
+        others = tuple(other for other in LANGUAGES if other != first)
+        yield (first,)
+        yield from ((other,) for other in others)
+        yield (first, *others)
+
+    def _plan(self, text: str, context: Context) -> Plan:
+        text = clean(text).strip()
+        best: Plan | None = None
+        if len(text) > LONGEST_TEXT:
+            return Plan(say=Speech(context.language).say("too_long"), understood=False, language=context.language)
+        for languages in self._orders(context.language):
+            plan = self._read(text, context, languages)
+            if plan.understood:
+                return plan
+            best = best or plan
+        assert best is not None
+        return best
+
+    def _read(self, text: str, context: Context, languages: tuple[str, ...]) -> Plan:
+        speech = Speech(languages[0], context.units)
+        words: Lexicon = lexicon(*languages)
+        talk = small_talk(text, languages, speech, context)
+        if talk:
+            return talk
+        marker = self._marker(languages)
+        thinker = Thinker(self.index(), context, speech)
+        plan: Plan | None = None
+        for names_first in (True, False):
+            marks = marker.mark(cut(text), names_first)
+            plan = free_plan(text, marks, thinker, words) or thinker.think(marks, text)
+            if plan.understood or not marker.doubtful(marks):
+                break
+        assert plan is not None
+        return plan

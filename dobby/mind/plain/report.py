@@ -1,0 +1,139 @@
+"""Outcomes in words: one short message that says what is true, made from ledger rows and read-back only.
+
+It does not know what was asked or why.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from dobby.events import EffectState, Value
+from dobby.house.model import Device
+from dobby.mind.plain.speech import Speech, fill, upper
+from dobby.mind.plan import Outcome
+
+_MANY = 4
+
+
+class _Key(NamedTuple):
+    """Outcomes that are told in one sentence."""
+
+    how: str
+    state: str
+    trait: str
+    value: str
+    why: str
+
+
+def report(outcomes: Sequence[Outcome], speech: Speech) -> str:
+    """One message about these outcomes, grouped, in the order they happened."""
+    groups: dict[_Key, list[Outcome]] = defaultdict(list)
+    for outcome in outcomes:
+        groups[_key(outcome, speech)].append(outcome)
+    return " ".join(upper(_sentence(key, group, speech)) for key, group in groups.items())
+
+
+def _key(outcome: Outcome, speech: Speech) -> _Key:
+    verb = outcome.call.args.get("verb") if outcome.call.tool == "do" else None
+    trait, value = _told(outcome)
+    how = _how(outcome, verb)
+    if verb is not None:
+        what = outcome.call.args.get("what") or outcome.call.args.get("item") or outcome.call.args.get("room") or ""
+        return _Key(how, str(verb), "", str(what), outcome.why)
+    device = outcome.device
+    state = ", ".join(_states(outcome, speech)) if device else ""
+    shown = speech.value(device, trait, value) if device else str(value)
+    return _Key(how, state, f"{trait}={_plain(value)}", shown, outcome.why)
+
+
+def _how(outcome: Outcome, verb: object) -> str:
+    if outcome.state is EffectState.DONE and outcome.echoed:
+        return "echoed"
+    if outcome.state is EffectState.DONE:
+        return "did" if verb is not None else "already" if _was_so(outcome) else "done"
+    return outcome.state.value
+
+
+def _told(outcome: Outcome) -> tuple[str, Value]:
+    """The trait that is spoken of, as it now is where that is known."""
+    traits = {trait: value for trait, value in outcome.call.args.items() if trait != "verb"}
+    seen = outcome.after if outcome.state is EffectState.DONE and not outcome.echoed else {}
+    trait = next(iter(traits), "")
+    return trait, seen.get(trait, traits.get(trait))
+
+
+def _states(outcome: Outcome, speech: Speech) -> list[str]:
+    assert outcome.device is not None
+    seen = outcome.after if outcome.state is EffectState.DONE and not outcome.echoed else {}
+    return [speech.state(outcome.device, trait, seen.get(trait, value)) for trait, value in outcome.call.args.items()]
+
+
+def _was_so(outcome: Outcome) -> bool:
+    device = outcome.device
+    return device is not None and all(
+        trait in outcome.before and trait in device.traits and device.traits[trait].matches(value, outcome.before[trait])
+        for trait, value in outcome.call.args.items()
+    )
+
+
+def _plain(value: Value) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, int | float) else str(value)
+
+
+def _sentence(key: _Key, group: Sequence[Outcome], speech: Speech) -> str:
+    table = speech.table
+    devices = [outcome.device for outcome in group if outcome.device]
+    facts: dict[str, object] = {
+        "names": speech.names(_names(devices)) or str(group[0].call.tool),
+        "state": key.state,
+        "value": key.value,
+        "what": key.value,
+        "why": f" {key.why}" if key.why and key.how != "failed" else key.why,
+        "be": table["report"]["one" if len(devices) == 1 and not _plural(devices[0]) else "many"],
+        "where": speech.within([key.value]) if key.state == "clean" and key.value else "",
+    }
+    if key.how == "did":
+        row = table["did"]
+        named = "play_none" if key.state == "play" and not key.value else key.state
+        return fill(row.get(named) or row["any"], facts)
+    if key.how == "intended":
+        row = table["doing"]
+        words = row.get(key.trait) or row.get(key.trait.partition("=")[0]) or row["any"]
+        return fill(words, facts | {"names": _the(facts["names"], table["report"]["the"], devices)})
+    if key.how == "done" and len(devices) > 1:
+        return _done_many(devices, facts, speech)
+    if key.how == "failed" and not key.why:
+        return fill(table["report"]["failed_plain"], facts)
+    if key.how == "unknown" and not key.trait:
+        return fill(table["report"]["unknown_did"], facts)
+    return fill(table["report"].get(key.how) or table["report"]["refused"], facts)
+
+
+def _done_many(devices: Sequence[Device], facts: dict[str, object], speech: Speech) -> str:
+    words = speech.table["report"]
+    rooms, kinds = {device.room for device in devices}, {speech.kind(device) for device in devices}
+    if len(kinds) == 1 and len(devices) >= _MANY - 1 and len(rooms) == 1 and devices[0].room:
+        return fill(words["done_room"], facts | {"count": len(devices), "kind": kinds.pop(), "room": rooms.pop().lower()})
+    if len(kinds) == 1 and len(devices) > _MANY:
+        return fill(words["done_count"], facts | {"count": len(devices), "kind": kinds.pop()})
+    return fill(words["done_many"], facts)
+
+
+def _names(devices: Sequence[Device]) -> list[str]:
+    """Names, with the room where two are called the same."""
+    count: dict[str, int] = defaultdict(int)
+    for device in devices:
+        count[device.name.casefold()] += 1
+    return [f"{d.name} ({d.room})" if count[d.name.casefold()] > 1 and d.room else d.name for d in devices]
+
+
+def _the(names: object, article: str, devices: Sequence[Device]) -> str:
+    text = str(names)
+    plain = len(devices) == 1 and text[1:2].islower()
+    return f"{article}{text[0].lower()}{text[1:]}" if article and plain else text
+
+
+def _plural(device: Device) -> bool:
+    return device.name.casefold().rstrip().endswith("s") and not device.name.casefold().endswith("ss")

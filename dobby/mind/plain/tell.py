@@ -1,0 +1,203 @@
+"""Questions about the house, answered from what is known right now. Nothing here can change anything.
+
+It does not know history or the schedule, and says so.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dobby.events import State, Value
+from dobby.house.model import Device
+from dobby.mind.plain.clause import Clause
+from dobby.mind.plain.find import Finder, Found
+from dobby.mind.plain.lexicon import meaning
+from dobby.mind.plain.speech import Speech, called
+from dobby.mind.plan import Plan
+
+_MOST = 6
+
+
+class Teller:
+    """Answers one person's questions; `finder` looks, `speech` talks."""
+
+    def __init__(self, finder: Finder, speech: Speech) -> None:
+        self.finder, self.speech = finder, speech
+        self.house = finder.index.house
+
+    def answer(self, clause: Clause) -> Plan | None:
+        """What is true about what was asked; None where the question makes no sense to us."""
+        if clause.asks in ("who", "when", "why") and "home" not in clause.states:
+            return self._plan("no_history")
+        if clause.unknown:
+            return None
+        if clause.attr == "title" or (clause.states == ["playing"] and clause.asks in ("what", "which")):
+            return self._playing(clause)
+        if clause.states:
+            return self._states(clause, clause.states[-1])
+        if clause.attr:
+            return self._reading(clause)
+        return self._devices(clause)
+
+    def _plan(self, key: str, topic: Sequence[str] = (), **facts: object) -> Plan:
+        return Plan(say=self.speech.say(key, **facts), topic=tuple(topic), language=self.speech.language)
+
+    def _match(self, clause: Clause, rule: Mapping[str, Any]) -> list[Device] | Plan:
+        """All devices that are asked about, of those a rule applies to; a plan where that is none."""
+        found = self.finder.all_of(clause, lambda device: _rule(rule, device) is not None)
+        return [self.finder.index.devices[key] for key in found.devices] if found.devices else self.missing(found)
+
+    def missing(self, found: Found) -> Plan:
+        """Why nothing fits, with the nearest names."""
+        if found.reason == "unfit":
+            return self._described(found.unfit[:_MOST])
+        if found.reason in ("where", "what"):
+            return self._plan("which_room_none" if found.reason == "where" else "what")
+        if found.places:
+            return self._plan("nothing_named", places=self.speech.names(found.places))
+        return self._plan("unknown_word", word=found.word, near=self.near(found.word))
+
+    def near(self, word: str) -> str:
+        """ " Did you mean …?" with the nearest names, or nothing."""
+        names = self.finder.near(word)
+        return self.speech.say("near", names=self.speech.names(names)) if names else ""
+
+    def _states(self, clause: Clause, state: str) -> Plan:
+        rule = meaning()["states"].get(state, {})
+        if not clause.items and "it" not in clause.flags and state in ("on", "off", "playing"):
+            rule = {kind: test for kind, test in rule.items() if kind in meaning()["everything"]}
+        elif all(item.is_place for item in clause.items) and "it" not in clause.flags and state in ("on", "off"):
+            rule = {
+                kind: test for kind, test in rule.items() if kind in (*meaning()["everything"], "climate", "switch", "outlet")
+            }
+        devices = self._match(clause, rule)
+        if isinstance(devices, Plan):
+            return devices
+        truth = {device.id: _holds(_rule(rule, device) or {}, self.house.state.of(device.id)) for device in devices}
+        yes = [device for device in devices if truth[device.id]]
+        if clause.asks == "count":
+            return self._listed(yes, devices, count=True)
+        if clause.asks in ("what", "which", "where") and (clause.many or len(devices) > 1):
+            return self._listed(yes, devices, word=self._word(devices, state))
+        return self._yes_no(clause, devices, truth, state)
+
+    def _word(self, devices: Sequence[Device], state: str) -> str:
+        test = next(iter((_rule(meaning()["states"][state], devices[0]) or {}).items()))
+        value = test[1] if not isinstance(test[1], str) or test[1][0] not in ">!" else None
+        return self.speech.state(devices[0], test[0], value) if value is not None else state
+
+    def _listed(self, yes: Sequence[Device], asked: Sequence[Device], count: bool = False, word: str = "") -> Plan:
+        names = self.speech.names((called(device, asked) for device in yes), 12)
+        topic = [device.id for device in yes]
+        if not yes:
+            return self._plan("count_none" if count else "none")
+        return self._plan("count" if count else "list", topic, names=names, count=len(yes))
+
+    def _yes_no(self, clause: Clause, devices: Sequence[Device], truth: Mapping[str, bool | None], state: str) -> Plan:
+        yes = [device for device in devices if truth[device.id]]
+        no = [device for device in devices if truth[device.id] is False]
+        if len(devices) == 1 and not yes and not no:
+            return self._plan("unknown_state", [devices[0].id], name=devices[0].name, state=state)
+        every = bool(clause.flags & {"all", "both"})
+        told, good = ((yes, not no) if every and not no else (no, False)) if every else (yes or no, bool(yes))
+        what = self._each(told[:_MOST])
+        return self._plan("yes" if good else "no", [device.id for device in told], what=what or self.speech.say("none"))
+
+    def _each(self, devices: Sequence[Device]) -> str:
+        """`a and b are off`, for devices in the same condition; else each with its own."""
+        groups: dict[str, list[str]] = {}
+        for device in devices:
+            condition = self.speech.condition(device, self.house.state.of(device.id))
+            groups.setdefault(condition, []).append(called(device, devices))
+        report = self.speech.table["report"]
+        told = []
+        for condition, names in groups.items():
+            be = report["one" if len(names) == 1 and not names[0].endswith("s") else "many"]
+            told.append(f"{self.speech.names(names)} {be} {condition}")
+        return "; ".join(told)
+
+    def _playing(self, clause: Clause) -> Plan:
+        devices = self._match(clause, meaning()["states"]["playing"])
+        if isinstance(devices, Plan):
+            return devices
+        playing = [device for device in devices if self.house.state.of(device.id).get("playing") == "playing"]
+        if not playing:
+            return self._plan("not_playing", where="")
+        told = [self._song(device) for device in playing[:_MOST]]
+        return Plan(say=" ".join(told), topic=tuple(d.id for d in playing), language=self.speech.language)
+
+    def _song(self, device: Device) -> str:
+        state = self.house.state.of(device.id)
+        song = " – ".join(str(state[trait]) for trait in ("artist", "title") if state.get(trait))
+        return f"{device.name}: {song or state.get('source') or self.speech.state(device, 'playing', 'playing')}."
+
+    def _reading(self, clause: Clause) -> Plan:
+        attr = clause.attr
+        rules = meaning()
+        traits = {**rules["attrs"].get(attr, {}), **rules["reads"].get(attr, {})}
+        classes = rules["measures"].get(attr, [attr])
+        table: dict[str, Any] = {kind: {trait: None} for kind, trait in traits.items()}
+        table |= {f"sensor/{name}": {"value": None} for name in classes}
+        devices = self._match(clause, table)
+        if isinstance(devices, Plan):
+            return devices
+        known = {
+            device: (trait, value)
+            for device in devices
+            if (trait := self._trait(table, device)) and (value := self._value(device, trait)) is not None
+        }
+        if not known:
+            return self._plan("unknown_value", [d.id for d in devices], name=self.speech.names(d.name for d in devices[:_MOST]))
+        chosen = self._placed(list(known), clause)
+        told = [f"{called(device, chosen)}: {self.speech.value(device, *known[device])}" for device in chosen[:_MOST]]
+        return Plan(say="; ".join(told) + ".", topic=tuple(d.id for d in chosen), language=self.speech.language)
+
+    def _trait(self, table: Mapping[str, Any], device: Device) -> str:
+        return next(iter(_rule(table, device) or {}), "")
+
+    def _value(self, device: Device, trait: str) -> Value:
+        return self.house.state.of(device.id).get(trait)
+
+    def _placed(self, devices: list[Device], clause: Clause) -> list[Device]:
+        """Where no place was said: those of the speaker's room, if there are any."""
+        here = [device for device in devices if self.finder.context.here and device.room == self.finder.context.here]
+        return here if here and not clause.items and not clause.flags & {"house", "all"} else devices
+
+    def _devices(self, clause: Clause) -> Plan | None:
+        if not clause.aims:
+            return None
+        found = self.finder.all_of(clause, lambda device: True)
+        if not found.devices:
+            return self.missing(found)
+        if clause.asks == "count":
+            return self._listed([self.finder.index.devices[key] for key in found.devices], (), count=True)
+        return self._described(found.devices[:_MOST])
+
+    def _described(self, keys: Sequence[str]) -> Plan:
+        told = []
+        for key in keys:
+            device = self.finder.index.devices[key]
+            condition = self.speech.condition(device, self.house.state.of(key))
+            told.append(
+                f"{called(device)}: {condition}" if condition else self.speech.say("unknown_value", name=device.name).rstrip(".")
+            )
+        return Plan(say="; ".join(told) + ".", topic=tuple(keys), language=self.speech.language)
+
+
+def _rule(rules: Mapping[str, Any], device: Device) -> Mapping[str, Any] | None:
+    """The rule for a device: by kind and class, else by kind."""
+    found = rules.get(f"{device.kind}/{device.device_class}") or rules.get(device.kind)
+    return found if isinstance(found, Mapping) and all(trait in device.traits for trait in found) else None
+
+
+def _holds(test: Mapping[str, Any], state: State) -> bool | None:
+    """Whether a state passes a test such as `{position: ">0"}`; None where the device never said."""
+    for trait, wanted in test.items():
+        value = state.get(trait)
+        if value is None:
+            return None
+        if isinstance(wanted, str) and wanted.startswith(">"):
+            return isinstance(value, int | float) and value > float(wanted[1:])
+        if isinstance(wanted, str) and wanted.startswith("!"):
+            return str(value) != wanted[1:]
+        return str(value).casefold() == str(wanted).casefold() if isinstance(wanted, str) else value == wanted
+    return None

@@ -1,0 +1,293 @@
+"""From clauses to a plan: find what is meant, make the calls, and where anything is unsure ask, refuse or answer.
+
+It does not act, and what a plan's calls may do is judged elsewhere.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from dobby.events import Call
+from dobby.house.model import Device
+from dobby.mind.plain.clause import Clause, clauses
+from dobby.mind.plain.deed import Deed, Deeds, possible
+from dobby.mind.plain.due import waits
+from dobby.mind.plain.find import Finder, Found, in_bare_place
+from dobby.mind.plain.follow import follow
+from dobby.mind.plain.index import Index
+from dobby.mind.plain.lexicon import meaning
+from dobby.mind.plain.mark import Mark
+from dobby.mind.plain.speech import Speech, called
+from dobby.mind.plain.tell import Teller
+from dobby.mind.plan import Choice, Context, Order, Plan
+
+_MOST_CHOICES = 8
+_PLAYS = frozenset({"pause", "next", "previous", "stop", "mute", "unmute", "up", "down", "set"})
+
+
+@dataclass(slots=True)
+class Draft:
+    """A plan in the making: calls, remarks, and at most one question."""
+
+    calls: list[Call] = field(default_factory=list)
+    says: list[str] = field(default_factory=list)
+    choices: list[Choice] = field(default_factory=list)
+    question: str = ""
+    topic: list[str] = field(default_factory=list)
+    understood: bool = True
+    order: Order = Order.NONE
+
+    def plan(self, language: str) -> Plan:
+        """The finished plan; an open question holds back everything else."""
+        says = " ".join(dict.fromkeys(says for says in (*self.says, self.question) if says))
+        topic = tuple(dict.fromkeys((*(call.device for call in self.calls if call.device), *self.topic)))
+        if self.choices:
+            every = tuple(Choice(choice.label, (*self.calls, *choice.calls)) for choice in self.choices)
+            return Plan(say=says, choices=every, topic=topic, language=language)
+        return Plan(tuple(self.calls), says, (), self.order, topic, language, self.understood)
+
+
+class Thinker:
+    """Thinks about one text of one person."""
+
+    def __init__(self, index: Index, context: Context, speech: Speech) -> None:
+        self.index, self.context, self.speech = index, context, speech
+        self.talked: list[str] = list(context.talked)
+        self.finder = Finder(index, context, self.talked)
+        self.teller = Teller(self.finder, speech)
+        self.deeds = Deeds(context.units)
+
+    def think(self, marks: Sequence[Mark], text: str) -> Plan:
+        """What this text comes to."""
+        row = clauses(marks)
+        if not row:
+            return self._lost("")
+        asked = self._question(row, text)
+        if asked is not None:
+            return asked
+        if waits(row):
+            return self._say("time_later")
+        if any("if" in clause.blocks for clause in row):
+            return self._say("no_if")
+        following = follow(row, self)
+        if following is not None:
+            return following
+        if any("not" in clause.blocks for clause in row):
+            return self._say("negated") if not any(clause.unknown for clause in row) else self._lost("")
+        if any(clause.blocks for clause in row):
+            return self._say("unclear")
+        return self._act(row)
+
+    def _say(self, key: str, **facts: object) -> Plan:
+        return Plan(say=self.speech.say(key, **facts), language=self.speech.language)
+
+    def _lost(self, word: str) -> Plan:
+        near = self.teller.near(word) if word else ""
+        say = self.speech.say("unknown_word", word=word, near=near) if word else self.speech.say("not_understood")
+        return Plan(say=say, language=self.speech.language, understood=False)
+
+    def _question(self, row: list[Clause], text: str) -> Plan | None:
+        first = row[0]
+        marked = text.rstrip().endswith("?") and not (first.verb and not first.states) and not first.weak
+        if not (first.asks or marked or any(clause.asks and not clause.weak for clause in row)):
+            return None
+        if waits(row) or any("if" in clause.blocks for clause in row):
+            return self._say("no_history")
+        says: list[str] = []
+        topic: list[str] = []
+        for clause in row:
+            clause.asks = clause.asks or first.asks
+            plan = self.teller.answer(clause)
+            if plan is None:
+                return self._lost(" ".join(clause.unknown))
+            says.append(plan.say)
+            topic += plan.topic
+        return Plan(say=" ".join(says), topic=tuple(topic), language=self.speech.language)
+
+    def _act(self, row: list[Clause]) -> Plan:
+        draft = Draft()
+        unknown = [word for clause in row for word in clause.unknown]
+        for clause in row:
+            if not clause.unknown:
+                self._clause(clause, draft)
+        if not unknown:
+            return draft.plan(self.speech.language)
+        lost = self._lost(" ".join(unknown))
+        if draft.calls and not draft.choices:
+            yes = Choice(self.speech.say("do_rest"), tuple(draft.calls))
+            say = self.speech.say("understood_rest", word=" ".join(unknown))
+            return Plan(say=say, choices=(yes, Choice(self.speech.say("leave_it"), ())), language=self.speech.language)
+        return lost
+
+    def _clause(self, clause: Clause, draft: Draft) -> None:
+        if not clause.acts:
+            self._idle(clause, draft)
+            return
+        if clause.verb in ("leave",):
+            draft.says.append(self.speech.say("negated"))
+            return
+        found = self.finder.find(clause, self._allowed(clause), self._preferred(clause))
+        if found.devices:
+            self.do(clause, found.devices, draft)
+            if "everything" in clause.flags:
+                draft.says.append(self._left(found))
+        elif found.rivals:
+            self._ask(clause, found, draft)
+        else:
+            self._refuse(clause, found, draft)
+
+    def _idle(self, clause: Clause, draft: Draft) -> None:
+        """Something is named, but not what to do with it: tell how it is."""
+        plan = self.teller.answer(clause) if clause.items or clause.attr else None
+        if plan is None:
+            draft.understood = False
+            draft.says.append(self.speech.say("not_understood"))
+            return
+        draft.says.append(plan.say)
+        draft.topic += plan.topic
+
+    def _allowed(self, clause: Clause) -> Callable[[Device], bool]:
+        rules = meaning()
+        bare = bool(clause.items) and all(item.is_place for item in clause.items)
+        bare = bare or (not clause.items and "here" in clause.flags)
+        everything = "everything" in clause.flags
+
+        def allowed(device: Device) -> bool:
+            if everything and device.kind not in rules["everything"]:
+                return False
+            if bare and not everything and not clause.has_value and not clause.attr and not in_bare_place(clause, device):
+                return False
+            if bare and device.kind == "cover" and device.device_class in ("garage", "gate", "door"):
+                return False
+            if bare and clause.has_value and device.kind not in rules["bare_value"]:
+                return False
+            return possible(clause, device)
+
+        return allowed
+
+    def _preferred(self, clause: Clause) -> Callable[[Device], bool] | None:
+        """Where several fit, those that the verb makes sense for as they are now."""
+        state = self.index.house.state
+
+        def sensible(device: Device) -> bool:
+            now = state.of(device.id)
+            if device.kind in ("speaker", "tv"):
+                wanted = ("paused",) if clause.verb == "resume" else ("playing",)
+                return now.get("playing") in wanted
+            if device.kind == "light" and (clause.direction or clause.verb in ("dim", "brighten", "up", "down")):
+                return now.get("on") is True
+            if device.kind in ("vacuum", "mower") and clause.verb in ("stop", "pause"):
+                return now.get("state") in ("cleaning", "mowing", "returning")
+            return bool(device.kind == "cover" and clause.verb == "stop" and now.get("moving"))
+
+        return sensible if clause.verb in _PLAYS | {"resume", "dim", "brighten"} or clause.direction else None
+
+    def do(self, clause: Clause, devices: Sequence[str], draft: Draft) -> None:
+        """Calls for these devices, and remarks about those that cannot."""
+        devices = self._lit(clause, devices)
+        problems: dict[str, list[tuple[Device, Deed]]] = {}
+        for key in devices:
+            device = self.index.devices[key]
+            deed = self._deed(clause, device)
+            if deed.call:
+                draft.calls.append(deed.call)
+            else:
+                problems.setdefault(deed.problem, []).append((device, deed))
+        for problem, rows in problems.items():
+            self._problem(problem, rows, clause, draft)
+        self.talked[:0] = [key for key in devices if key not in self.talked]
+        draft.topic += devices
+
+    def _lit(self, clause: Clause, devices: Sequence[str]) -> Sequence[str]:
+        """`dimmer` concerns the lamps that are on, if any is."""
+        if len(devices) < 2 or not (clause.direction or (clause.verb in ("dim", "brighten") and clause.how != "to")):
+            return devices
+        lit = [key for key in devices if self.index.house.state.of(key).get("on") is not False]
+        return lit or devices
+
+    def _deed(self, clause: Clause, device: Device) -> Deed:
+        rooms = [room for item in clause.items for room in item.rooms if item.is_place]
+        if device.kind == "vacuum" and clause.verb in ("clean", "start") and rooms and device.room not in rooms:
+            return Deed(Call("do", device.id, {"verb": "clean", "room": rooms[0]}))
+        return self.deeds.deed(clause, device, self.index.house.state.of(device.id))
+
+    def _problem(self, problem: str, rows: Sequence[tuple[Device, Deed]], clause: Clause, draft: Draft) -> None:
+        device, deed = rows[0]
+        names = self.speech.names(called(device) for device, _ in rows)
+        facts = dict(deed.facts)
+        if problem == "arm_how" and len(rows) == 1:
+            self._ask_arm(device, draft)
+            return
+        if "trait" in facts:
+            trait = str(facts["trait"])
+            facts |= {part: self.speech.value(device, trait, facts[part]) for part in ("value", "low", "high") if part in facts}
+        if problem == "no_option":
+            facts["options"] = ", ".join(str(option) for option in facts["options"])
+        draft.says.append(self.speech.say(self._cannot(clause) if problem == "cannot" else problem, **(facts | {"name": names})))
+
+    def _ask_arm(self, device: Device, draft: Draft) -> None:
+        draft.question = self.speech.say("arm_how", name=device.name)
+        options = [option for option in device.traits["armed"].options if option != "disarmed"]
+        for option in options:
+            call = Call("set", device.id, {"armed": option})
+            draft.choices.append(Choice(self.speech.state(device, "armed", option), (call,)))
+
+    def _left(self, found: Found) -> str:
+        """What "everything" did not reach, if there is any such thing."""
+        kinds = {"outlet", "switch", "climate", "valve", "pool", "water_heater"}
+        rest = any(device.kind in kinds for device in self.index.devices.values())
+        return self.speech.say("left_alone") if rest else ""
+
+    def _ask(self, clause: Clause, found: Found, draft: Draft) -> None:
+        rivals = [self.index.devices[key] for key in found.rivals]
+        if found.reason == "where":
+            groups: dict[str, list[str]] = {}
+            for device in rivals:
+                groups.setdefault(device.room or called(device), []).append(device.id)
+        else:
+            groups = {called(device, rivals): [device.id] for device in rivals}
+        options = []
+        for label, keys in groups.items():
+            part = Draft()
+            self.do(clause, keys, part)
+            if part.calls:
+                options.append(Choice(label, tuple(part.calls)))
+        if draft.choices or not options:
+            draft.says.append(self.speech.say("unclear"))
+            return
+        draft.choices = options[:_MOST_CHOICES]
+        draft.question = self.speech.say(found.reason, names=self.speech.names(groups, _MOST_CHOICES))
+
+    def _refuse(self, clause: Clause, found: Found, draft: Draft) -> None:
+        say = self.speech.say
+        if found.reason == "unfit":
+            names = self.speech.names([called(self.index.devices[key]) for key in found.unfit], 3)
+            draft.says.append(say(self._cannot(clause), name=names))
+            if found.places and all(item.is_place for item in clause.items):
+                draft.says[-1] = say("nothing_named", places=self.speech.names(found.places))
+        elif found.reason == "none_in" or (found.reason == "unknown" and found.places):
+            word = " ".join(item.text for item in clause.items if not item.is_place) or found.word
+            draft.says.append(say("none_in", word=word, places=self.speech.names(found.places) or found.word))
+        elif found.reason in ("where", "what"):
+            draft.says.append(say("which_room_none" if found.reason == "where" else "what"))
+        elif found.word:
+            draft.says.append(say("unknown_word", word=found.word, near=self.teller.near(found.word)))
+        else:
+            draft.says.append(say("all_spared"))
+
+    def _cannot(self, clause: Clause) -> str:
+        verbs = {
+            "on": "switch",
+            "off": "switch",
+            "up": "set",
+            "down": "set",
+            "close": "open",
+            "unlock": "lock",
+            "brighten": "dim",
+        }
+        verbs |= {"pause": "play", "resume": "play", "next": "play", "previous": "play"}
+        key = f"cannot_{verbs.get(clause.verb, clause.verb)}"
+        return key if key in self.speech.table["say"] else "cannot"
+
+    def again(self, call: Call, device: Device) -> Call:
+        """The same call for another device."""
+        return replace(call, device=device.id)
