@@ -61,9 +61,9 @@ def _read(desk: Desk, question: Question, text: str) -> Answer | None:
             return Answer(question, "choose", tuple(picks))
         return Answer(question, "no") if is_no(text) else None
     source = Source(question.person)
-    if is_yes(text) or text.strip() == desk.words("yes", source):
+    if is_yes(text) or text.strip() == desk.words("yes_word", source):
         return Answer(question, "yes")
-    return Answer(question, "no") if is_no(text) or text.strip() == desk.words("no", source) else None
+    return Answer(question, "no") if is_no(text) or text.strip() == desk.words("no_word", source) else None
 
 
 async def take(desk: Desk, row: EventRow, answer: Answer, steer: Steer) -> bool:

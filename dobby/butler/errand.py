@@ -199,7 +199,7 @@ def _join(*parts: str) -> str:
 def yes_no(desk: Desk, question_: Question) -> tuple[str, str]:
     """The two quick replies, in the asked person's language."""
     source = desk.people_source(question_)
-    return desk.words("yes", source), desk.words("no", source)
+    return desk.words("yes_word", source), desk.words("no_word", source)
 
 
 def _put(db: sqlite3.Connection, desk: Desk, row: EventRow, question_: Question, text: str) -> OutboxRow | None:

@@ -216,7 +216,7 @@ class Butler:
         if event.kind not in (EventKind.TEXT, EventKind.EDIT) and not event.text.strip():
             return Plan(say=self.desk.words("no_use", source, kind=event.kind.value))
         if len(event.text) > LONGEST_TEXT:
-            return Plan(say=self.desk.words("too_long", source, most=LONGEST_TEXT))
+            return Plan(say=self.desk.words("too_long_for_me", source, most=LONGEST_TEXT))
         return await self.desk.mind.plan(event.text, self.desk.context(source))
 
     async def _answer(self, row: EventRow, answer: answers.Answer) -> None:

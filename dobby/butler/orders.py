@@ -77,7 +77,7 @@ async def _undo(desk: Desk, row: EventRow, plan: Plan, steer: Steer) -> None:
     if moved:
         device = desk.house.get(moved[0].call.device)
         words = desk.words("undo_moved", source, name=device.name if device else "")
-        choices = (Choice(desk.words("yes", source), calls), Choice(desk.words("no", source), ()))
+        choices = (Choice(desk.words("yes_word", source), calls), Choice(desk.words("no_word", source), ()))
         await work_on(desk, row, replace(plan, say=words, choices=choices, order=Order.NONE), steer)
         return
     undoes = [effect.id for effect, _ in pairs]
