@@ -1,0 +1,281 @@
+"""One house through one life of deaths: start, say the steps, be killed, start again, and come to rest.
+
+Where a process is to die is a `Kill`; strace delivers it. It does not judge what came of it (`verdict`).
+"""
+
+import asyncio
+import contextlib
+import json
+import shutil
+import sys
+import tempfile
+from asyncio.subprocess import DEVNULL, PIPE
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.crash.outside import Outside, World
+from tests.crash.scenario import STEPS, Step
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 30.0  # seconds until a process that neither dies nor comes to rest counts as stuck
+STARTS = 8  # of one house at most
+LATER = 200.0  # seconds the clock is put forward so that unanswered questions run out
+
+
+class Died(Exception):
+    """The process under test is gone."""
+
+
+class Stuck(Exception):
+    """It neither died nor came to rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """SIGKILL, or an error, at the `when`-th (`"5"`, `"5+"`: from then on) call of one name by one thread, counted from a gate."""
+
+    call: str
+    when: str
+    thread: str = "main"  # main | writer
+    gate: str = "ready"  # start: nothing was opened yet; ready: nothing was taken up yet
+    what: str = "signal=KILL"
+
+    def __str__(self) -> str:
+        return f"{self.thread} {self.call} {self.when}" + (" from the start" if self.gate == "start" else "")
+
+
+@dataclass(slots=True)
+class Life:
+    """A house's folder, its outside, what was acknowledged, and how often it died."""
+
+    name: str
+    home: Path
+    world: World
+    steps: Sequence[Step] = STEPS
+    acked: set[str] = field(default_factory=set)
+    skipped: set[str] = field(default_factory=set)
+    refused: int = 0
+    deaths: int = 0
+    notes: list[str] = field(default_factory=list)
+
+
+class Process:
+    """One running composition: its line, and a tracer where it is to die."""
+
+    def __init__(self, pid: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.pid, self._reader, self._writer = pid, reader, writer
+        self._tracer: asyncio.subprocess.Process | None = None
+
+    async def line(self) -> dict[str, Any]:
+        """Its next line."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                line = await self._reader.readline()
+        except ConnectionError as error:
+            raise Died from error
+        except TimeoutError as error:
+            raise Stuck("no line") from error
+        if not line.endswith(b"\n"):
+            raise Died
+        found: dict[str, Any] = json.loads(line)
+        return found
+
+    async def ask(self, **what: Any) -> dict[str, Any]:
+        """One request, one answer."""
+        try:
+            self._writer.write(json.dumps(what).encode() + b"\n")
+            await self._writer.drain()
+        except ConnectionError as error:
+            raise Died from error
+        return await self.line()
+
+    def go(self) -> None:
+        """Open the gate it waits at."""
+        self._writer.write(b"{}\n")
+
+    async def trace(self, thread: int, *arguments: str) -> None:
+        """Attach strace to one thread; returns when it has."""
+        command = ["strace", *arguments, "-p", str(thread)]
+        self._tracer = await asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE)
+        assert self._tracer.stderr is not None
+        line = await self._tracer.stderr.readline()
+        if b"attached" not in line:
+            raise RuntimeError(f"strace: {line.decode()}")
+
+    async def arm(self, kill: Kill, thread: int) -> None:
+        """It will die there."""
+        inject = f"inject={kill.call}:{kill.what}:when={kill.when}"
+        await self.trace(thread, "-o", "/dev/null", "-e", f"trace={kill.call}", "-e", inject)
+
+    async def end(self) -> None:
+        """Let go of it, whatever it is doing."""
+        self._writer.close()
+        if self._tracer is not None:
+            if self._tracer.returncode is None:
+                with contextlib.suppress(TimeoutError, ProcessLookupError):
+                    async with asyncio.timeout(5.0):
+                        await self._tracer.wait()
+                if self._tracer.returncode is None:
+                    self._tracer.kill()
+            await self._tracer.wait()
+
+
+class Bench:
+    """Where houses are put through it: the outside, a folder in memory, a process that forks compositions."""
+
+    def __init__(self, folder: Path, outside: Outside, forks: asyncio.subprocess.Process, options: dict[str, Any]) -> None:
+        self.folder, self.outside, self._forks, self._options = folder, outside, forks, options
+        self.template: Path | None = None
+        self._number = 0
+
+    def life(self, *, fresh: bool = False, steps: Sequence[Step] = STEPS) -> Life:
+        """A new house: furnished, or (`fresh`) an empty folder."""
+        self._number += 1
+        name = f"life{self._number}"
+        home = self.folder / name
+        if fresh or self.template is None:
+            home.mkdir()
+        else:
+            shutil.copytree(self.template, home)
+        self.outside.worlds[name] = World()
+        return Life(name, home, self.outside.worlds[name], steps)
+
+    def forget(self, life: Life) -> None:
+        """Its folder goes."""
+        shutil.rmtree(life.home, ignore_errors=True)
+        self.outside.worlds.pop(life.name)
+
+    async def start(self, life: Life, kill: Kill | None = None, **options: Any) -> Process:
+        """One process up to its gates, armed, and let through. It may die on the way."""
+        process = await self.born(life, **options)
+        try:
+            if kill is not None and kill.gate == "start":
+                await process.arm(kill, process.pid)
+            process.go()
+            threads = (await process.line())["threads"]
+            if kill is not None and kill.gate == "ready":
+                await process.arm(kill, threads[kill.thread])
+            process.go()
+            await process.line()
+        except BaseException:
+            await process.end()
+            raise
+        return process
+
+    async def born(self, life: Life, **options: Any) -> Process:
+        """A process that waits at its first gate."""
+        ready: asyncio.Future[Process] = asyncio.get_running_loop().create_future()
+        self.outside.births[life.name] = lambda *line: ready.set_result(Process(*line))
+        chosen = {
+            **self._options,
+            **options,
+            "home": str(life.home),
+            "outside": str(self.outside.path),
+            "at": life.name,
+            "errors": str(self.errors(life)),
+        }
+        assert self._forks.stdin is not None
+        self._forks.stdin.write(json.dumps(chosen).encode() + b"\n")
+        async with asyncio.timeout(PATIENCE):
+            return await ready
+
+    def errors(self, life: Life) -> Path:
+        """Where its processes' complaints go."""
+        return self.folder / f"{life.name}.errors"
+
+
+async def live(bench: Bench, life: Life, kills: Sequence[Kill | None], *, hurry: bool = False, **options: Any) -> None:
+    """Start it again and again, each time with the next kill, until one process has brought everything to its end."""
+    for start in range(STARTS):
+        process: Process | None = None
+        try:
+            process = await bench.start(life, kills[start] if start < len(kills) else None, **options)
+            await drive(process, life, hurry=hurry)
+            return
+        except Died:
+            life.deaths += 1
+        finally:
+            if process is not None:
+                await process.end()
+    raise Stuck(f"it died {life.deaths} times")
+
+
+@contextlib.asynccontextmanager
+async def open_bench(**options: Any) -> AsyncIterator[Bench]:
+    """A bench in memory (a kill loses nothing that the kernel has; power cuts are `power`'s business), gone at the end."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(prefix="dobby-crash-", dir=memory if memory.is_dir() else None) as name:
+        outside = Outside(Path(name))
+        await outside.open()
+        command = [sys.executable, "-m", "tests.crash.composition", "--fork"]
+        forks = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdin=PIPE)
+        bench = Bench(Path(name), outside, forks, options)
+        try:
+            await _furnish(bench)
+            yield bench
+        finally:
+            assert forks.stdin is not None
+            forks.stdin.close()
+            await forks.wait()
+            await outside.aclose()
+
+
+async def _furnish(bench: Bench) -> None:
+    """A house with its schema and its people, to begin the others from."""
+    life = bench.life(fresh=True, steps=())
+    await live(bench, life, ())
+    bench.template = life.home
+
+
+async def drive(process: Process, life: Life, *, hurry: bool = False) -> None:
+    """Say what has not been acknowledged yet, wait until everything has come to rest, and let it quit.
+
+    `hurry` puts the clock forward while waiting, for a process that pauses because its disk is sick.
+    """
+    for step in life.steps:
+        if step.key not in life.acked and await _in_turn(process, life, step, hurry):
+            await _say(process, life, step, hurry)
+    await _rest(process, life, hurry)
+    await process.ask(quit=True)
+
+
+async def _say(process: Process, life: Life, step: Step, hurry: bool) -> None:
+    """As a provider does: again and again under one key until it is acknowledged; and once more for good measure."""
+    request = {"say": step.text, "key": step.key, "bridge": step.bridge, "chat": step.chat}
+    while "ack" not in await process.ask(**request):
+        life.refused += 1
+        await asyncio.sleep(0.02)
+        if hurry:
+            await process.ask(later=1.0)
+    life.acked.add(step.key)
+    if step.key == "m2" and (await process.ask(**request)).get("new"):
+        life.notes.append("a repeated key was taken for a new text")
+
+
+async def _in_turn(process: Process, life: Life, step: Step, hurry: bool) -> bool:
+    """Wait until what it answers can be seen; False where that will not happen any more."""
+    while step.after and not life.world.saw(f"{step.bridge}/{step.chat}", step.after):
+        how = await process.ask(later=1.0 if hurry else 0.0)
+        if not any(how[name] for name in ("events", "outbox")) and not life.world.saw(f"{step.bridge}/{step.chat}", step.after):
+            life.skipped.add(step.key)
+            return False
+        await asyncio.sleep(0.01)
+    return True
+
+
+async def _rest(process: Process, life: Life, hurry: bool) -> None:
+    """Until nothing is open; questions that nobody will answer run out by the clock."""
+    until = asyncio.get_running_loop().time() + PATIENCE
+    ahead = 0
+    while True:
+        how = await process.ask(later=1.0 if hurry else 0.0)
+        if how["idle"] and not any(how[name] for name in ("events", "waiting", "outbox", "effects")):
+            return
+        if how["idle"] and not any(how[name] for name in ("events", "outbox", "effects")) and ahead < 5:
+            ahead += 1
+            await process.ask(later=LATER)
+        if asyncio.get_running_loop().time() > until:
+            raise Stuck(f"not at rest: {how}")
+        await asyncio.sleep(0.01)

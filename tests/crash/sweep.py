@@ -1,0 +1,167 @@
+"""kill -9 at every call that writes, then a restart, then the account: nothing lost, nothing doubled.
+
+    python -m tests.crash.sweep                 everything (`make crash`)
+    python -m tests.crash.sweep --every 5       every fifth point, from a seeded start
+    python -m tests.crash.sweep --naive         the negative control: without reconciliation effects must double
+
+It does not know the product's insides: only processes, rows and what reached the world.
+"""
+
+import argparse
+import asyncio
+import random
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from tests.crash import points
+from tests.crash.harness import Bench, Kill, Stuck, live, open_bench
+from tests.crash.scenario import FIRST, STEPS, Step
+from tests.crash.verdict import Verdict, judge
+
+SIDE_BY_SIDE = 4  # houses at once; they wait more than they work
+SEED = 20
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a sweep has seen so far."""
+
+    name: str
+    points: int = 0
+    kills: int = 0
+    beyond: int = 0  # points that the run ended before
+    lost: int = 0
+    doubled: int = 0
+    wrong: int = 0
+    unknown: int = 0
+    corrupt: int = 0
+    refused: int = 0
+    seconds: float = 0.0
+    words: list[str] = field(default_factory=list)
+
+    def add(self, kills: Sequence[Kill | None], deaths: int, verdict: Verdict) -> None:
+        """One house more."""
+        self.points += 1
+        self.kills += deaths
+        self.beyond += deaths == 0
+        self.lost += len(verdict.lost)
+        self.doubled += len(verdict.doubled)
+        self.wrong += len(verdict.wrong)
+        self.corrupt += len(verdict.corrupt)
+        self.unknown += verdict.unknown
+        at = ", then ".join(str(kill) for kill in kills if kill)
+        self.words += [f"{at}: {words}" for words in verdict.words]
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name:<28}{self.points:>8}{self.kills:>7}{self.beyond:>8}{self.lost:>6}{self.doubled:>9}"
+            f"{self.wrong:>7}{self.unknown:>9}{self.corrupt:>9}{self.seconds:>8.0f}"
+        )
+
+
+HEAD = f"{'sweep':<28}{'points':>8}{'kills':>7}{'beyond':>8}{'lost':>6}{'doubled':>9}{'wrong':>7}{'unknown':>9}{'corrupt':>9}{'s':>8}"
+
+
+async def put_through(bench: Bench, tally: Tally, kills: Sequence[Kill | None], *, fresh: bool, steps: Sequence[Step]) -> None:
+    """One house, its deaths, its account."""
+    life = bench.life(fresh=fresh, steps=steps)
+    try:
+        await live(bench, life, kills)
+    except (Stuck, TimeoutError) as error:
+        life.notes.append(f"stuck: {error}")
+    armed = sum(kill is not None for kill in kills)
+    if life.deaths > armed:
+        life.notes.append(f"it died {life.deaths} times, {armed} by our hand: {_complaint(bench.errors(life))}")
+    tally.add(kills, life.deaths, judge(life))
+    bench.forget(life)
+
+
+def _complaint(errors: "object") -> str:
+    lines = errors.read_text().strip().splitlines() if errors.exists() else []  # type: ignore[attr-defined]
+    return lines[-1] if lines else "without a word"
+
+
+async def sweep(
+    bench: Bench, name: str, plans: Iterable[Sequence[Kill | None]], *, fresh: bool = False, steps: Sequence[Step] = STEPS
+) -> Tally:
+    """Put one house through every plan of kills, a few side by side."""
+    tally, began = Tally(name), time.monotonic()
+    queue = list(plans)
+    total = len(queue)
+
+    async def work() -> None:
+        while queue:
+            await put_through(bench, tally, queue.pop(), fresh=fresh, steps=steps)
+            if sys.stderr.isatty():
+                print(f"\r{name}: {tally.points}/{total}", end="", file=sys.stderr)
+
+    await asyncio.gather(*(work() for _ in range(SIDE_BY_SIDE)))
+    tally.seconds = time.monotonic() - began
+    return tally
+
+
+def plan(
+    kills: Sequence[Kill], counts: points.Counts, *, step: int = 1, twice: int = 3, seed: int = SEED
+) -> list[list[Kill | None]]:
+    """Every `step`-th kill; every `twice`-th of them is followed by a second one while the next process recovers."""
+    start = random.Random(seed).randrange(step)
+    again = points.seconds(counts, seed)
+    chosen = kills[start::step]
+    return [[kill, next(again)] if number % twice == 0 else [kill] for number, kill in enumerate(chosen)]
+
+
+async def sweep_running(step: int = 1, **options: bool) -> Tally:
+    """The house at work: every write of the loop's and of the writer's thread, from ready to rest."""
+    async with open_bench(**options) as bench:
+        counts = await points.count(bench, bench.life())
+        name = "at work" + (" (naive)" if options.get("naive") else "")
+        return await sweep(bench, name, plan(points.every(counts), counts, step=step))
+
+
+async def sweep_first_start(step: int = 1) -> Tally:
+    """An empty folder: every write of making the files, and of the first three texts."""
+    async with open_bench() as bench:
+        counts = await points.count(bench, bench.life(fresh=True, steps=FIRST), "start")
+        kills = [kill for kill in points.every(counts, "start") if kill.thread == "main"]
+        return await sweep(bench, "first start", plan(kills, counts, step=step), fresh=True, steps=FIRST)
+
+
+async def sweep_migration(step: int = 1) -> Tally:
+    """A newer schema: every write of the copy and of the change."""
+    async with open_bench(migrate=True) as bench:
+        async with open_bench() as older:
+            bench.template = bench.folder / "template"
+            assert older.template is not None
+            older.template.rename(bench.template)
+        counts = await points.count(bench, bench.life(steps=FIRST), "start")
+        kills = [kill for kill in points.every(counts, "start") if kill.thread == "main"]
+        return await sweep(bench, "migration", plan(kills, counts, step=step), steps=FIRST)
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--every", type=int, default=1, metavar="K", help="only every K-th point")
+    parser.add_argument("--naive", action="store_true", help="only the negative control")
+    parser.add_argument("--only", choices=("running", "start", "migration"))
+    chosen = parser.parse_args()
+    works = {"running": sweep_running, "start": sweep_first_start, "migration": sweep_migration}
+    print(HEAD)
+    bad = 0
+    if chosen.naive:
+        tally = asyncio.run(sweep_running(chosen.every, naive=True))
+        print(tally)
+        sys.exit(0 if tally.doubled else 1)
+    for name, work in works.items():
+        if chosen.only in (None, name):
+            tally = asyncio.run(work(chosen.every))
+            print(tally, flush=True)
+            print(*(f"  {words}" for words in tally.words), sep="\n" if tally.words else "", flush=True)
+            bad += len(tally.words)
+    sys.exit(1 if bad else 0)
+
+
+if __name__ == "__main__":
+    main()

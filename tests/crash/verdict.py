@@ -1,0 +1,122 @@
+"""What came of a house: nothing lost, nothing doubled, every row at an end, the file sound.
+
+Compares what reached the world with the rows, both with what was said. It does not know where the process died.
+"""
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.crash.harness import Life
+from tests.crash.scenario import AT_LAST, PAGER, STEPS
+
+ENDED = ("done", "refused", "failed", "parked")
+SENT = ("sent", "delivered", "read")
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What is wrong, each in words; `unknown` counts what cannot be known and was said to be so."""
+
+    lost: list[str] = field(default_factory=list)
+    doubled: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)  # an open row, a wrong state, an unknown that could be known
+    corrupt: list[str] = field(default_factory=list)
+    unknown: int = 0
+
+    @property
+    def words(self) -> list[str]:
+        """Everything that must not be."""
+        named = {"lost": self.lost, "doubled": self.doubled, "wrong": self.wrong, "corrupt": self.corrupt}
+        return [f"{name}: {what}" for name, found in named.items() for what in found]
+
+
+def judge(life: Life) -> Verdict:
+    """Read the rows as they lie on the disk and hold them against the world."""
+    verdict = Verdict(wrong=list(life.notes))
+    db = sqlite3.connect(life.home / "journal.db")
+    db.row_factory = sqlite3.Row
+    try:
+        verdict.corrupt += [row[0] for row in db.execute("PRAGMA integrity_check") if row[0] != "ok"]
+        verdict.corrupt += [str(tuple(row)) for row in db.execute("PRAGMA foreign_key_check")]
+        _judge_events(verdict, life, db)
+        _judge_messages(verdict, life, db)
+        _judge_effects(verdict, life, db)
+        if life.steps is STEPS:
+            _judge_world(verdict, life, db)
+    finally:
+        db.close()
+    return verdict
+
+
+def _judge_events(verdict: Verdict, life: Life, db: sqlite3.Connection) -> None:
+    rows = {row["key"].partition(":")[2]: row for row in db.execute("SELECT * FROM event")}
+    verdict.lost += [f"{key} was acknowledged and is not there" for key in life.acked if key not in rows]
+    verdict.wrong += [f"{key} is {row['state']}" for key, row in rows.items() if row["state"] not in ENDED]
+    verdict.lost += [f"{key} is {row['state']} {row['why']}" for key, row in rows.items() if row["state"] in ("failed", "parked")]
+    answered = {row[0] for row in db.execute("SELECT event FROM outbox WHERE key = 'event:' || event")}
+    for key, row in rows.items():
+        stranger = row["why"] == "stranger"
+        if row["id"] not in answered and not stranger:
+            verdict.lost.append(f"{key} has no answer")
+    expected = [step.key for step in life.steps if step.key not in life.acked | life.skipped]
+    verdict.lost += [f"{key} was never acknowledged" for key in expected]
+    verdict.lost += [f"{key} could not be said" for key in life.skipped if key != "m13"]
+
+
+def _judge_messages(verdict: Verdict, life: Life, db: sqlite3.Connection) -> None:
+    seen = Counter(row["key"] for row in life.world.visible)
+    rows = {row["key"]: row for row in db.execute("SELECT * FROM outbox")}
+    verdict.doubled += [f"{key} was seen {count} times" for key, count in seen.items() if count > 1]
+    verdict.wrong += [f"{key} was seen and has no row" for key in seen if key not in rows]
+    for key, row in rows.items():
+        if row["state"] == "unknown" and row["lane"].startswith(PAGER):
+            verdict.unknown += 1
+        elif row["state"] not in SENT:
+            verdict.wrong.append(f"{key} is {row['state']}")
+        elif not seen[key]:
+            verdict.lost.append(f"{key} was never seen")
+    if life.steps is STEPS:
+        expected = {"stranger:page/who", "stranger:page/who:ann", "stranger:page/who:zoe", "question:1:asker"}
+        verdict.lost += [f"{key} was never owed" for key in expected if key not in rows]
+
+
+def _judge_effects(verdict: Verdict, life: Life, db: sqlite3.Connection) -> None:
+    texts = " ".join(row[0] for row in db.execute("SELECT text FROM outbox"))
+    rings = Counter(row["mark"] for row in life.world.told if row["device"] == "bell")
+    verdict.doubled += [f"the bell rang {count} times for {mark}" for mark, count in rings.items() if count > 1]
+    for row in _effects(db):
+        name, state = f"{row['device']} {row['args']}", row["state"]
+        if state in ("asked", "intended"):
+            verdict.wrong.append(f"{name} is {state}")
+        if state == "unknown":
+            verdict.unknown += 1
+            if row["class"] != "blind":
+                verdict.wrong.append(f"{name} is unknown, though the device can be asked")
+            if f"{row['device']} unknown" not in texts:
+                verdict.wrong.append(f"{name} is unknown and nobody was told")
+        if state == "done" and row["device"] == "bell" and not rings[row["mark"]]:
+            verdict.lost.append(f"{name} is done and never rang")
+        if state in ("failed", "refused") and row["device"] not in ("shed", "blind"):
+            verdict.lost.append(f"{name} is {state} {row['why']}")
+
+
+def _effects(db: sqlite3.Connection) -> Iterator[dict[str, Any]]:
+    for row in db.execute("SELECT *, args ->> 'mark' AS mark FROM effect ORDER BY id"):
+        yield dict(row)
+
+
+def _judge_world(verdict: Verdict, life: Life, db: sqlite3.Connection) -> None:
+    """The last word about each device; the shed opens only where Zoe saw the question and said yes."""
+    world = {device: life.world.read(device) for device in life.world.states}
+    wanted = {**AT_LAST, "shed": {"locked": "m13" not in life.acked}}
+    for device, traits in wanted.items():
+        for trait, value in traits.items():
+            got = world[device][trait]
+            if isinstance(value, list):
+                verdict.lost += [f"{item} is not on the list" for item in (Counter(value) - Counter(got)).elements()]
+                verdict.doubled += [f"{item} is on the list once more" for item in (Counter(got) - Counter(value)).elements()]
+            elif got != value:
+                verdict.wrong.append(f"{device} {trait} is {got}, not {value}")
