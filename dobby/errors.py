@@ -34,6 +34,14 @@ class DiskFull(StoreError):
     """There is no room to keep it, so it was not accepted."""
 
 
+class IllegalMove(StoreError):
+    """A row may not go there from where it stands; nothing was changed."""
+
+
+class Closed(StoreError):
+    """Dobby is stopping: nothing more is kept."""
+
+
 class Locked(StoreError):
     """Another Dobby already uses this state folder."""
 

@@ -7,6 +7,7 @@ import asyncio
 import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Protocol
 
 from dobby.clock import Clock
@@ -14,11 +15,11 @@ from dobby.errors import Refused, Unreachable
 from dobby.events import OutboxState
 from dobby.journal import outbox, questions
 from dobby.journal.outbox import OutboxRow
-from dobby.store import Store
+from dobby.store import Store, insist
 
 log = logging.getLogger(__name__)
-ANSWER_SECONDS = 120.0  # how long a question waits, from its delivery
-LONGEST_PAUSE = 60.0
+SEND_SECONDS = 60.0  # a bridge has to take a message or to look it up
+LONGEST_PAUSE = 60.0  # seconds between tries while a bridge cannot be reached
 
 
 class Bridge(Protocol):
@@ -43,7 +44,7 @@ Sent = Callable[[OutboxRow], None]
 
 
 class Post:
-    """One queue per bridge. `on_sent` hears of every message that has gone out."""
+    """One queue per bridge. `on_sent` hears of every message that has come to its end: sent, failed or in doubt."""
 
     def __init__(self, store: Store, clock: Clock, bridges: Iterable[Bridge]) -> None:
         self._store = store
@@ -72,50 +73,73 @@ class Post:
 
     async def _carry_all(self, bridge: Bridge, queue: "asyncio.Queue[OutboxRow]") -> None:
         while True:
-            await self._carry(bridge, await queue.get())
+            row = await queue.get()
+            try:
+                await self._carry(bridge, row)
+            except Exception:  # one sick message must not hold up the others; its row stays open for the next start
+                log.exception("Message %d could not be carried", row.id)
             queue.task_done()
 
     async def _carry(self, bridge: Bridge, row: OutboxRow) -> None:
         if row.state is OutboxState.SENDING and not bridge.repeats:
-            went = await bridge.look_up(row)
+            went = await self._look_up(bridge, row)
             if went is not False:
                 await self._move(row, OutboxState.SENT if went else OutboxState.UNKNOWN)
                 return
-        if not bridge.repeats:
-            await self._move(row, OutboxState.SENDING)
+        elif not bridge.repeats and not await self._move(row, OutboxState.SENDING):
+            return  # somebody carries it already
         await self._move(row, *await self._try(bridge, row))
 
     async def _try(self, bridge: Bridge, row: OutboxRow) -> tuple[OutboxState, str, str]:
         pause = 1.0
         while True:
             try:
-                return OutboxState.SENT, await bridge.send(row), ""
+                async with asyncio.timeout(SEND_SECONDS):
+                    return OutboxState.SENT, await bridge.send(row), ""
             except Refused as error:
                 return OutboxState.FAILED, "", str(error)
             except Unreachable as error:
                 log.info("Message %d waits: %s", row.id, error)
             except Exception:  # the one boundary for providers' own errors
                 log.exception("Sending message %d is in doubt", row.id)
-                went = True if bridge.repeats else await bridge.look_up(row)
-                if went is None or (went and not bridge.repeats):
+                went = None if bridge.repeats else await self._look_up(bridge, row)
+                if not bridge.repeats and went is not False:
                     return (OutboxState.SENT if went else OutboxState.UNKNOWN), "", "in doubt"
             await self._clock.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
 
-    async def _move(self, row: OutboxRow, state: OutboxState, provider: str = "", why: str = "") -> None:
+    async def _look_up(self, bridge: Bridge, row: OutboxRow) -> bool | None:
+        """Did it go out? A provider that cannot say so now counts as one that never can."""
+        try:
+            async with asyncio.timeout(SEND_SECONDS):
+                return await bridge.look_up(row)
+        except Exception:
+            log.exception("Message %d could not be looked up", row.id)
+            return None
+
+    async def _move(self, row: OutboxRow, state: OutboxState, provider: str = "", why: str = "") -> bool:
         now = self._clock.now()
 
-        def move(db: sqlite3.Connection) -> None:
-            outbox.move(db, row.id, state, now, provider=provider, why=why)
-            if state is OutboxState.SENT and row.reply.question:
-                questions.start_clock(db, row.reply.question, now + ANSWER_SECONDS)
+        def move(db: sqlite3.Connection) -> bool:
+            if row.reply.question:
+                _start_waiting(db, row.reply.question, state, now)
+            return outbox.move(db, row.id, state, now, provider=provider, why=why)
 
-        await self._store.write(move)
-        if state is OutboxState.SENT:
+        moved = await insist(self._store, self._clock, move)
+        if state is not OutboxState.SENDING:
             for listener in self.on_sent:
-                listener(row)
+                listener(replace(row, state=state, provider=provider))
+        return moved
 
     async def moved(self, row: int, state: OutboxState) -> bool:
         """A provider or a page says how far a message has come."""
         now = self._clock.now()
         return await self._store.write(lambda db: outbox.move(db, row, state, now))
+
+
+def _start_waiting(db: sqlite3.Connection, question: int, state: OutboxState, now: float) -> None:
+    """A question that may have arrived has its time; one that never will is over."""
+    if state is OutboxState.FAILED:
+        questions.give_up(db, question, now)
+    elif state is not OutboxState.SENDING:
+        questions.start_clock(db, question, now)

@@ -18,14 +18,15 @@ from collections.abc import Callable, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
-from dobby.errors import DiskFull, Locked, SchemaTooNew, StoreError
+from dobby.errors import Closed, DiskFull, IllegalMove, Locked, SchemaTooNew, StoreError
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
 GROUP = 256  # works that share one commit at most
+PAUSE = 5.0  # seconds between tries while rows cannot be written
 
 
 @dataclass(slots=True)
@@ -85,7 +86,7 @@ class Store:
         :raises StoreError: the file could not be written; nothing of this work was kept.
         """
         if self._closed:
-            raise StoreError(f"{self.path or 'The memory'} is closed; nothing was kept.")
+            raise Closed(f"{self.path or 'The memory'} is closed; nothing was kept.")
         loop = asyncio.get_running_loop()
         job: _Job[T] = _Job(work, loop, loop.create_future())
         self._jobs.put(job)
@@ -180,6 +181,27 @@ class Store:
             job.error = error
             self._writer.execute("ROLLBACK TO work")
         self._writer.execute("RELEASE work")
+
+
+class Sleeper(Protocol):
+    """Whoever can wait (`dobby.clock.Clock`)."""
+
+    async def sleep(self, seconds: float) -> None: ...
+
+
+async def insist(store: Store, clock: Sleeper, work: Work[T]) -> T:
+    """Write what must not be dropped: while the disk is full or the file cannot be written, wait and try again.
+
+    :raises IllegalMove: the work itself is wrong; trying again would not help.
+    """
+    while True:
+        try:
+            return await store.write(work)
+        except (IllegalMove, Closed):
+            raise
+        except StoreError as error:
+            log.error("Rows wait to be written: %s", error)
+            await clock.sleep(PAUSE)
 
 
 def _call(loop: asyncio.AbstractEventLoop, tell: Callable[[], None]) -> None:

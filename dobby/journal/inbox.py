@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from dobby.errors import StoreError
+from dobby.errors import IllegalMove
 from dobby.events import Event, EventState
 from dobby.journal.pack import body_json, dump, load_event, source_json
 
@@ -67,7 +67,7 @@ def receive(db: sqlite3.Connection, event: Event) -> tuple[int, bool]:
 def move(db: sqlite3.Connection, event: int, state: EventState, *, why: str = "", at: float | None = None) -> None:
     """Bring an event to a state it may go to.
 
-    :raises StoreError: it may not, from where it stands.
+    :raises IllegalMove: it may not, from where it stands.
     """
     allowed = MOVES[state]
     marks = ", ".join("?" * len(allowed))
@@ -76,7 +76,7 @@ def move(db: sqlite3.Connection, event: int, state: EventState, *, why: str = ""
         (state, why, at if state in ENDED else None, event, *allowed),
     )
     if cursor.rowcount != 1:
-        raise StoreError(f"Event {event} cannot become {state}.")
+        raise IllegalMove(f"Event {event} cannot become {state}.")
 
 
 def keep_plan(db: sqlite3.Connection, event: int, plan: dict[str, Any]) -> None:

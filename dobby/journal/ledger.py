@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from dobby.errors import StoreError
+from dobby.errors import IllegalMove
 from dobby.events import Call, EffectClass, EffectState, State
 from dobby.journal.pack import dump, hash_calls, load_call
 
@@ -75,7 +75,7 @@ def write_down(db: sqlite3.Connection, effect: EffectRow) -> int:
 def move(db: sqlite3.Connection, effect: int, state: EffectState, *, why: str = "") -> None:
     """Bring an effect to a state it may go to.
 
-    :raises StoreError: it may not, from where it stands.
+    :raises IllegalMove: it may not, from where it stands.
     """
     allowed = MOVES[state]
     marks = ", ".join("?" * len(allowed))
@@ -83,7 +83,7 @@ def move(db: sqlite3.Connection, effect: int, state: EffectState, *, why: str = 
         f"UPDATE effect SET state = ?, why = ? WHERE id = ? AND state IN ({marks})", (state, why, effect, *allowed)
     )
     if cursor.rowcount != 1:
-        raise StoreError(f"Effect {effect} cannot become {state}.")
+        raise IllegalMove(f"Effect {effect} cannot become {state}.")
 
 
 def intend(db: sqlite3.Connection, effect: int, before: State) -> None:
@@ -133,6 +133,15 @@ def last_act(db: sqlite3.Connection, person: str) -> list[EffectRow]:
     if found[0] is None:
         return []
     return _select(db, "event = ? AND state IN ('done', 'intended', 'unknown') AND undone IS NULL ORDER BY id", (found[0],))
+
+
+def last_tried(db: sqlite3.Connection, person: str) -> list[EffectRow]:
+    """The effects of this person's last event that came to any, whatever became of them."""
+    return _select(
+        db,
+        "event = (SELECT max(effect.event) FROM effect JOIN event ON event.id = effect.event WHERE event.person = ?) ORDER BY id",
+        (person,),
+    )
 
 
 def latest(db: sqlite3.Connection, limit: int = 50, device: str = "") -> list[EffectRow]:

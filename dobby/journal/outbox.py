@@ -12,7 +12,15 @@ from typing import Any
 from dobby.events import OutboxState, Reply
 from dobby.journal.pack import dump
 
-RANK = {state: rank for rank, state in enumerate(OutboxState)}
+_S = OutboxState
+MOVES: dict[OutboxState, tuple[OutboxState, ...]] = {
+    _S.SENDING: (_S.OWED,),
+    _S.SENT: (_S.OWED, _S.SENDING),
+    _S.DELIVERED: (_S.OWED, _S.SENDING, _S.SENT, _S.UNKNOWN),  # in doubt, until the receiver's side says it came
+    _S.READ: (_S.OWED, _S.SENDING, _S.SENT, _S.DELIVERED, _S.UNKNOWN),
+    _S.FAILED: (_S.OWED, _S.SENDING, _S.SENT, _S.UNKNOWN),
+    _S.UNKNOWN: (_S.OWED, _S.SENDING),
+}
 COLUMNS = "id, key, lane, text, options, picture, question, state, provider, event, at"
 
 
@@ -49,8 +57,8 @@ def owe(db: sqlite3.Connection, reply: Reply, event: int | None, at: float) -> O
 
 
 def move(db: sqlite3.Connection, outbox: int, state: OutboxState, at: float, *, provider: str = "", why: str = "") -> bool:
-    """Bring a message forward; False where it already is as far or further."""
-    behind = [name for name, rank in RANK.items() if rank < RANK[state]]
+    """Bring a message forward; False where it already is as far or further, or has come to another end."""
+    behind = MOVES.get(state, ())
     marks = ", ".join("?" * len(behind))
     cursor = db.execute(
         "UPDATE outbox SET state = ?, changed = ?, provider = coalesce(nullif(?, ''), provider), why = ?"

@@ -12,6 +12,8 @@ from typing import Any
 from dobby.events import Call
 from dobby.journal.pack import call_dict, dump, load_call
 
+YES_SECONDS = 120.0  # how long a yes can be given, from the question's delivery
+CHOOSE_SECONDS = 600.0  # how long "the second one" is understood; nothing guarded hangs on it
 COLUMNS = "id, event, kind, person, lane, words, effects, hash, choices, state, asked, expires"
 
 
@@ -40,11 +42,7 @@ def _row(columns: tuple[Any, ...]) -> Question:
 
 
 def ask(db: sqlite3.Connection, question: Question) -> int:
-    """Keep a question before it is put; its number. An older open one to the same person in the same lane is closed."""
-    db.execute(
-        "UPDATE question SET state = 'closed', ended = ? WHERE person = ? AND lane = ? AND kind = 'choose' AND state = 'open'",
-        (question.asked, question.person, question.lane),
-    )
+    """Keep a question before it is put; its number."""
     choices = [{"label": label, "calls": [call_dict(call) for call in calls]} for label, calls in question.choices]
     columns = (question.event, question.kind, question.person, question.lane, question.words)
     cursor = db.execute(
@@ -56,9 +54,17 @@ def ask(db: sqlite3.Connection, question: Question) -> int:
     return number
 
 
-def start_clock(db: sqlite3.Connection, question: int, expires: float) -> None:
-    """It was delivered: from here on the person has their time."""
-    db.execute("UPDATE question SET expires = ? WHERE id = ? AND expires IS NULL", (expires, question))
+def start_clock(db: sqlite3.Connection, question: int, at: float) -> None:
+    """It was delivered at `at`: from here on the person has their time."""
+    db.execute(
+        "UPDATE question SET expires = ? + iif(kind = 'approve', ?, ?) WHERE id = ? AND expires IS NULL",
+        (at, YES_SECONDS, CHOOSE_SECONDS, question),
+    )
+
+
+def give_up(db: sqlite3.Connection, question: int, at: float) -> None:
+    """It never reached the person: there is nothing to wait for."""
+    db.execute("UPDATE question SET expires = ? WHERE id = ? AND expires IS NULL", (at, question))
 
 
 def end(db: sqlite3.Connection, question: int, state: str, at: float, answer: str = "") -> bool:
