@@ -1,1 +1,1 @@
-"""People's ways in: the web chat, the console; later WhatsApp and Telegram."""
+"""People's ways in and out: each bridge turns a provider's messages into events, and owed rows into messages."""

@@ -1,0 +1,64 @@
+// The page's own few words, in the person's language. Knows nothing of what Dobby says.
+
+const ALL = {
+  en: {
+    code_label: "Enter the code that Dobby shows you", log_in: "Log in", log_out: "Log out", stay: "Stay",
+    log_out_really: "Log out here? You will need a new code to come back.",
+    at_service: "at your service", working: "working on it…", reconnecting: "reconnecting…",
+    offline: "Dobby cannot be reached. What you write is kept here and goes out by itself.",
+    greeting: "Good day, {name}", try_one: "You could say, for instance:", write: "Write to Dobby", send: "Send",
+    newest: "To the newest message", today: "Today", yesterday: "Yesterday", again: "Try again", discard: "Discard",
+    picture: "Picture", no_login: "Dobby cannot be reached just now.", too_long: "That text is too long.",
+    odd: "Dobby could not take this ({status}).",
+    unsent: "not yet at Dobby", received: "at Dobby", working_tick: "at Dobby, being worked on",
+    waiting: "waiting for an answer", under_way: "under way", done: "dealt with", unknown: "may have happened",
+    refused: "not done", failed: "failed",
+  },
+  de: {
+    code_label: "Gib den Code ein, den Dobby dir zeigt", log_in: "Anmelden", log_out: "Abmelden", stay: "Bleiben",
+    log_out_really: "Hier abmelden? Zum Wiederkommen brauchst du einen neuen Code.",
+    at_service: "zu Diensten", working: "ist dabei…", reconnecting: "verbindet sich neu…",
+    offline: "Dobby ist nicht erreichbar. Was du schreibst, bleibt hier und geht von selbst hinaus.",
+    greeting: "Guten Tag, {name}", try_one: "Zum Beispiel:", write: "Schreib Dobby", send: "Senden",
+    newest: "Zur neuesten Nachricht", today: "Heute", yesterday: "Gestern", again: "Noch einmal", discard: "Verwerfen",
+    picture: "Bild", no_login: "Dobby ist gerade nicht erreichbar.", too_long: "Dieser Text ist zu lang.",
+    odd: "Dobby konnte das nicht annehmen ({status}).",
+    unsent: "noch nicht bei Dobby", received: "bei Dobby", working_tick: "bei Dobby, in Arbeit",
+    waiting: "wartet auf eine Antwort", under_way: "unterwegs", done: "erledigt", unknown: "vielleicht geschehen",
+    refused: "nicht getan", failed: "fehlgeschlagen",
+  },
+};
+
+let tongue = pick(navigator.language);
+
+function pick(language) {
+  const short = (language || "").slice(0, 2).toLowerCase();
+  return short in ALL ? short : "en";
+}
+
+/** Speak this language from now on; "" is the browser's. */
+export function speak(language) {
+  tongue = pick(language || navigator.language);
+  document.documentElement.lang = tongue;
+  for (const place of document.querySelectorAll("[data-word]")) place.textContent = word(place.dataset.word);
+}
+
+/** One of the page's words, filled in. */
+export function word(key, facts = {}) {
+  return (ALL[tongue][key] ?? key).replace(/\{(\w+)\}/g, (_, name) => facts[name] ?? "");
+}
+
+/** An instant (seconds since 1970) as a clock shows it. */
+export function hour(at) {
+  return new Date(at * 1000).toLocaleTimeString(tongue === "en" ? navigator.language : tongue, { hour: "2-digit", minute: "2-digit" });
+}
+
+/** The day of an instant, as people call it. */
+export function day(at) {
+  const then = new Date(at * 1000), now = new Date();
+  const back = Math.round((new Date(now).setHours(0, 0, 0, 0) - new Date(then).setHours(0, 0, 0, 0)) / 86_400_000);
+  if (back === 0) return word("today");
+  if (back === 1) return word("yesterday");
+  const year = then.getFullYear() === now.getFullYear() ? {} : { year: "numeric" };
+  return then.toLocaleDateString(tongue, { weekday: "long", day: "numeric", month: "long", ...year });
+}
