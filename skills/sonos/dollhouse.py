@@ -189,18 +189,20 @@ class Beacon(asyncio.DatagramProtocol):
                     transport.sendto(self._answer(zone), sender)
 
     def _answer(self, zone: zones.Zone) -> bytes:
-        rows = (
-            "HTTP/1.1 200 OK",
-            "CACHE-CONTROL: max-age = 1800",
-            "EXT:",
-            f"LOCATION: http://{zone.address}:{PORT}/xml/device_description.xml",
-            f"SERVER: {FIRMWARE}",
-            f"ST: {PLAYER}",
-            f"USN: uuid:{zone.uid}::{PLAYER}",
-            f"X-RINCON-BOOTSEQ: {zone.boots}",
-            f"X-RINCON-HOUSEHOLD: {self.household.state.id}",
-        )
-        return "\r\n".join((*rows, "", "")).encode()
+        head = ("HTTP/1.1 200 OK", "EXT:", f"ST: {PLAYER}")
+        return "\r\n".join((*head, *_headers(self.household.state, zone), "", "")).encode()
+
+
+def _headers(house: zones.House, zone: zones.Zone) -> tuple[str, ...]:
+    """What a zone says of itself in every SSDP message."""
+    return (
+        "CACHE-CONTROL: max-age = 1800",
+        f"LOCATION: http://{zone.address}:{PORT}/xml/device_description.xml",
+        f"SERVER: {FIRMWARE}",
+        f"USN: uuid:{zone.uid}::{PLAYER}",
+        f"X-RINCON-BOOTSEQ: {zone.boots}",
+        f"X-RINCON-HOUSEHOLD: {house.id}",
+    )
 
 
 class Household:
@@ -234,12 +236,20 @@ class Household:
         if ssdp:
             for zone in self.state.zones:
                 self.beacons[zone.uid] = await self._listen(zone.address)
+                self._advertise(zone, "alive")
             self.beacons[""] = await self._listen(SSDP[0])
+
+    def _advertise(self, zone: zones.Zone, news: str) -> None:
+        """UPnP Device Architecture 1.1, section 1.2: say unasked that one has come (`alive`) or gone (`byebye`)."""
+        if transport := self.beacons.get(zone.uid):
+            head = ("NOTIFY * HTTP/1.1", f"HOST: {SSDP[0]}:{SSDP[1]}", f"NT: {PLAYER}", f"NTS: ssdp:{news}")
+            transport.sendto("\r\n".join((*head, *_headers(self.state, zone), "", "")).encode(), SSDP)
 
     async def _listen(self, address: str) -> asyncio.DatagramTransport:
         sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("127.0.0.1"))
         sock.bind((address, SSDP[1]))
         if address == SSDP[0]:
             group = socket.inet_aton(SSDP[0]) + socket.inet_aton("127.0.0.1")
@@ -251,6 +261,7 @@ class Household:
         """Take a zone's current away: links cut, gone from the topology, its music handed on."""
         zone = self.state.zone(name)
         self.state.plug(zone, False)
+        self._advertise(zone, "byebye")
         await self.speakers[zone.uid].aclose()
 
     async def plug(self, name: str) -> None:
@@ -258,6 +269,7 @@ class Household:
         zone = self.state.zone(name)
         await self.speakers[zone.uid].open()
         self.state.plug(zone, True)
+        self._advertise(zone, "alive")
 
     async def aclose(self) -> None:
         """End everything; no socket, task or timer is left."""
@@ -316,8 +328,28 @@ def _description(zone: zones.Zone) -> str:
         f"<friendlyName>{zone.address} - Sonos One</friendlyName><manufacturer>Sonos, Inc.</manufacturer>"
         f"<modelNumber>S38</modelNumber><modelName>Sonos One</modelName><softwareVersion>83.1-61210</softwareVersion>"
         f"<hardwareVersion>1.26.1.7-2.2</hardwareVersion><serialNum>{serial}</serialNum><UDN>uuid:{zone.uid}</UDN>"
-        f"<displayVersion>16.7</displayVersion><roomName>{escape(zone.name)}</roomName></device></root>"
+        f"<displayVersion>16.7</displayVersion><roomName>{escape(zone.name)}</roomName>"
+        f"{_services('')}<deviceList>{_embedded(zone, 'MediaServer')}{_embedded(zone, 'MediaRenderer')}</deviceList>"
+        "</device></root>"
     )
+
+
+def _embedded(zone: zones.Zone, device: str) -> str:
+    kind = f"<deviceType>urn:schemas-upnp-org:device:{device}:1</deviceType>"
+    names = f"<friendlyName>{escape(zone.name)}</friendlyName><UDN>uuid:{zone.uid}_{device}</UDN>"
+    return f"<device>{kind}{names}{_services(device)}</device>"
+
+
+def _services(device: str) -> str:
+    rows = (
+        f"<service><serviceType>urn:schemas-upnp-org:service:{name}:1</serviceType>"
+        f"<serviceId>urn:upnp-org:serviceId:{name}</serviceId><controlURL>{where}{name}/Control</controlURL>"
+        f"<eventSubURL>{where}{name}/Event</eventSubURL><SCPDURL>/xml/{name}1.xml</SCPDURL></service>"
+        for name, kind in services.SERVICES.items()
+        if kind.device == device
+        for where in [f"/{device}/" if device else "/"]
+    )
+    return f"<serviceList>{''.join(rows)}</serviceList>"
 
 
 def _scpd(service: services.Service) -> str:

@@ -17,9 +17,13 @@ DIDL = (
 
 
 class Service:
-    """One service of one zone; `variables` are what its subscribers are told, `always` what every action is given."""
+    """One service of one zone; `variables` are what its subscribers are told, `always` what every action is given.
+
+    `device` is the embedded UPnP device it belongs to, "" for the ZonePlayer itself.
+    """
 
     always: tuple[str, ...] = ()
+    device = ""
 
     def __init__(self, house: House, zone: Zone) -> None:
         self.house, self.zone = house, zone
@@ -32,6 +36,7 @@ class AVTransport(Service):
     """What the zone's group plays; only the group's leader takes orders."""
 
     always = ("InstanceID",)
+    device = "MediaRenderer"
 
     def SetAVTransportURI(self, CurrentURI: str, CurrentURIMetaData: str = "", **_: str) -> Answer:
         kind, _colon, rest = CurrentURI.partition(":")
@@ -160,6 +165,7 @@ class RenderingControl(Service):
     """The zone's own knobs."""
 
     always = ("InstanceID", "Channel")
+    device = "MediaRenderer"
 
     def _turned(self, knob: str, text: str, low: int, high: int) -> Answer:
         value = int(text)
@@ -215,6 +221,7 @@ class GroupRenderingControl(Service):
     """The knobs of a whole group: its volume is the mean, a change moves everybody alike."""
 
     always = ("InstanceID",)
+    device = "MediaRenderer"
 
     def GetGroupVolume(self, **_: str) -> Answer:
         members = self.house.members(self.zone)
@@ -288,6 +295,8 @@ class DeviceProperties(Service):
 
 class ContentDirectory(Service):
     """The music library's shelves: favourites, playlists, the queue."""
+
+    device = "MediaServer"
 
     def Browse(self, ObjectID: str, BrowseFlag: str, StartingIndex: str = "0", RequestedCount: str = "0", **_: str) -> Answer:
         shelf = self.house.shelf(ObjectID, self.zone)

@@ -210,7 +210,9 @@ class Sonos:
         finally:
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            for result in await asyncio.gather(*tasks, return_exceptions=True):
+                if isinstance(result, Exception):
+                    _log.error("Listening to a Sonos ended", exc_info=result)
             self._ears = {key: each for key, each in self._ears.items() if each not in ears}
             await asyncio.gather(*(each.release() for each in ears))
             await ear.close_listener(events)

@@ -63,9 +63,9 @@ def judged(who: str, error: Exception, begun: bool) -> DobbyError:
         return Refused(f"{who} cannot do that.")
     http = soco.services.requests.exceptions
     reason = getattr(error.args[0] if error.args else None, "reason", None)
-    if isinstance(error, http.ConnectTimeout) or type(reason).__name__ == "NewConnectionError":
+    if isinstance(error, http.ConnectTimeout | socket.gaierror) or type(reason).__name__ == "NewConnectionError":
         return (Unsure if begun else Unreachable)(f"{who} cannot be reached.")
-    if isinstance(error, OSError):
+    if isinstance(error, OSError) and not isinstance(error, http.HTTPError):
         return Unsure(f"{who} broke off without an answer.")
     return Unsure(f"{who} answered something that makes no sense.")
 
@@ -109,7 +109,7 @@ def zone_of(device: Device) -> Zone:
     """The device's zone, wherever in the household it is now."""
     for zone in household(device.address):
         if zone.uid == device.identity:
-            assert zone.household_id  # known from here on; soco would ask for it inside the loop when subscribing
+            _ = zone.household_id  # known from here on; soco would ask for it inside the loop when subscribing
             return zone
     raise Unreachable(f"{device.name} is no longer part of the Sonos household at {device.address}.")
 

@@ -119,7 +119,7 @@ def search(target: str) -> dict[str, str]:
     answers: dict[str, str] = {}
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("127.0.0.1"))
-        sock.settimeout(0.3)
+        sock.settimeout(0.2)
         for address in ("239.255.255.250", f"{PREFIX}.12"):
             sock.sendto(text.encode(), (address, 1900))
         try:
@@ -137,7 +137,17 @@ async def test_a_household_is_found_by_ssdp_and_only_by_who_looks_for_it(sonos: 
         assert sorted(answers) == [f"{PREFIX}.11", f"{PREFIX}.12", f"{PREFIX}.13"]
         assert f"LOCATION: http://{PREFIX}.11:1400/xml/device_description.xml" in answers[f"{PREFIX}.11"]
         assert not await asyncio.to_thread(search, "urn:schemas-upnp-org:device:MediaServer:1")
-        await household.unplug("Kitchen")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ear:
+            ear.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            ear.setblocking(False)
+            ear.bind(("239.255.255.250", 1900))
+            group = socket.inet_aton("239.255.255.250") + socket.inet_aton("127.0.0.1")
+            ear.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group)
+            await household.unplug("Kitchen")
+            text = b""
+            while household.zone("Kitchen").uid.encode() not in text:
+                text = await asyncio.get_running_loop().sock_recv(ear, 2048)
+            assert b"NTS: ssdp:byebye" in text
         assert sorted(await asyncio.to_thread(search, "ssdp:all")) == [f"{PREFIX}.12", f"{PREFIX}.13"]
     finally:
         await household.aclose()
