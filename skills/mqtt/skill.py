@@ -34,6 +34,8 @@ class Brokers:
             await remember_login(vault, where.at, where.user, where.password)
         broker = self._broker(where.at)
         broker.vault = vault
+        if broker.refused:
+            broker.retry()
         try:
             await self._enter(broker, where, ask)
         except (Refused, Unreachable):

@@ -56,9 +56,12 @@ def _device(base: str, row: Mapping[str, Any]) -> Iterator[Found]:
         return
     topic = f"{base}/{friendly}"
     shared = _shared(base, topic, hard, friendly, row, definition)
+    metered = any(isinstance(expose, dict) and expose.get("name") == "power" for expose in exposes[:60])
     for expose in exposes[:60]:
         for component, own, asked in _parts(expose, topic) if isinstance(expose, dict) else ():
             key = own.pop("key", component)
+            if component == "switch" and metered:
+                own["device_class"] = "outlet"
             settings = {**shared, **own, "unique_id": f"{hard}_{key}_{base}"}
             ask = Order(f"{topic}/get", json.dumps(dict.fromkeys(asked, ""))) if asked else None
             yield Found(component, f"{hard}_{key}", settings, ask)
