@@ -41,6 +41,7 @@ from dobby.vault import VaultFile
 
 log = logging.getLogger(__name__)
 RELOAD = 2.0  # seconds between looks for a changed skill
+HINTS = ("what can you do?", "what is on?", "turn everything off")
 GRACE = 5.0  # seconds an errand has to end when Dobby is asked to stop
 
 
@@ -76,7 +77,11 @@ async def compose(config: Config, folder: Path, stack: AsyncExitStack) -> Dobby:
     drivers: dict[str, Driver] = {}
     hands = Hands(house, drivers, toolbox)
     console = Console(store, people, folder / "dobby.sock")
-    web = Web(store, people, clock, host=config.web.host, port=config.web.port, hosts=config.web.hosts) if config.web.on else None
+    web = (
+        Web(store, people, clock, host=config.web.host, port=config.web.port, hosts=config.web.hosts, hints=HINTS)
+        if config.web.on
+        else None
+    )
     bridges: list[Bridge] = [console, *([web] if web else [])]
     post = Post(store, clock, bridges)
     mind = Routed(plain, lambda: (tool for skill in toolbox.skills.values() for tool in skill.tools.values()))
@@ -231,6 +236,7 @@ async def _open_bridges(dobby: Dobby) -> None:
     await dobby.console.open()
     if dobby.web is not None:
         dobby.web.hear = dobby.butler.hear
+        dobby.web.moved = dobby.desk.post.moved
         await dobby.web.open()
 
 

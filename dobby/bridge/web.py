@@ -95,6 +95,11 @@ class Web:
 
     # What the post asks
 
+    @property
+    def url(self) -> str:
+        """Where the page is; to be asked for once it is open."""
+        return f"http://{self.host}:{self.port}"
+
     async def send(self, row: OutboxRow) -> str:
         """The row itself is what pages show: it is there as soon as it is committed."""
         return ""
@@ -245,6 +250,7 @@ async def _fields(
         refuse(web.HTTPUnsupportedMediaType, "The body is JSON.")
     try:
         fields = json.loads((await request.read()).decode())
+        json.dumps(fields, ensure_ascii=False).encode()  # half a letter is no letter, and no file would take it
     except (ValueError, RecursionError):
         refuse(web.HTTPBadRequest, "The body is no JSON.")
     fits = isinstance(fields, dict) and needed.keys() <= fields.keys() <= known.keys()

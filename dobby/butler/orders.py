@@ -44,7 +44,8 @@ def reverse(desk: Desk, effect: EffectRow) -> Call | None:
     """The call that brings back what was before; None where nothing can."""
     call = effect.call
     if call.tool == "set":
-        back: dict[str, Value] = {trait: effect.before[trait] for trait in call.args if effect.before.get(trait) is not None}
+        moved = dict.fromkeys([*call.args, *effect.after])  # what came with it goes back with it
+        back: dict[str, Value] = {trait: effect.before[trait] for trait in moved if effect.before.get(trait) is not None}
         return Call("set", call.device, _only_off(back, effect)) if back else None
     verb = str(call.args.get("verb", ""))
     if verb in OPPOSITE:

@@ -131,6 +131,7 @@ async def _found(dobby: Dobby, house: Dollhouse) -> None:
 
 async def _invite(dobby: Dobby) -> None:
     assert dobby.web is not None
+    dobby.web.hints = TRY
     rooms = len({device.room for device in dobby.house if device.room})
     click.echo(f"\nDobby has found {len(dobby.house)} devices in {rooms} rooms.\n")
     show_login(dobby.web.url, await dobby.people.make_code("owner"))

@@ -3,7 +3,7 @@
 It does not know any protocol, nor anything of Dobby.
 """
 
-import importlib.util
+import importlib
 import inspect
 import logging
 import sys
@@ -27,7 +27,7 @@ class Part(Protocol):
     name: str
     config: Mapping[str, Any]
 
-    def state(self, device: str) -> State:
+    def truth(self, device: str) -> State:
         """What a device really is, by Dobby's id for it."""
         ...
 
@@ -47,9 +47,9 @@ class Dollhouse:
         """The `[skills.NAME]` tables that lead a Dobby here."""
         return {name: dict(part.config) for name, part in self.parts.items()}
 
-    def state(self, device: str) -> State:
+    def truth(self, device: str) -> State:
         """What a device really is."""
-        return self.parts[device.partition(".")[0]].state(device)
+        return self.parts[device.partition(".")[0]].truth(device)
 
     async def aclose(self) -> None:
         """Pull every plug."""
@@ -88,17 +88,13 @@ async def _start(module: ModuleType, options: Mapping[str, Any]) -> Part:
 
 
 def device_side(folder: Path) -> ModuleType:
-    """A skill's `dollhouse.py`, as a module of its own."""
+    """A skill's `dollhouse.py`, in a package of its own beside the skill's, so that reloading one leaves the other alone."""
     name = f"dobby_dollhouse_{folder.name.replace('-', '_')}"
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, folder / "dollhouse.py", submodule_search_locations=[str(folder)])
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
+    if name not in sys.modules:
+        package = ModuleType(name, f"The device side of {folder.name}.")
+        package.__path__ = [str(folder)]
+        sys.modules[name] = package
     try:
-        spec.loader.exec_module(module)
+        return importlib.import_module(f"{name}.dollhouse")
     except ImportError as error:
-        del sys.modules[name]
         raise DobbyError(f"The dollhouse needs more: {error}. Install it with: pip install 'dobby[dollhouse]'") from error
-    return module

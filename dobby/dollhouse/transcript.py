@@ -56,7 +56,7 @@ async def _look(house: Dollhouse, row: Mapping[str, Any]) -> list[str]:
 def _missing(house: Dollhouse, row: Mapping[str, Any]) -> list[str]:
     found = []
     for wanted in row.get("becomes", ()):
-        now = house.state(wanted["device"])
+        now = house.truth(wanted["device"])
         for trait, value in wanted.items():
             if trait != "device" and not Spec(step=1).matches(value, now.get(trait)):
                 found.append(f"After {row['say']!r} {wanted['device']}.{trait} is {now.get(trait)!r}, not {value!r}.")

@@ -28,7 +28,7 @@ class Spec:
     echoes: bool = False
 
     def matches(self, wanted: Value, got: Value) -> bool:
-        """Is the device where it was asked to be: within one step for numbers, exactly for the rest."""
+        """Is the device where it was asked to be: within one step for numbers, lists in any order."""
         numbers = (int, float)
         if isinstance(wanted, bool) or isinstance(got, bool):
             return wanted is got
@@ -36,6 +36,8 @@ class Spec:
             return abs(wanted - got) <= self.step
         if isinstance(wanted, str) and isinstance(got, str):
             return wanted.casefold() == got.casefold()
+        if isinstance(wanted, list) and isinstance(got, list):
+            return {str(one).casefold() for one in wanted} == {str(one).casefold() for one in got}
         return wanted == got
 
 

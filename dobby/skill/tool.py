@@ -5,7 +5,7 @@ are handed by name. It does not know who may call.
 """
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, overload
 
@@ -27,27 +27,28 @@ class Mark:
     says: tuple[str, ...] = ()
 
 
-def _decorator(level: Level) -> Any:
+class Decorator:
+    """Makes a function a tool of one level; `says` are sentences for the plain mind (`boil [the] kettle`)."""
+
+    def __init__(self, level: Level) -> None:
+        self._level = level
+
     @overload
-    def mark(function: F, /) -> F: ...
+    def __call__(self, function: F, /) -> F: ...
     @overload
-    def mark(*, says: str | Sequence[str] = ()) -> Callable[[F], F]: ...
-    def mark(function: Any = None, /, *, says: str | Sequence[str] = ()) -> Any:
+    def __call__(self, *, says: str | Sequence[str] = ()) -> Callable[[F], F]: ...
+    def __call__(self, function: Any = None, *, says: str | Sequence[str] = ()) -> Any:
         def put(wrapped: F) -> F:
             sentences = (says,) if isinstance(says, str) else tuple(says)
-            setattr(wrapped, MARK, Mark(level, sentences))
+            setattr(wrapped, MARK, Mark(self._level, sentences))
             return wrapped
 
         return put if function is None else put(function)
 
-    mark.__name__ = level
-    mark.__doc__ = f"Make a function a tool of level `{level}`; `says` are sentences for the plain mind (`boil [the] kettle`)."
-    return mark
 
-
-read = _decorator("read")
-act = _decorator("act")
-guarded = _decorator("guarded")
+read = Decorator("read")
+act = Decorator("act")
+guarded = Decorator("guarded")
 
 
 def device(opener: F) -> F:
@@ -66,7 +67,7 @@ class Tool:
     description: str
     schema: Mapping[str, Any]
     says: tuple[str, ...]
-    function: Callable[..., Awaitable[Any]]
+    function: Callable[..., Coroutine[Any, Any, Any]]
     given: tuple[str, ...]
     _model: Any
 

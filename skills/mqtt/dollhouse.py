@@ -24,6 +24,26 @@ from .dollhouse_devices import State, Thing
 NODELAY = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
+class Post(Broker):  # type: ignore[misc] # amqtt is not typed
+    """amqtt's broker without two faults of 0.12.1, both when a client connects: everybody's kept messages are sent to it, and
+    it is left deaf where somebody subscribes meanwhile."""
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        super().__init__(config)
+        self._subscriptions: dict[str, list[tuple[Any, int]]] = _Steady()
+
+    async def _publish_retained_messages_for_subscription(self, subscription: tuple[str, int], session: Any) -> None:
+        if any(known is session for known, _ in self._subscriptions.get(subscription[0], ())):
+            await super()._publish_retained_messages_for_subscription(subscription, session)
+
+
+class _Steady(dict[str, list[tuple[Any, int]]]):
+    """May grow while somebody goes through it."""
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(tuple(super().__iter__()))
+
+
 class Doorman(BaseAuthPlugin):  # type: ignore[misc] # amqtt is not typed
     """Lets in who knows the name and the password."""
 
@@ -135,7 +155,7 @@ class House:
         zigbee = [f"mqtt.{thing.row['id']}_{thing.row['entity']}_{devices.BASE}" for thing in self._zigbee]
         return [f"mqtt.{thing.row['id']}" for thing in self._things] + zigbee
 
-    def state(self, device: str) -> State:
+    def truth(self, device: str) -> State:
         """What a device truly is."""
         return dict(self._thing(device).state)
 
@@ -177,7 +197,7 @@ class House:
         plugins: dict[str, Any] = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}}
         if self._login:
             plugins = {f"{__name__}.Doorman": {"user": self._login[0], "password": self._login[1]}}
-        self._broker = Broker({"listeners": {"default": {"type": "tcp", "bind": f"{host}:{port}"}}, "plugins": plugins})
+        self._broker = Post({"listeners": {"default": {"type": "tcp", "bind": f"{host}:{port}"}}, "plugins": plugins})
         await self._broker.start()
 
     async def aclose(self) -> None:

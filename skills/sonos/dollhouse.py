@@ -221,6 +221,13 @@ class Household:
         """What to put under `[skills.sonos]`, so that it is found without multicast."""
         return {"at": [self.state.zones[0].address]}
 
+    def truth(self, device: str) -> dict[str, object]:
+        """What a speaker really does, by `sonos.ZONE` or Dobby's id for it, in the house's words."""
+        wanted = device.removeprefix("sonos.")
+        zone = next(each for each in self.state.zones if wanted in (each.uid, each.name))
+        playing = {"PLAYING": "playing", "PAUSED_PLAYBACK": "paused"}.get(zone.playing, "idle")
+        return {"playing": playing, "volume": zone.volume, "muted": zone.muted}
+
     def zone(self, name: str) -> zones.Zone:
         """A zone's state, by name."""
         return self.state.zone(name)

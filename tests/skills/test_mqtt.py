@@ -113,6 +113,16 @@ async def read_until(mqtt: Any, device: Device, wanted: State, seconds: float = 
         await asyncio.sleep(0.02)
 
 
+async def confirmed(mqtt: Any, device: Device, wanted: State) -> None:
+    until = time.monotonic() + 2
+    while True:
+        state = await mqtt.read(device)
+        if all(device.traits[trait].matches(value, state.get(trait)) for trait, value in wanted.items()):
+            return
+        assert time.monotonic() < until, (device.id, wanted, state)
+        await asyncio.sleep(0.01)
+
+
 @asynccontextmanager
 async def hearing(mqtt: Any, *devices: Device) -> AsyncIterator[list[Change]]:
     heard: list[Change] = []
@@ -196,10 +206,8 @@ async def test_what_is_set_becomes_true_and_is_read_back(house: Any, mqtt: Any) 
     for name, wanted, true in SETS:
         device = found[name if name.startswith("mqtt.") else f"mqtt.{name}"]
         await mqtt.set(device, wanted)
-        await soon(lambda device=device, true=true: true.items() <= house.state(device.id).items())  # type: ignore[misc]
-        until = time.monotonic() + 2
-        while not all(device.traits[t].matches(v, (await mqtt.read(device)).get(t)) for t, v in wanted.items()):
-            assert time.monotonic() < until, (name, wanted, await mqtt.read(device))
+        await soon(lambda device=device, true=true: true.items() <= house.truth(device.id).items())  # type: ignore[misc]
+        await confirmed(mqtt, device, wanted)
 
 
 async def test_a_fan_that_is_off_has_no_speed(own: Any, mqtt: Any) -> None:
@@ -249,7 +257,7 @@ async def test_a_blind_reports_on_its_way_and_stops_when_told(house: Any, mqtt: 
         assert any(change.state.get("moving") is True for change in heard)
         await mqtt.do(blind, "stop")
         await soon(lambda: heard[-1].state.get("moving") is False)
-        assert 0 < house.state(blind.id)["position"] < 100
+        assert 0 < house.truth(blind.id)["position"] < 100
     with pytest.raises(Refused):
         await mqtt.do(blind, "fold")
 
@@ -257,9 +265,9 @@ async def test_a_blind_reports_on_its_way_and_stops_when_told(house: Any, mqtt: 
 async def test_a_pulse_is_sent_once(own: Any, mqtt: Any) -> None:
     found = await adopted(mqtt, own)
     await mqtt.set(found["mqtt.garage_relay"], {"on": True})
-    await soon(lambda: own.state("mqtt.garage_relay")["door"] == "open")
-    await soon(lambda: own.state("mqtt.garage_relay")["on"] is False)
-    assert own.state("mqtt.garage_relay")["door"] == "open"
+    await soon(lambda: own.truth("mqtt.garage_relay")["door"] == "open")
+    await soon(lambda: own.truth("mqtt.garage_relay")["on"] is False)
+    assert own.truth("mqtt.garage_relay")["door"] == "open"
 
 
 async def test_a_button_is_pressed_and_a_device_without_a_state_only_echoes(own: Any, mqtt: Any) -> None:
@@ -337,7 +345,7 @@ async def test_a_broker_that_restarts_is_one_gap_and_everything_goes_on(own: Any
         )
         await mqtt.set(lamp, {"on": True})
         await soon(lambda: heard[-1].state.get("on") is True)
-        assert own.state(lamp.id)["on"] is True
+        assert own.truth(lamp.id)["on"] is True
 
 
 async def test_attaching_does_not_wait_and_needs_no_adoption(own: Any, mqtt: Any) -> None:
