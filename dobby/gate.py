@@ -24,8 +24,9 @@ class Verdict(StrEnum):
     REFUSE = "refuse"
 
 
-STRICTNESS = list(Verdict)
+STRICTNESS = [verdict.value for verdict in Verdict]
 LEVELS = {"read": "comfort", "act": "comfort", "guarded": "power"}
+WORST = "power"  # what nobody described is judged by
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +60,14 @@ def table() -> Mapping[str, Any]:
     return tomllib.loads(Path(__file__).with_name("risks.toml").read_text("utf-8"))
 
 
-def risk_of(call: Call, device: Device | None, state: State) -> str:
-    """The gravest consequence of a call: every trait it sets is judged by itself."""
-    found = [_rule(trait, to, call, device, state)["risk"] for trait, to in _parts(call)]
-    if device is not None and device.risk:
-        found.append(device.risk)
+def risk_of(call: Call, device: Device | None, state: State, level: str = "") -> str:
+    """The gravest consequence of a call: every trait it sets is judged by itself, and never below the device's own risk."""
+    if call.tool not in ("set", "do"):
+        return LEVELS.get(level, WORST)
+    rules = [_rule(trait, to, device, state) for trait, to in _parts(call)]
+    found = [rule["risk"] for rule in rules]
+    if device is not None and device.risk and not all(rule.get("always") for rule in rules):
+        found.append(device.risk if device.risk in table()["level"] else WORST)
     gravest: str = max(found, key=list(table()["level"]).index)
     return gravest
 
@@ -84,21 +88,26 @@ def decide(
     `state` is the device as it is now; `level` a skill function's own (`read`, `act`, `guarded`); `grant` counts only
     where its hash is `hash_`, the hash of these exact calls.
     """
-    if level == "read":
-        return Decision(
-            Verdict.ALLOW if source.authority.rank else Verdict.REFUSE, "comfort", "" if source.authority.rank else "role"
-        )
-    risk = LEVELS[level] if level else risk_of(call, device, state)
-    verdicts = {"role": table()["level"][risk][source.authority]}
-    verdicts |= {"origin": max((table()["origin"][origin] for origin in source.origins), key=STRICTNESS.index)}
-    if call.tainted:
-        verdicts["tainted"] = "ask"
-    if _granted(risk, grant, hash_, source):
-        verdicts = {why: verdict for why, verdict in verdicts.items() if verdict == "refuse"} or {"grant": "allow"}
-    why, verdict = max(verdicts.items(), key=lambda item: STRICTNESS.index(item[1]))
-    if modes.hands_off and verdict != "refuse":
-        return Decision(Verdict.REFUSE, risk, "hands_off")
+    risk = risk_of(call, device, state, level)
+    verdicts = _verdicts(call, source, risk)
+    if level == "read" or _granted(risk, grant, hash_, source):
+        verdicts = {why: verdict for why, verdict in verdicts.items() if verdict == "refuse"}
+    why, verdict = max(verdicts.items(), key=lambda item: STRICTNESS.index(item[1]), default=("", "allow"))
+    if verdict == "refuse" or level == "read":
+        return Decision(Verdict(verdict), risk, why if verdict == "refuse" else "")
+    if modes.hands_off or modes.rehearse:
+        return Decision(Verdict.REFUSE, risk, "hands_off" if modes.hands_off else "rehearse")
     return Decision(Verdict(verdict), risk, "" if verdict == "allow" else why)
+
+
+def _verdicts(call: Call, source: Source, risk: str) -> dict[str, str]:
+    """What speaks for and against, the reason most worth telling first."""
+    made_by = (table()["origin"][origin] for origin in source.origins)
+    return {
+        "tainted": "ask" if call.tainted else "allow",
+        "origin": max(made_by, key=STRICTNESS.index),
+        "role": table()["level"][risk][source.authority],
+    }
 
 
 def _granted(risk: str, grant: Grant | None, hash_: str, source: Source) -> bool:
@@ -107,13 +116,23 @@ def _granted(risk: str, grant: Grant | None, hash_: str, source: Source) -> bool
     return grant.entry if risk == "entry" else risk not in table()["grants"]["never_granted"]
 
 
+def proposed_risk(device: Device) -> str:
+    """The risk that a thing's name gives away where its kind does not: a relay called "Garage" opens an entry."""
+    words = table()["proposed"]
+    if device.kind not in words["kinds"] or device.device_class in ("blind", "shade", "curtain", "awning"):
+        return ""
+    names = [f" {' '.join(name.casefold().split())} " for name in (device.name, *device.aliases)]
+    found = [risk for risk in ("entry", "alarm") for word in words[risk] if any(f" {word} " in name for name in names)]
+    return found[0] if found else ""
+
+
 def _parts(call: Call) -> list[tuple[str, Value]]:
     if call.tool == "set" and call.args:
         return list(call.args.items())
     return [(str(call.args.get("verb", call.tool)), None)]
 
 
-def _rule(trait: str, to: Value, call: Call, device: Device | None, state: State) -> Mapping[str, Any]:
+def _rule(trait: str, to: Value, device: Device | None, state: State) -> Mapping[str, Any]:
     return next(row for row in table()["rule"] if _matches(row, trait, to, device, state))
 
 
@@ -121,9 +140,9 @@ def _matches(row: Mapping[str, Any], trait: str, to: Value, device: Device | Non
     facts = {"kind": device.kind if device else "", "device_class": device.device_class if device else "", "trait": trait}
     return (
         all(facts[key] in _many(row[key]) for key in facts if key in row)
-        and ("to" not in row or to == row["to"])
-        and ("above" not in row or (isinstance(to, int | float) and not isinstance(to, bool) and to > row["above"]))
-        and ("lowers" not in row or _lowers(row["lowers"], state.get(trait), to))
+        and ("to" not in row or _same(to, row["to"]))
+        and ("to_most" not in row or (_is_number(to) and to <= row["to_most"]))
+        and ("raises" not in row or _raises(row["raises"], state.get(trait), to))
     )
 
 
@@ -131,37 +150,62 @@ def _many(value: Any) -> Iterable[str]:
     return value if isinstance(value, list) else [value]
 
 
-def _lowers(order: list[str], was: Value, to: Value) -> bool:
-    """From a stricter word to a laxer one; an unknown present counts as the strictest."""
+def _is_number(value: Value) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _same(value: Value, wanted: Value) -> bool:
+    """Equal and of the same kind: 0 is not false."""
+    return value == wanted and _is_number(value) == _is_number(wanted)
+
+
+def _raises(order: list[str], was: Value, to: Value) -> bool:
+    """To a word at least as strict as the present one; an unknown present counts as the strictest."""
     if to not in order:
         return False
-    return order.index(str(to)) < (order.index(str(was)) if was in order else len(order))
+    return order.index(str(to)) >= (order.index(str(was)) if was in order else len(order) - 1)
 
 
 Quantity = Callable[[Value, str], str]
 """A value and its unit as the asked person reads them: "22 °C"."""
 
 
+LONGEST = 200  # characters of one value in a question
+
+
 def question(call: Call, device: Device | None, language: str, quantity: Quantity, *, why: str = "") -> str:
     """The words of a question, made by code from the exact call."""
-    words = table()["words"]
-    asked = [_ask(trait, to, call, device, language, quantity) for trait, to in _parts(call)]
-    if why == "tainted":
-        asked.append(_in(words["reason"]["tainted"], language))
+    reasons = table()["words"]["reason"]
+    parts = _parts(call) if call.tool == "set" else [("", None)]
+    asked = [_ask(call, trait, to, device, language, quantity) for trait, to in parts]
+    if why in reasons:
+        asked.append(_in(reasons[why], language))
     return " ".join(asked)
 
 
-def _ask(trait: str, to: Value, call: Call, device: Device | None, language: str, quantity: Quantity) -> str:
+def _ask(call: Call, trait: str, to: Value, device: Device | None, language: str, quantity: Quantity) -> str:
+    name = device.name if device else call.device
+    if call.tool == "set" and call.args:
+        unit = device.traits[trait].unit if device and trait in device.traits else ""
+        shown = _on_off(to, language) if isinstance(to, bool) else quantity(to, unit)
+        return _filled(_set_words(trait, to, device), language, name=name, trait=trait, to=shown)
+    args = ", ".join(f"{key} {value}" for key, value in call.args.items() if key != "verb" or call.tool != "do")
+    verb = str(call.args.get("verb", "")) if call.tool == "do" else call.tool
+    kind = "do" if call.tool in ("set", "do") else "tool"
+    return _filled(table()["words"][f"{kind}_with" if args else kind], language, name=name, verb=verb, to=args)
+
+
+def _set_words(trait: str, to: Value, device: Device | None) -> Mapping[str, str]:
     words = table()["words"]
-    rule = _rule(trait, to, call, device, {})
-    by_tool = {"set": words["on"] if isinstance(to, bool) else words["set"], "do": words["do"]}
-    template = _in(rule.get("ask") or by_tool.get(call.tool, words["tool"]), language)
-    unit = device.traits[trait].unit if device and trait in device.traits else ""
-    shown = _on_off(to, language) if isinstance(to, bool) else quantity(to, unit)
-    name = device.name if device else call.tool
-    args = ", ".join(f"{key} {value}" for key, value in call.args.items() if key != "verb")
-    text = template.format(name=name, to=args if call.tool not in ("set", "do") else shown, trait=trait, verb=trait)
-    return " ".join(text.split()).replace(" ?", "?")
+    by_kind = words["on"] if trait == "on" and isinstance(to, bool) else words["set"]
+    found: Mapping[str, str] = _rule(trait, to, device, {}).get("ask", by_kind)
+    return found
+
+
+def _filled(texts: Mapping[str, str], language: str, **facts: str) -> str:
+    """One line, each fact cut where it would bury the question."""
+    cut = {key: fact if len(fact) <= LONGEST else f"{fact[:LONGEST]}…" for key, fact in facts.items()}
+    return " ".join(_in(texts, language).format(**cut).split())
 
 
 def _on_off(value: bool, language: str) -> str:
