@@ -113,9 +113,7 @@ def initial(device: Device, raw: Mapping[str, Any], before: State = MappingProxy
     given = {
         trait: coerce(trait, device.traits.get(trait) or kinds.spec(device.kind, trait), value) for trait, value in raw.items()
     }
-    if isinstance(given.get("items"), list) and "count" not in given:
-        given["count"] = len(given["items"])  # type: ignore[arg-type]
-    return {**kinds.coupled(device.kind, given, {}), **given}
+    return {**before, **kinds.coupled(device.kind, given, before), **given}
 
 
 def coerce(trait: str, spec: Spec, value: Value) -> Value:

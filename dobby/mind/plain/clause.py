@@ -13,7 +13,7 @@ from dobby.mind.plain.words import stem
 _TO_PART = {"on", "off", "up", "down", "open", "close"}
 _PAIRS = ({"on", "off", "dim", "set"}, {"open", "close", "up", "down"})
 _QUIET = ("noise", "art", "prep", "to", "join", "floors")
-_FLAGS = ("it", "other", "same", "here", "house", "all", "both", "everything")
+_FLAGS = ("there", "it", "other", "same", "here", "house", "all", "both", "everything")
 _BLOCKS = ("not", "if", "time", "or")
 _VALUES = ("color", "ct", "mode", "arm", "level")
 
@@ -29,6 +29,7 @@ class Item:
     rooms: tuple[str, ...] = ()
     level: str = ""
     many: bool = False
+    tail: tuple[str, ...] = ()
     after_prep: bool = False
 
     @property
@@ -80,12 +81,17 @@ class Clause:
     @property
     def aims(self) -> bool:
         """It says to what."""
-        return bool(self.items or self.flags & {"it", "other", "everything", "here"})
+        return bool(self.items or self.flags & {"it", "other", "everything", "here", "there", "house"})
 
     @property
     def many(self) -> bool:
         """More than one thing is meant."""
-        return bool(self.flags & {"all", "both", "everything"}) or any(item.many for item in self.items)
+        return bool(self.flags & {"all", "both", "everything"}) or any(item.many for item in self.items) or self.is_bare
+
+    @property
+    def is_bare(self) -> bool:
+        """Nothing but a place is named."""
+        return all(item.is_place for item in self.items) if self.items else bool(self.flags & {"here", "there"})
 
 
 class _Builder:
@@ -142,6 +148,8 @@ class _Builder:
 
     def _verb(self, at: int, mark: Mark) -> bool:
         verb, part = mark.sense("verb"), mark.sense("part")
+        if part and self.sparing:
+            return True
         if part and not (verb and not self.clause.verb and not self.clause.weak):
             if not self._is_prep(at):
                 self.parts.append((part.value, at))
@@ -248,6 +256,7 @@ class _Builder:
             rooms=(*mark.rooms, *mark.floor),
             level=floor.value if floor and not mark.floor and not mark.rooms else "",
             many=any(s.many for s in noun) and not (mark.devices and len(mark.words) > 1),
+            tail=tuple(dict.fromkeys(s.value for s in mark.tail)),
             after_prep=self.prep,
         )
         (self.clause.spared[-1] if self.sparing else self.clause.items).append(item)
@@ -342,6 +351,11 @@ def _share(row: list[Clause]) -> None:
             after.items += [item for item in clause.items if not item.is_place] if after.items else []
 
 
+def _noun_of(item: Item) -> Item:
+    """`lights` of `living room lights`, where that is one device's name."""
+    return Item(item.stems[-1:], item.text.split()[-1], item.tail) if item.devices and item.tail else item
+
+
 def _take_over(clause: Clause, other: Clause) -> None:
     clause.own_verb = False
     clause.verb, clause.weak, clause.attr = other.verb, other.weak, clause.attr or other.attr
@@ -354,7 +368,7 @@ def _share_items(clause: Clause, after: Clause) -> None:
     nouns, after_nouns = ([i for i in c.items if not i.is_place] for c in (clause, after))
     places, after_places = ([i for i in c.items if i.is_place] for c in (clause, after))
     if places and not nouns and after_nouns:
-        clause.items += after_nouns
+        clause.items += [_noun_of(item) for item in after_nouns]
     elif after_places and not after_nouns and nouns:
         after.items += nouns
     elif nouns and not places and any(item.after_prep for item in after_places):

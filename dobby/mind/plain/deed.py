@@ -85,6 +85,8 @@ class Deeds:
             return Deed(problem="cannot")
         if "do" in rule:
             return Deed(Call("do", device.id, {"verb": rule["do"]}))
+        if clause.amount and device.kind == "cover" and "position" in rule:
+            return self._relative(clause, device, "position", state, _sign(clause.verb))
         if "step" in rule:
             return self._relative(clause, device, rule["step"], state, rule["by"])
         return self._plain(device, rule)
@@ -193,4 +195,4 @@ class Deeds:
 
 
 def _sign(verb: str) -> int:
-    return -1 if verb in ("down", "dim") else 1
+    return -1 if verb in ("down", "dim", "close") else 1

@@ -79,7 +79,7 @@ class Finder:
         pool = {key: level for key, level in pool.items() if level == best or clause.many}
         if not clause.many:
             pool = self._closest(pool, clause)
-        return Found(devices=tuple(pool))
+        return Found(devices=self._sorted(pool))
 
     def near(self, word: str) -> list[str]:
         """The names nearest to a word nobody knows: rooms and devices."""
@@ -88,10 +88,17 @@ class Finder:
         found = process.extract(word.casefold()[:60], list(by_fold), scorer=fuzz.WRatio, score_cutoff=62, limit=3)
         return list(dict.fromkeys(by_fold[name] for name, _, _ in found))
 
+    def _sorted(self, keys: Iterable[str]) -> tuple[str, ...]:
+        """In the house's own order, so that the same text always means the same."""
+        return tuple(sorted(keys, key=self.index.order.__getitem__))
+
     def _places(self, clause: Clause) -> "frozenset[str] | Found | None":
         """The rooms that are said; None where none is."""
         if "here" in clause.flags:
             return frozenset({self.context.here.casefold()}) if self.context.here else Found(reason="where")
+        if "there" in clause.flags:
+            rooms_there = [self.index.devices[key].room.casefold() for key in self.talked if key in self.index.devices]
+            return frozenset(rooms_there[:1]) if rooms_there and rooms_there[0] else Found(reason="where")
         rooms: list[frozenset[str]] = []
         for item in clause.items:
             if item.is_place or (item.rooms and not item.nouns):
@@ -106,7 +113,7 @@ class Finder:
         for item, table in zip(clause.items, tables, strict=True):
             if not table:
                 return Found(reason="none_in" if item.is_place else "unknown", word=item.text)
-        if not tables or "here" in clause.flags:
+        if not tables or clause.flags & {"here", "there"}:
             here = self.index.in_rooms(places) if places is not None else self.index.devices
             tables.append(dict.fromkeys(here, _NOUN))
         tables.sort(key=len)
@@ -190,7 +197,7 @@ class Finder:
         if not clause.many or any(item.devices and not item.many for item in clause.items):
             pool = self._closest(pool, clause)
         if len(pool) == 1:
-            return Found(devices=tuple(pool))
+            return Found(devices=self._sorted(pool))
         named = places is not None or any(not item.nouns for item in clause.items)
         if clause.flags & {"all", "house", "everything"} or (named and clause.many):
             return self._all(clause, pool, named)
@@ -203,12 +210,12 @@ class Finder:
 
     def _all(self, clause: Clause, pool: Mapping[str, float], named: bool) -> Found:
         if "both" in clause.flags and len(pool) != 2:
-            return Found(rivals=tuple(pool), reason="which")
+            return Found(rivals=self._sorted(pool), reason="which")
         partial = [item for item in clause.items if not (item.nouns or item.rooms or item.level or item.devices)]
         rooms = {self.index.devices[key].room.casefold() for key in pool}
         if partial and "all" not in clause.flags and len(rooms) > 1 and self._are_rooms(partial):
-            return Found(rivals=tuple(pool), reason="where")
-        return Found(devices=tuple(pool))
+            return Found(rivals=self._sorted(pool), reason="where")
+        return Found(devices=self._sorted(pool))
 
     def _are_rooms(self, items: Iterable[Item]) -> bool:
         return any(set(item.stems) <= words for item in items for words in self.index.room_words.values())
@@ -223,11 +230,11 @@ class Finder:
             narrowed = step(pool)
             pool = narrowed or pool
             if len(pool) == 1 or (narrowed and not named and step != steps[0] and self._together(clause, pool)):
-                return Found(devices=tuple(pool))
+                return Found(devices=self._sorted(pool))
         if self._together(clause, pool):
-            return Found(devices=tuple(pool))
+            return Found(devices=self._sorted(pool))
         rooms = {self.index.devices[key].room for key in pool}
-        return Found(rivals=tuple(pool), reason="where" if clause.many and len(rooms) > 1 else "which")
+        return Found(rivals=self._sorted(pool), reason="where" if clause.many and len(rooms) > 1 else "which")
 
     def _together(self, clause: Clause, pool: Sequence[str]) -> bool:
         rooms = {self.index.devices[key].room.casefold() for key in pool}
@@ -254,7 +261,7 @@ class Finder:
         if "other" in clause.flags:
             return self._other(clause, known, allowed)
         fit = [key for key in known if allowed(self.index.devices[key])]
-        return Found(devices=tuple(fit)) if fit else Found(unfit=tuple(known), reason="unfit")
+        return Found(devices=self._sorted(fit)) if fit else Found(unfit=tuple(known), reason="unfit")
 
     def _other(self, clause: Clause, known: list[str], allowed: Allowed) -> Found:
         """Of the same kind as what was talked about, but not that: nearest first."""

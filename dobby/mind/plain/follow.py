@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from dobby.events import Call, Value
 from dobby.house.model import Device
 from dobby.mind.plain.clause import Clause
-from dobby.mind.plan import Plan
+from dobby.mind.plan import Choice, Plan
 
 if TYPE_CHECKING:
     from dobby.mind.plain.think import Thinker
@@ -46,12 +46,21 @@ def _moved(target: Clause, last: tuple[Call, ...], correcting: bool, thinker: Th
     many = len(last) > 1 or all(item.is_place for item in target.items)
     found = thinker.finder.find(target, allowed)
     devices = found.devices or (found.rivals if many and found.rivals and _one_room(found.rivals, thinker) else ())
+    if not devices and found.rivals and len(last) == 1:
+        return _ask(found.rivals, last[0], thinker)
     if not devices:
         return None
     calls = [replace(models[index.devices[key].kind], device=key) for key in devices]
     if correcting:
         calls = [*filter(None, (_back(call) for call in last)), *calls]
     return Plan(tuple(calls), topic=tuple(devices), language=thinker.speech.language)
+
+
+def _ask(rivals: tuple[str, ...], call: Call, thinker: Thinker) -> Plan:
+    names = {key: thinker.index.devices[key].name for key in rivals[:8]}
+    choices = tuple(Choice(name, (replace(call, device=key),)) for key, name in names.items())
+    say = thinker.speech.say("which", names=thinker.speech.names(names.values()))
+    return Plan(say=say, choices=choices, language=thinker.speech.language)
 
 
 def _one_room(keys: tuple[str, ...], thinker: Thinker) -> bool:

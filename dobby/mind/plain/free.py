@@ -10,8 +10,8 @@ from itertools import pairwise
 from typing import Any
 
 from dobby.events import Call, Value
-from dobby.mind.plain.clause import Clause, clauses
-from dobby.mind.plain.find import Found
+from dobby.mind.plain.clause import Clause, Item, clauses
+from dobby.mind.plain.find import Found, replace_items
 from dobby.mind.plain.lexicon import Key, Lexicon, read_yaml
 from dobby.mind.plain.mark import Mark
 from dobby.mind.plain.think import Draft, Thinker
@@ -114,6 +114,11 @@ class _Reading:
 
     def _splits(self, head: int) -> Iterator[tuple[int, int]]:
         """Where a place may begin, from the right."""
+        at = 0
+        for mark in self.marks:
+            if at > head and mark.sense("here", "there", "house"):
+                yield at, 0
+            at += len(mark.words)
         for at in range(len(self.texts) - 1, head, -1):
             for split in self.rule["split"]:
                 if self.texts[at : at + len(split)] == split:
@@ -123,9 +128,12 @@ class _Reading:
         clause = self._clause(start)
         if clause is None or clause.unknown or clause.acts or clause.blocks or clause.asks:
             return None
-        if not (clause.items or clause.flags & {"here", "house", "everything", "all", "it"}):
+        if not (clause.items or clause.flags & {"here", "there", "house", "everything", "all", "it"}):
             return None
         found = self._find(clause)
+        if found.rivals and self.verb == "add":
+            usual = self._find(replace_items(clause, [*clause.items, Item(("shopping",), "", ("shopping",))]))
+            found = usual if usual.devices else found
         return found if found.devices or found.rivals else None
 
     def _clause(self, start: int) -> Clause | None:
@@ -155,7 +163,8 @@ class _Reading:
         if strange:
             near = self.thinker.teller.near(strange)
             return Draft(says=[self.thinker.speech.say("unknown_place", word=strange, near=near)])
-        found = self._find(Clause(flags={"all"} if self.rule.get("everywhere") else set()))
+        items = [Item(("shopping",), "", ("shopping",))] if self.verb in _LISTS else []
+        found = self._find(Clause(items=items, flags={"all"} if self.rule.get("everywhere") else set()))
         if not found.devices and not found.rivals:
             return Draft(says=[self.thinker.speech.say("no_list")]) if self.verb in _LISTS else None
         return self._done(head, len(self.texts), found)

@@ -28,6 +28,8 @@ class Index:
         self.house = house
         self.revision = house.revision
         self.devices: dict[str, Device] = {device.id: device for device in house}
+        self.order = {key: at for at, key in enumerate(self.devices)}
+        self.written: set[tuple[str, ...]] = set()
         self.called: dict[str, list[Key]] = {}
         self.words: dict[str, frozenset[str]] = {}
         self.by_word: dict[str, set[str]] = defaultdict(set)
@@ -61,6 +63,7 @@ class Index:
         keys = [key for name in (device.name, *device.aliases) if (key := stems(name))]
         self.called[device.id] = keys
         self.words[device.id] = frozenset(word for key in keys for word in key)
+        self.written.update(fold_all(name) for name in (device.name, *device.aliases))
         for key in keys:
             self.names[key].add(device.id)
         for word in self.words[device.id]:

@@ -31,6 +31,7 @@ class Mark:
     rooms: tuple[str, ...] = ()
     floor: tuple[str, ...] = ()
     partial: bool = False
+    tail: tuple[Sense, ...] = ()
     number: float | None = None
     stop: bool = False
     cost: float = 1.0
@@ -106,12 +107,18 @@ class Marker:
     def _named(self, span: tuple[Word, ...], senses: tuple[Sense, ...], names_first: bool) -> Mark | None:
         key = tuple(stem(word.text) for word in span)
         devices = frozenset(self.index.names.get(key, ()))
+        if len(span) > 1 and tuple(word.text for word in span) not in self.index.written and self._many(span[-1]):
+            devices = frozenset()  # "kitchen lights" is not the one device called "Kitchen Light"
         rooms = tuple(room.name for room in self.index.rooms.get(key, ()))
         floor = tuple(room for name in self.index.floors.get(key, ()) for room in self.index.on_floor(name))
         if not (devices or rooms or floor) or (not names_first and any(self._operative(word) for word in span)):
             return None
         number = span[0].number if len(span) == 1 else None
-        return Mark(span, senses, devices, rooms, floor, number=number, cost=0.95 if len(span) > 1 else 1.0)
+        tail = tuple(s for s in self.lexicon.senses.get((span[-1].text,), ()) if s.tag == "noun") if not senses else ()
+        return Mark(span, senses, devices, rooms, floor, tail=tail, number=number, cost=0.95 if len(span) > 1 else 1.0)
+
+    def _many(self, word: Word) -> bool:
+        return any(sense.tag == "noun" and sense.many for sense in self.lexicon.senses.get((word.text,), ()))
 
     def _operative(self, word: Word) -> bool:
         return any(sense.tag in OPERATIVE for sense in self.lexicon.senses.get((word.text,), ()))

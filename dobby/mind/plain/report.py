@@ -27,10 +27,17 @@ class _Key(NamedTuple):
 
 def report(outcomes: Sequence[Outcome], speech: Speech) -> str:
     """One message about these outcomes, grouped, in the order they happened."""
-    groups: dict[_Key, list[Outcome]] = defaultdict(list)
+    groups: dict[_Key, list[Outcome]] = {}
     for outcome in outcomes:
-        groups[_key(outcome, speech)].append(outcome)
-    return " ".join(upper(_sentence(key, group, speech)) for key, group in groups.items())
+        groups.setdefault(_key(outcome, speech), []).append(outcome)
+    changed = any(key.how == "done" for key in groups)
+    rest = [outcome for key, group in groups.items() if key.how == "already" for outcome in group]
+    if changed and len(rest) > 2:
+        groups = {key: group for key, group in groups.items() if key.how != "already"}
+    told = [upper(_sentence(key, group, speech)) for key, group in groups.items()]
+    if changed and len(rest) > 2:
+        told.append(fill(speech.table["report"]["already_rest"], {"count": len(rest)}))
+    return " ".join(told)
 
 
 def _key(outcome: Outcome, speech: Speech) -> _Key:
@@ -91,7 +98,7 @@ def _sentence(key: _Key, group: Sequence[Outcome], speech: Speech) -> str:
         "value": key.value,
         "what": key.value,
         "why": f" {key.why}" if key.why and key.how != "failed" else key.why,
-        "be": table["report"]["one" if len(devices) == 1 and not _plural(devices[0]) else "many"],
+        "be": table["report"]["one" if len(devices) == 1 and not plural(devices[0]) else "many"],
         "where": speech.within([key.value]) if key.state == "clean" and key.value else "",
     }
     if key.how == "did":
@@ -135,5 +142,7 @@ def _the(names: object, article: str, devices: Sequence[Device]) -> str:
     return f"{article}{text[0].lower()}{text[1:]}" if article and plain else text
 
 
-def _plural(device: Device) -> bool:
-    return device.name.casefold().rstrip().endswith("s") and not device.name.casefold().endswith("ss")
+def plural(device: Device) -> bool:
+    """The name is a plural, as far as its ending tells: `Bedroom Blinds`, not `Office Sonos`."""
+    name = device.name.casefold().rstrip()
+    return name.endswith("s") and name[-2:] not in ("ss", "os", "us", "is")

@@ -19,7 +19,7 @@ _SHOWN = {
     "water_heater": ("mode", "target", "temperature"),
     "pool": ("on", "temperature", "target"),
     "sensor": ("value", "on"),
-    "list": ("items", "count"),
+    "list": ("items",),
 }
 _NAMED = 4
 
@@ -29,6 +29,14 @@ def phrases(language: str) -> Mapping[str, Any]:
     """A language's `phrases.yaml`; English where there is none."""
     known = (HOME / language / "phrases.yaml").exists()
     return read_yaml(f"{language if known else 'en'}/phrases.yaml")
+
+
+@cache
+def colors(language: str) -> Mapping[str, str]:
+    """The first name of each colour that has one."""
+    known = (HOME / language / "synonyms.yaml").exists()
+    rows = read_yaml(f"{language if known else 'en'}/synonyms.yaml").get("color", {})
+    return {code: names.split(",")[0] for code, names in rows.items()}
 
 
 class Speech:
@@ -47,6 +55,8 @@ class Speech:
         """A trait's value with its unit."""
         if isinstance(value, list):
             return self.names(str(item) for item in value) if value else "–"
+        if trait == "color":
+            return colors(self.language).get(str(value), str(value))
         spec = device.traits.get(trait)
         return units.quantity(value, spec.unit if spec else "", self.units, self.language)
 

@@ -6,11 +6,12 @@ It does not know history or the schedule, and says so.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dobby.events import State, Value
+from dobby.events import State
 from dobby.house.model import Device
 from dobby.mind.plain.clause import Clause
 from dobby.mind.plain.find import Finder, Found
 from dobby.mind.plain.lexicon import meaning
+from dobby.mind.plain.report import plural
 from dobby.mind.plain.speech import Speech, called
 from dobby.mind.plan import Plan
 
@@ -62,13 +63,10 @@ class Teller:
         return self.speech.say("near", names=self.speech.names(names)) if names else ""
 
     def _states(self, clause: Clause, state: str) -> Plan:
-        rule = meaning()["states"].get(state, {})
-        if not clause.items and "it" not in clause.flags and state in ("on", "off", "playing"):
-            rule = {kind: test for kind, test in rule.items() if kind in meaning()["everything"]}
-        elif all(item.is_place for item in clause.items) and "it" not in clause.flags and state in ("on", "off"):
-            rule = {
-                kind: test for kind, test in rule.items() if kind in (*meaning()["everything"], "climate", "switch", "outlet")
-            }
+        rules = meaning()["states"]
+        rule = rules.get(state, {})
+        if state == "on" and "it" not in clause.flags and all(item.is_place for item in clause.items):
+            rule = {kind: test for kind, test in rules["active"].items() if kind in meaning()["everything"]}
         devices = self._match(clause, rule)
         if isinstance(devices, Plan):
             return devices
@@ -76,16 +74,11 @@ class Teller:
         yes = [device for device in devices if truth[device.id]]
         if clause.asks == "count":
             return self._listed(yes, devices, count=True)
-        if clause.asks in ("what", "which", "where") and (clause.many or len(devices) > 1):
-            return self._listed(yes, devices, word=self._word(devices, state))
+        if clause.asks in ("what", "which", "where", "who") and (clause.many or len(devices) > 1):
+            return self._listed(yes, devices)
         return self._yes_no(clause, devices, truth, state)
 
-    def _word(self, devices: Sequence[Device], state: str) -> str:
-        test = next(iter((_rule(meaning()["states"][state], devices[0]) or {}).items()))
-        value = test[1] if not isinstance(test[1], str) or test[1][0] not in ">!" else None
-        return self.speech.state(devices[0], test[0], value) if value is not None else state
-
-    def _listed(self, yes: Sequence[Device], asked: Sequence[Device], count: bool = False, word: str = "") -> Plan:
+    def _listed(self, yes: Sequence[Device], asked: Sequence[Device], count: bool = False) -> Plan:
         names = self.speech.names((called(device, asked) for device in yes), 12)
         topic = [device.id for device in yes]
         if not yes:
@@ -97,21 +90,22 @@ class Teller:
         no = [device for device in devices if truth[device.id] is False]
         if len(devices) == 1 and not yes and not no:
             return self._plan("unknown_state", [devices[0].id], name=devices[0].name, state=state)
-        every = bool(clause.flags & {"all", "both"})
+        every = bool(clause.flags & {"all", "both", "everything"})
         told, good = ((yes, not no) if every and not no else (no, False)) if every else (yes or no, bool(yes))
-        what = self._each(told[:_MOST])
+        what = self._each(told[:_MOST], state)
         return self._plan("yes" if good else "no", [device.id for device in told], what=what or self.speech.say("none"))
 
-    def _each(self, devices: Sequence[Device]) -> str:
+    def _each(self, devices: Sequence[Device], state: str) -> str:
         """`a and b are off`, for devices in the same condition; else each with its own."""
         groups: dict[str, list[str]] = {}
         for device in devices:
-            condition = self.speech.condition(device, self.house.state.of(device.id))
+            trait = next(iter(_rule(meaning()["states"][state], device) or {}), "")
+            condition = self.speech.state(device, trait, self.house.state.of(device.id).get(trait))
             groups.setdefault(condition, []).append(called(device, devices))
         report = self.speech.table["report"]
         told = []
         for condition, names in groups.items():
-            be = report["one" if len(names) == 1 and not names[0].endswith("s") else "many"]
+            be = report["one" if len(names) == 1 and not (plural(devices[0]) and names[0] == devices[0].name) else "many"]
             told.append(f"{self.speech.names(names)} {be} {condition}")
         return "; ".join(told)
 
@@ -140,22 +134,18 @@ class Teller:
         devices = self._match(clause, table)
         if isinstance(devices, Plan):
             return devices
-        known = {
-            device: (trait, value)
-            for device in devices
-            if (trait := self._trait(table, device)) and (value := self._value(device, trait)) is not None
-        }
+        told = {device.id: self._told(table, device) for device in devices}
+        known = [device for device in devices if told[device.id]]
         if not known:
             return self._plan("unknown_value", [d.id for d in devices], name=self.speech.names(d.name for d in devices[:_MOST]))
-        chosen = self._placed(list(known), clause)
-        told = [f"{called(device, chosen)}: {self.speech.value(device, *known[device])}" for device in chosen[:_MOST]]
-        return Plan(say="; ".join(told) + ".", topic=tuple(d.id for d in chosen), language=self.speech.language)
+        chosen = self._placed(known, clause)
+        each = [f"{called(device, chosen)}: {told[device.id]}" for device in chosen[:_MOST]]
+        return Plan(say="; ".join(each) + ".", topic=tuple(d.id for d in chosen), language=self.speech.language)
 
-    def _trait(self, table: Mapping[str, Any], device: Device) -> str:
-        return next(iter(_rule(table, device) or {}), "")
-
-    def _value(self, device: Device, trait: str) -> Value:
-        return self.house.state.of(device.id).get(trait)
+    def _told(self, table: Mapping[str, Any], device: Device) -> str:
+        trait = next(iter(_rule(table, device) or {}), "")
+        value = self.house.state.of(device.id).get(trait)
+        return "" if value is None else self.speech.value(device, trait, value)
 
     def _placed(self, devices: list[Device], clause: Clause) -> list[Device]:
         """Where no place was said: those of the speaker's room, if there are any."""

@@ -11,7 +11,7 @@ from dobby.house.model import Device
 from dobby.mind.plain.clause import Clause, clauses
 from dobby.mind.plain.deed import Deed, Deeds, possible
 from dobby.mind.plain.due import waits
-from dobby.mind.plain.find import Finder, Found, in_bare_place
+from dobby.mind.plain.find import Finder, Found, in_bare_place, replace_items
 from dobby.mind.plain.follow import follow
 from dobby.mind.plain.index import Index
 from dobby.mind.plain.lexicon import meaning
@@ -33,6 +33,7 @@ class Draft:
     choices: list[Choice] = field(default_factory=list)
     question: str = ""
     topic: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
     understood: bool = True
     order: Order = Order.NONE
 
@@ -109,23 +110,46 @@ class Thinker:
         for clause in row:
             if not clause.unknown:
                 self._clause(clause, draft)
+        if "unclear" in draft.problems:
+            return self._say("unclear")
         if not unknown:
             return draft.plan(self.speech.language)
-        lost = self._lost(" ".join(unknown))
+        before = self._before_chatter(row[-1]) if len(row) == 1 else None
+        if before is not None and not draft.calls:
+            self._clause(before, draft)
         if draft.calls and not draft.choices:
-            yes = Choice(self.speech.say("do_rest"), tuple(draft.calls))
-            say = self.speech.say("understood_rest", word=" ".join(unknown))
-            return Plan(say=say, choices=(yes, Choice(self.speech.say("leave_it"), ())), language=self.speech.language)
-        return lost
+            return self._offer(draft, " ".join(unknown))
+        return self._lost(" ".join(unknown))
+
+    def _offer(self, draft: Draft, word: str) -> Plan:
+        """Some of it is clear and some is not: nothing is done before a yes."""
+        names = self.speech.names(called(self.index.devices[call.device]) for call in draft.calls)
+        say = self.speech.say("understood_rest", word=word, names=names)
+        choices = (Choice(self.speech.say("do_rest"), tuple(draft.calls)), Choice(self.speech.say("leave_it"), ()))
+        return Plan(say=say, choices=choices, topic=tuple(draft.topic), language=self.speech.language)
+
+    def _before_chatter(self, clause: Clause) -> Clause | None:
+        """The clause up to the first unknown word, where that is a whole command: `open garage hands full`."""
+        at = next(at for at, mark in enumerate(clause.marks) if mark.unknown)
+        before = clause.marks[:at]
+        if not before or before[-1].sense("prep", "art", "to", "all", "part", "weak", "verb"):
+            return None
+        row = clauses(before)
+        whole = len(row) == 1 and row[0].verb and row[0].items and not row[0].many and not row[0].blocks
+        return row[0] if whole else None
 
     def _clause(self, clause: Clause, draft: Draft) -> None:
         if not clause.acts:
             self._idle(clause, draft)
             return
-        if clause.verb in ("leave",):
+        if clause.verb == "leave":
             draft.says.append(self.speech.say("negated"))
             return
-        found = self.finder.find(clause, self._allowed(clause), self._preferred(clause))
+        clause = self._aimed(clause)
+        if clause.verb == "":
+            draft.problems.append("unclear")
+            return
+        found = self._find(clause)
         if found.devices:
             self.do(clause, found.devices, draft)
             if "everything" in clause.flags:
@@ -135,8 +159,33 @@ class Thinker:
         else:
             self._refuse(clause, found, draft)
 
+    def _aimed(self, clause: Clause) -> Clause:
+        """What is meant where nothing is named: everything, the heating, what was just talked about; else no verb at all."""
+        flags = clause.flags
+        if not clause.items and "house" in flags and not flags & {"all", "everything"}:
+            return replace(clause, flags=flags | {"everything"})
+        if clause.aims or clause.attr or clause.direction or clause.verb in meaning()["aimless"]:
+            return clause
+        if clause.unit in ("deg", "C", "F"):
+            return replace(clause, attr="temperature")
+        return replace(clause, flags=flags | {"it"}) if self.talked else replace(clause, verb="")
+
+    def _find(self, clause: Clause) -> Found:
+        found = self.finder.find(clause, self._allowed(clause), self._preferred(clause))
+        if found.devices or found.rivals or clause.verb not in ("clean", "start", "mow"):
+            return found
+        robots = replace_items(clause, [item for item in clause.items if not item.is_place])
+        kinds = ("mower",) if clause.verb == "mow" else ("vacuum",)
+        other = self.finder.find(robots, lambda device: device.kind in kinds)
+        return other if other.devices or other.rivals else found
+
     def _idle(self, clause: Clause, draft: Draft) -> None:
-        """Something is named, but not what to do with it: tell how it is."""
+        """Something is named, but not what to do with it: run a scene, of anything else tell how it is."""
+        exact = {key for item in clause.items for key in item.devices}
+        scenes = [key for key in exact if self.index.devices[key].kind in ("scene", "script")]
+        if len(clause.items) == len(scenes) == 1:
+            self.do(replace(clause, verb="activate"), scenes, draft)
+            return
         plan = self.teller.answer(clause) if clause.items or clause.attr else None
         if plan is None:
             draft.understood = False
@@ -147,9 +196,9 @@ class Thinker:
 
     def _allowed(self, clause: Clause) -> Callable[[Device], bool]:
         rules = meaning()
-        bare = bool(clause.items) and all(item.is_place for item in clause.items)
-        bare = bare or (not clause.items and "here" in clause.flags)
-        everything = "everything" in clause.flags
+        bare, everything = clause.is_bare, "everything" in clause.flags
+        unnamed = rules["unnamed"].get(clause.attr) if bare or not clause.aims else None
+        degrees = bare and self._degrees(clause)
 
         def allowed(device: Device) -> bool:
             if everything and device.kind not in rules["everything"]:
@@ -158,11 +207,19 @@ class Thinker:
                 return False
             if bare and device.kind == "cover" and device.device_class in ("garage", "gate", "door"):
                 return False
-            if bare and clause.has_value and device.kind not in rules["bare_value"]:
+            if bare and clause.has_value and device.kind not in (["climate"] if degrees else rules["bare_value"]):
+                return False
+            if unnamed is not None and device.kind not in unnamed:
                 return False
             return possible(clause, device)
 
         return allowed
+
+    def _degrees(self, clause: Clause) -> bool:
+        """A bare number for a bare place is a temperature where it could be one: "living room to 21"."""
+        low, high = (50, 90) if self.context.units == "us" else (10, 30)
+        plain = clause.number is not None and not clause.unit and clause.verb in ("set", "up", "down", "on")
+        return plain and low <= (clause.number or 0) <= high
 
     def _preferred(self, clause: Clause) -> Callable[[Device], bool] | None:
         """Where several fit, those that the verb makes sense for as they are now."""
@@ -245,14 +302,16 @@ class Thinker:
                 groups.setdefault(device.room or called(device), []).append(device.id)
         else:
             groups = {called(device, rivals): [device.id] for device in rivals}
-        options = []
+        options: list[Choice] = []
+        says: list[str] = []
         for label, keys in groups.items():
             part = Draft()
             self.do(clause, keys, part)
+            says = says or part.says
             if part.calls:
                 options.append(Choice(label, tuple(part.calls)))
         if draft.choices or not options:
-            draft.says.append(self.speech.say("unclear"))
+            draft.says += says if not options else [self.speech.say("unclear")]
             return
         draft.choices = options[:_MOST_CHOICES]
         draft.question = self.speech.say(found.reason, names=self.speech.names(groups, _MOST_CHOICES))
