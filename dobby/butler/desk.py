@@ -57,6 +57,7 @@ class Desk:
     talks: dict[str, Talk] = field(default_factory=dict)
     questions: dict[int, Question] = field(default_factory=dict)
     under_way: dict[int, EffectRow] = field(default_factory=dict)
+    _watches: "dict[int, asyncio.Task[None] | None]" = field(default_factory=dict)
     spawn: Callable[[Coroutine[Any, Any, None], str], "asyncio.Task[None] | None"] = lambda work, name: None
 
     def talk(self, person: str) -> Talk:
@@ -145,7 +146,28 @@ class Desk:
         for effect in effects:
             if effect.state is EffectState.INTENDED and effect.id not in self.under_way:
                 self.under_way[effect.id] = effect
-                self.spawn(self._watch(effect, row, recovering), f"watch effect {effect.id}")
+                self._watches[effect.id] = self.spawn(self._watch(effect, row, recovering), f"watch effect {effect.id}")
+
+    def overtake(self, db: sqlite3.Connection, effects: Iterable[EffectRow]) -> list[int]:
+        """What was under way and is not wanted any more ends here, without a word; its numbers, to be let go of."""
+        begun = [effect for effect in effects if effect.state in (EffectState.INTENDED, EffectState.DONE)]
+        over = [
+            older.id
+            for older in list(self.under_way.values())
+            if any(newer.id != older.id and ledger.overtakes(newer.call, older.call) for newer in begun)
+        ]
+        for older in ledger.by_id(db, over):
+            if older.state is EffectState.INTENDED:
+                ledger.close(db, older.id, EffectState.FAILED, after={}, echoed=False, why=ledger.OVERTAKEN, at=self.clock.now())
+        return over
+
+    def let_go(self, effects: Iterable[int]) -> None:
+        """These need not be watched any longer."""
+        for effect in effects:
+            self.under_way.pop(effect, None)
+            watch = self._watches.pop(effect, None)
+            if watch is not None:
+                watch.cancel()
 
     async def _watch(self, effect: EffectRow, row: EventRow, recovering: bool) -> None:
         try:
@@ -154,6 +176,7 @@ class Desk:
                 ending = await self.hands.watch(effect)
         finally:
             self.under_way.pop(effect.id, None)
+            self._watches.pop(effect.id, None)
         now = self.clock.now()
 
         def close(db: sqlite3.Connection) -> OutboxRow | None:

@@ -88,7 +88,11 @@ async def carry_out(desk: Desk, effects: Sequence[EffectRow], steer: Steer, *, r
         async with room:
             if steer.stopped.is_set():
                 return Ending(EffectState.REFUSED, why="stopped")
-            return await (desk.hands.reconcile(effect) if recovering else desk.hands.perform(effect))
+            if not recovering:
+                return await desk.hands.perform(effect)
+            if await desk.store.read(lambda db: ledger.overtaken(db, effect)):
+                return Ending(EffectState.FAILED, why=ledger.OVERTAKEN)
+            return await desk.hands.reconcile(effect)
 
     intended = [effect for effect in effects if effect.state is EffectState.INTENDED]
     if len(intended) == 1:
@@ -124,14 +128,16 @@ async def finish(desk: Desk, row: EventRow, kept: dict[str, Any], steer: Steer, 
     endings = await carry_out(desk, rows, steer, recovering=recovering)
     now = desk.clock.now()
 
-    def close(db: sqlite3.Connection) -> tuple[list[EffectRow], list[OutboxRow | None], list[Question]]:
+    def close(db: sqlite3.Connection) -> tuple[list[EffectRow], list[int], list[OutboxRow | None], list[Question]]:
         close_effects(db, endings, now)
         effects = _with_under_way(ledger.by_id(db, kept["effects"]), endings)
+        over = desk.overtake(db, effects)
         for old, new in kept.get("undoes", ()):
             ledger.mark_undone(db, [old], new)
-        return effects, *_answer(db, desk, row, kept, effects)
+        return effects, over, *_answer(db, desk, row, kept, effects)
 
-    effects, replies, asked = await desk.store.write(close)
+    effects, over, replies, asked = await desk.store.write(close)
+    desk.let_go(over)
     remember(desk, row, kept, effects)
     for question_ in asked:
         desk.questions[question_.id] = question_

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from dobby.butler.desk import Desk
-from dobby.events import EventState
+from dobby.events import EffectState, EventState
 from dobby.journal import inbox, ledger
 from dobby.journal.inbox import EventRow
+from dobby.journal.ledger import EffectRow
 from dobby.journal.outbox import OutboxRow
 
 log = logging.getLogger(__name__)
@@ -62,8 +63,20 @@ async def park(desk: Desk, row: EventRow) -> None:
 async def follow_again(desk: Desk, plans: Sequence[EventRow]) -> None:
     """Slow changes that had been told as under way: look, and follow them to their end."""
     owned = {number for row in plans for number in (row.plan or {}).get("effects", ())}
-    for effect in await desk.store.read(ledger.unfinished):
-        if effect.id not in owned:
-            row = await desk.store.read(lambda db, n=effect.event: inbox.get(db, n))  # type: ignore[misc]
+    now = desk.clock.now()
+
+    def sort(db: sqlite3.Connection) -> list[tuple[EffectRow, EventRow]]:
+        left = []
+        for effect in ledger.unfinished(db):
+            if effect.id in owned:
+                continue
+            if ledger.overtaken(db, effect):
+                ledger.close(db, effect.id, EffectState.FAILED, after={}, echoed=False, why=ledger.OVERTAKEN, at=now)
+            else:
+                left.append((effect, inbox.get(db, effect.event)))
+        return left
+
+    if await desk.store.read(ledger.unfinished):
+        for effect, row in await desk.store.write(sort):
             desk.follow([effect], row, recovering=True)
     await asyncio.sleep(0)

@@ -123,6 +123,28 @@ def unfinished(db: sqlite3.Connection) -> list[EffectRow]:
     return _select(db, "state = 'intended' ORDER BY id", ())
 
 
+OVERTAKEN = "Something newer was asked of it."
+BEGUN = (
+    "coalesce((SELECT max(question.ended) FROM question, json_each(question.effects) AS asked"
+    " WHERE asked.value = effect.id AND question.state = 'yes'), effect.at)"
+)
+
+
+def overtaken(db: sqlite3.Connection, effect: EffectRow) -> bool:
+    """Has something newer been wanted of the same trait, or the device been stopped? Then it must not be done again."""
+    begun = db.execute(f"SELECT {BEGUN} FROM effect WHERE id = ?", (effect.id,)).fetchone()[0]
+    where = f"device = ? AND id <> ? AND state NOT IN ('asked', 'refused') AND {BEGUN} > ?"
+    return any(overtakes(newer.call, effect.call) for newer in _select(db, where, (effect.call.device, effect.id, begun)))
+
+
+def overtakes(newer: Call, older: Call) -> bool:
+    """Does a call leave nothing of an older one to wait for."""
+    if newer.device != older.device:
+        return False
+    both_set = newer.tool == older.tool == "set"
+    return (both_set and not newer.args.keys().isdisjoint(older.args)) or newer.args.get("verb") == "stop"
+
+
 def last_act(db: sqlite3.Connection, person: str) -> list[EffectRow]:
     """The effects of this person's last event that did anything and still stands."""
     found = db.execute(
