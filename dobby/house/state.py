@@ -4,11 +4,14 @@ Lives in memory; a thousand changes a second pass through here. It does not know
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from dobby.clock import Clock
 from dobby.events import Change, Value
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,8 @@ class Turn:
 
 
 Listener = Callable[[Turn], None]
-EXPECTED_SECONDS = 120.0
+EXPECTED_SECONDS = 120.0  # a change we asked for may take so long
+ECHO_SECONDS = 3.0  # a device may go on reporting it, once it is there
 
 
 class States:
@@ -42,6 +46,7 @@ class States:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._readings: dict[str, dict[str, Reading]] = {}
+        self._past: dict[tuple[str, str], Reading] = {}
         self._heard: dict[str, float] = {}
         self._gone: dict[str, float] = {}
         self._expected: dict[tuple[str, str], tuple[str, float]] = {}
@@ -68,6 +73,10 @@ class States:
         """Be told of every turn, in the loop's own thread; must not block."""
         self._listeners.append(listener)
 
+    def recall(self, device: str, trait: str, reading: Reading) -> None:
+        """What it was when it was last known, before this process: not the present, but the present may be the same since."""
+        self._past[device, trait] = reading
+
     def expect(self, device: str, traits: Mapping[str, Value], cause: str) -> None:
         """The next changes of these traits are our doing."""
         until = self._clock.now() + EXPECTED_SECONDS
@@ -90,23 +99,33 @@ class States:
     def _take(self, change: Change, now: float) -> None:
         readings = self._readings.setdefault(change.device, {})
         for trait, value in change.state.items():
-            old = readings.get(trait)
-            if old is not None and old.value == value:
+            old = readings.get(trait) or self._past.pop((change.device, trait), None)
+            if old is not None and old.value == value and isinstance(old.value, bool) == isinstance(value, bool):
+                readings.setdefault(trait, old)
                 continue
             cause = self._cause(change.device, trait, now)
             readings[trait] = Reading(value, now, cause)
             if old is not None:
-                turn = Turn(change.device, trait, old.value, value, now, cause)
-                for listener in self._listeners:
-                    listener(turn)
+                self._tell(Turn(change.device, trait, old.value, value, now, cause))
+
+    def _tell(self, turn: Turn) -> None:
+        for listener in self._listeners:
+            try:
+                listener(turn)
+            except Exception:  # whoever listens must not keep the present from being known
+                log.exception("A listener failed at %s of %s", turn.trait, turn.device)
 
     def _cause(self, device: str, trait: str, now: float) -> str:
         cause, until = self._expected.get((device, trait), ("", 0.0))
         return cause if now <= until else ""
 
-    def settled(self, device: str, trait: str) -> None:
-        """We are done with this trait: what changes from now on is not our doing."""
-        self._expected.pop((device, trait), None)
+    def settled(self, device: str, traits: Iterable[str]) -> None:
+        """These have come to where we wanted them: what changes later is not our doing."""
+        until = self._clock.now() + ECHO_SECONDS
+        for trait in traits:
+            if (device, trait) in self._expected:
+                cause, end = self._expected[device, trait]
+                self._expected[device, trait] = (cause, min(end, until))
 
     async def changed(self, device: str, seconds: float) -> bool:
         """Wait until the device says something, at most so long; False when it stayed silent."""
@@ -128,3 +147,5 @@ class States:
         """The device is no longer part of the house."""
         for rows in (self._readings, self._heard, self._gone):
             rows.pop(device, None)
+        for key in [key for key in self._expected if key[0] == device]:
+            del self._expected[key]
