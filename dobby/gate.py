@@ -208,6 +208,12 @@ def _filled(texts: Mapping[str, str], language: str, **facts: str) -> str:
     return " ".join(_in(texts, language).format(**cut).split())
 
 
+def _named(device: Device, language: str) -> str:
+    """A name inside an English sentence: "the front door"; German nouns and abbreviations stay as they are written."""
+    name = device.name.removeprefix("The ").removeprefix("the ")
+    return name[:1].lower() + name[1:] if language == "en" and name[1:2].islower() else name
+
+
 def _on_off(value: bool, language: str) -> str:
     on, off = ("ein", "aus") if language == "de" else ("on", "off")
     return on if value else off
