@@ -184,7 +184,7 @@ def question(call: Call, device: Device | None, language: str, quantity: Quantit
 
 
 def _ask(call: Call, trait: str, to: Value, device: Device | None, language: str, quantity: Quantity) -> str:
-    name = device.name if device else call.device
+    name = _named(device, language) if device else call.device
     if call.tool == "set" and call.args:
         unit = device.traits[trait].unit if device and trait in device.traits else ""
         shown = _on_off(to, language) if isinstance(to, bool) else quantity(to, unit)
