@@ -107,7 +107,7 @@ class Chat {
   say(text, refers = "") {
     if (!text.trim()) return null;
     this.atEnd = true;
-    return this.unsent.add(text.trim(), refers);
+    return this.unsent.add(text.trim().toWellFormed?.() ?? text.trim(), refers);
   }
 
   answer(line, label) {
@@ -139,9 +139,8 @@ class Chat {
     const news = lines.filter((line) => line.seq > last && !line.mine).length;
     if (this.heard && (!this.atEnd || document.hidden)) this.unread += news;
     this.lines.take(lines);
-    this.draw();
-    if (!this.heard) this.toEnd();
     this.heard = true;
+    this.draw();
     $("lines").setAttribute("aria-busy", "false");
     this.tellSeen();
   }

@@ -1,7 +1,7 @@
 // The live channel: hears lines as they change, comes back by itself after any break. Knows nothing of what lines mean.
 
 const QUIET = 45_000; // ms of silence after which the channel counts as dead: Dobby speaks every 20 s
-const LONGEST_PAUSE = 8_000;
+const LONGEST_PAUSE = 4_000;
 
 export class Link {
   /** `after()` is the last line known, `hear(lines)`, `up(isUp)`, `loggedOut()`. */
