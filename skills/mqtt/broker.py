@@ -28,7 +28,7 @@ PATIENCE = 5.0  # seconds for the broker to answer anything
 QUIET = 0.3  # seconds without an announcement: there are no more of them
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds between attempts to connect
 MOST_WAITING = 20_000  # messages, and changes nobody took
-SUBSCRIBED_AT_ONCE = 50
+SUBSCRIBED_AT_ONCE, MOST_PENDING = 50, 2_000  # topics
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +249,7 @@ class Broker:
         async for message in messages:
             payload = message.payload if isinstance(message.payload, bytes) else b""
             self._take(str(message.topic), payload)
-            if self._pending and (not len(messages) or len(self._pending) >= SUBSCRIBED_AT_ONCE):
+            if self._pending and (not len(messages) or len(self._pending) >= MOST_PENDING):
                 await self._subscribe(client)
 
     def _take(self, topic: str, payload: bytes) -> None:
@@ -272,6 +272,9 @@ class Broker:
             self._quiet = asyncio.get_running_loop().call_later(QUIET, self._settle)
 
     def _settle(self) -> None:
+        if self._client is not None and (len(self._client.messages) or self._pending):
+            self._wait_for_quiet()  # announcements still wait to be read
+            return
         self.settled = True
         self.tell({name for devices in self.ears.values() for name in devices if self.catalog.get(name) is None})
 

@@ -36,6 +36,17 @@ class Post(Broker):  # type: ignore[misc] # amqtt is not typed
         if any(known is session for known, _ in self._subscriptions.get(subscription[0], ())):
             await super()._publish_retained_messages_for_subscription(subscription, session)
 
+    async def shutdown(self) -> None:
+        """Close the door and cut every line first: devices come back at once, and a reader that is cancelled may not notice."""
+        for server in self._servers.values():
+            server.instance.close()
+        for _, handler in list(self._sessions.values()):
+            if handler.writer and not handler.writer.is_closed:
+                handler.writer._writer.transport.abort()
+        await asyncio.sleep(0.05)
+        async with asyncio.timeout(5):
+            await super().shutdown()
+
 
 class _Steady(dict[str, list[tuple[Any, int]]]):
     """May grow while somebody goes through it."""
