@@ -3,8 +3,11 @@
 It does not know what being alive means; `daemon` asks the loop and the store before each sign of life.
 """
 
+import logging
 import os
 import socket
+
+log = logging.getLogger(__name__)
 
 
 def notify(state: str) -> None:
@@ -12,9 +15,12 @@ def notify(state: str) -> None:
     address = os.environ.get("NOTIFY_SOCKET")
     if not address:
         return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as line:
-        line.connect("\0" + address[1:] if address.startswith("@") else address)
-        line.sendall(state.encode())
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as line:
+            line.connect("\0" + address[1:] if address.startswith("@") else address)
+            line.sendall(state.encode())
+    except OSError as error:  # whoever listened has gone; the house goes on
+        log.warning("The service manager could not be told %s: %s", state, error)
 
 
 def watchdog_seconds() -> float | None:
