@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from dobby.mind.plain.lexicon import meaning
 from dobby.mind.plain.mark import Mark
 from dobby.mind.plain.words import stem
 
@@ -284,6 +285,10 @@ class _Builder:
         if not parts:
             return
         part = next(iter(parts))
+        paired = meaning()["pairs"].get(f"{clause.verb} {part}")
+        if paired:
+            clause.verb = paired
+            return
         if clause.verb in ("", "set", "leave"):
             clause.verb = part
         elif clause.verb in ("on", "off", "open", "close") and part != clause.verb and not clause.asks:

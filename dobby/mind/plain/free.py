@@ -49,9 +49,9 @@ def free_plan(text: str, marks: Sequence[Mark], thinker: Thinker, lexicon: Lexic
 def _starts(marks: Sequence[Mark]) -> Iterator[int]:
     begins = True
     for at, mark in enumerate(marks):
-        if begins and not (mark.sense("noise") and not mark.sense("verb", "weak")):
+        if begins:
             yield at
-            begins = False
+            begins = mark.sense("noise") is not None and mark.sense("verb", "weak") is None
         begins = begins or mark.stop or mark.sense("join") is not None
 
 

@@ -6,7 +6,9 @@ It does not act, and it does not know who may do what.
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 
+from dobby.events import Role
 from dobby.house.registry import House
 from dobby.mind.plain import report as reports
 from dobby.mind.plain.free import free_plan
@@ -32,8 +34,9 @@ class PlainMind:
 
     def warm(self) -> None:
         """Load the languages and learn the names; blocking, for a thread at start."""
+        nobody = Context("", Role.UNKNOWN, datetime.now(UTC))
         for languages in self._orders(self.language):
-            self._marker(languages)
+            self._read("warm up the kettle?", nobody, languages)
 
     async def plan(self, text: str, context: Context) -> Plan:
         """What to do or say about a text; never raises, never acts."""

@@ -145,10 +145,11 @@ class Thinker:
         if clause.verb == "leave":
             draft.says.append(self.speech.say("negated"))
             return
-        clause = self._aimed(clause)
-        if clause.verb == "":
+        aimed = self._aimed(clause)
+        if aimed is None:
             draft.problems.append("unclear")
             return
+        clause = aimed
         found = self._find(clause)
         if found.devices:
             self.do(clause, found.devices, draft)
@@ -159,8 +160,8 @@ class Thinker:
         else:
             self._refuse(clause, found, draft)
 
-    def _aimed(self, clause: Clause) -> Clause:
-        """What is meant where nothing is named: everything, the heating, what was just talked about; else no verb at all."""
+    def _aimed(self, clause: Clause) -> Clause | None:
+        """What is meant where nothing is named: everything, the heating, what was just talked about; else None."""
         flags = clause.flags
         if not clause.items and "house" in flags and not flags & {"all", "everything"}:
             return replace(clause, flags=flags | {"everything"})
@@ -168,7 +169,7 @@ class Thinker:
             return clause
         if clause.unit in ("deg", "C", "F"):
             return replace(clause, attr="temperature")
-        return replace(clause, flags=flags | {"it"}) if self.talked else replace(clause, verb="")
+        return replace(clause, flags=flags | {"it"}) if self.talked else None
 
     def _find(self, clause: Clause) -> Found:
         found = self.finder.find(clause, self._allowed(clause), self._preferred(clause))
