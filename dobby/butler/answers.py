@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dobby.butler.desk import Desk
-from dobby.butler.errand import Steer, finish, judge, work_on
+from dobby.butler.errand import Steer, finish, judge, look_first, work_on, write_plan
 from dobby.events import EffectState, Event, EventKind, EventState, OutboxState, Source
 from dobby.gate import Verdict
 from dobby.journal import inbox, ledger, questions
@@ -19,6 +19,7 @@ from dobby.journal.pack import hash_calls
 from dobby.journal.questions import Question
 from dobby.mind.answer import chosen, is_no, is_yes
 from dobby.mind.plan import Plan
+from dobby.store import insist
 
 LATE = 3600.0  # seconds in which a late yes is told that its question has gone
 
@@ -35,7 +36,8 @@ class Answer:
 def match(desk: Desk, event: Event) -> Answer | None:
     """Is this text an answer? Only the asked person's, in the conversation where they were asked.
 
-    One that refers to a message (a button, a quoted reply) can answer only the question that was put there.
+    One that refers to a message (a button, a quoted reply) can answer only the question that was put there; none can
+    answer what was asked after it had come in.
     """
     source = event.source
     if event.kind is not EventKind.TEXT or event.tainted or not source.person:
@@ -51,7 +53,8 @@ def match(desk: Desk, event: Event) -> Answer | None:
 
 
 def _is_about(event: Event, question: Question) -> bool:
-    return event.refers in ("", f"event:{question.event}", f"question:{question.id}")
+    refers = event.refers in ("", f"event:{question.event}", f"question:{question.id}")
+    return refers and question.asked <= event.received
 
 
 def _read(desk: Desk, question: Question, text: str) -> Answer | None:
@@ -107,7 +110,8 @@ async def _yes(desk: Desk, row: EventRow, question: Question, steer: Steer) -> N
         questions.end(db, question.id, "yes", now, row.event.text)
         for effect in effects:
             ledger.intend(db, effect.id, desk.hands.before(effect.call))
-        kept = {"say": "", "effects": list(question.effects), "topic": [e.call.device for e in effects], "language": ""}
+        topic = [effect.call.device for effect in effects]
+        kept = {"say": "", "effects": list(question.effects), "topic": topic, "language": "", "question": question.id}
         inbox.keep_plan(db, row.id, kept)
         inbox.move(db, row.id, EventState.WORKING)
         inbox.move(db, question.event, EventState.DONE, at=now)
@@ -119,22 +123,6 @@ async def _yes(desk: Desk, row: EventRow, question: Question, steer: Steer) -> N
         await _close(desk, row, question, "closed", desk.words(kept, row.event.source))
         return
     await finish(desk, row, kept, steer)
-    await _tell_asker(desk, question, row)
-
-
-async def _tell_asker(desk: Desk, question: Question, row: EventRow) -> None:
-    """Where somebody else had asked, they hear what came of it."""
-
-    def tell(db: sqlite3.Connection) -> OutboxRow | None:
-        asker = inbox.get(db, question.event)
-        if asker.lane == row.lane:
-            return None
-        effects = [desk.outcome(effect) for effect in ledger.by_id(db, question.effects)]
-        source = asker.event.source
-        text = desk.mind.report(effects, desk.language_of(source), desk.units_of(source))
-        return desk.tell(db, f"question:{question.id}:asker", asker.lane, text)
-
-    desk.post.hand_over([await desk.store.write(tell)])
 
 
 async def _close(desk: Desk, row: EventRow | None, question: Question, state: str, text: str) -> None:
@@ -160,26 +148,31 @@ async def _close(desk: Desk, row: EventRow | None, question: Question, state: st
             told.append(desk.tell(db, f"question:{question.id}:asker", asker.lane, text))
         return told
 
+    told = await insist(desk.store, desk.clock, close)
     _forget(desk, question)
-    desk.post.hand_over(await desk.store.write(close))
+    desk.post.hand_over(told)
 
 
 async def _choose(desk: Desk, row: EventRow, question: Question, picks: tuple[int, ...], steer: Steer) -> None:
     now = desk.clock.now()
 
-    def choose(db: sqlite3.Connection) -> bool:
-        if not questions.end(db, question.id, "chosen", now, row.event.text):
-            return False
-        inbox.move(db, question.event, EventState.DONE, at=now)
-        return True
-
-    _forget(desk, question)
-    if not await desk.store.write(choose):
-        await work_on(desk, row, Plan(say=desk.words("too_late", row.event.source)), Steer())
-        return
+    source = row.event.source
     calls = tuple(call for pick in picks for call in question.choices[pick][1])
-    say = "" if calls else desk.words("left_it", row.event.source)
-    await work_on(desk, row, Plan(calls=calls, say=say, language=desk.language_of(row.event.source)), steer)
+    say = "" if calls else desk.words("left_it", source)
+    plan = await look_first(desk, row, Plan(calls=calls, say=say, language=desk.language_of(source)))
+
+    def choose(db: sqlite3.Connection) -> dict[str, Any] | None:
+        if not questions.end(db, question.id, "chosen", now, row.event.text):
+            return None
+        inbox.move(db, question.event, EventState.DONE, at=now)
+        return write_plan(db, desk, row, plan)
+
+    kept = await desk.store.write(choose)
+    _forget(desk, question)
+    if kept is None:
+        await work_on(desk, row, Plan(say=desk.words("too_late", source)), Steer())
+        return
+    await finish(desk, row, kept, steer)
 
 
 def _forget(desk: Desk, question: Question) -> None:

@@ -24,7 +24,7 @@ from dobby.journal.questions import Question
 from dobby.mind.plan import Context, Mind, Outcome
 from dobby.people import People
 from dobby.post import Post
-from dobby.store import Store
+from dobby.store import Store, insist
 
 log = logging.getLogger(__name__)
 
@@ -192,4 +192,4 @@ class Desk:
             )
             return self.tell(db, f"effect:{effect.id}:late", row.lane, text)
 
-        self.post.hand_over([await self.store.write(close)])
+        self.post.hand_over([await insist(self.store, self.clock, close)])

@@ -164,9 +164,19 @@ def _answer(
     if asked:
         return _ask_leave(db, desk, row, asked, text)
     replies = [desk.reply(db, row, text)] if text else []
+    if kept.get("question"):
+        replies.append(_tell_asker(db, desk, row, kept["question"], effects))
     refused = effects and all(effect.state is EffectState.REFUSED for effect in effects)
     inbox.move(db, row.id, EventState.REFUSED if refused else EventState.DONE, at=desk.clock.now())
     return replies, []
+
+
+def _tell_asker(db: sqlite3.Connection, desk: Desk, row: EventRow, number: int, effects: list[EffectRow]) -> OutboxRow | None:
+    """Where somebody else had asked, they hear what came of the yes."""
+    asker = inbox.get(db, questions.get(db, number).event)
+    if asker.lane == row.lane:
+        return None
+    return desk.tell(db, f"question:{number}:asker", asker.lane, report(desk, effects, asker.event.source))
 
 
 def _ask_leave(
@@ -260,8 +270,10 @@ def remember(desk: Desk, row: EventRow, kept: dict[str, Any], effects: Sequence[
         talk.last = tuple(effect.call for effect in effects)
 
 
-async def _look_first(desk: Desk, row: EventRow, plan: Plan) -> Plan:
-    """Skills' functions that only look are called at once: reads leave no rows."""
+async def look_first(desk: Desk, row: EventRow, plan: Plan) -> Plan:
+    """Skills' functions that only look are called at once: reads leave no rows. What can be asked later whether it
+    happened is looked at now, so that its row says how it was before."""
+    await desk.hands.look_before(plan.calls)
     reads = [call for call in plan.calls if desk.levels.get(call.tool) == "read" and row.event.source.authority.rank]
     if not reads:
         return plan
@@ -273,7 +285,7 @@ async def _look_first(desk: Desk, row: EventRow, plan: Plan) -> Plan:
 
 async def work_on(desk: Desk, row: EventRow, plan: Plan, steer: Steer, *, origin: Origin = Origin.PERSON, **more: Any) -> None:
     """Carry a plan through: a question back, an answer, or acts. `more` goes into the kept plan (`undoes`, …)."""
-    plan = await _look_first(desk, row, plan)
+    plan = await look_first(desk, row, plan)
     if plan.choices:
         reply, made = await desk.store.write(lambda db: ask_which(db, desk, row, plan))
         desk.questions[made.id] = made

@@ -203,11 +203,21 @@ class Butler:
         if row.plan is not None:
             await finish(self.desk, row, row.plan, steer, recovering=True)
             return
+        if await self._met_at_the_door(row, steer):
+            return
         plan = await self._plan(row, steer)
         if plan.order is not Order.NONE:
             await orders.carry(self.desk, row, plan, steer)
         else:
             await work_on(self.desk, row, plan, steer)
+
+    async def _met_at_the_door(self, row: EventRow, steer: Steer) -> bool:
+        """What never waits in a lane but may be found there after a restart or a full disk: a stranger, an answer."""
+        if not row.event.source.authority.rank:
+            await self._meet_stranger(row)
+            return True
+        answer = answers.match(self.desk, row.event)
+        return answer is not None and await answers.take(self.desk, row, answer, steer)
 
     async def _plan(self, row: EventRow, steer: Steer) -> Plan:
         event, source = row.event, row.event.source
