@@ -173,6 +173,7 @@ class Chat {
   }
 
   showLink(up) {
+    if (up === this.isUp) return;
     this.isUp = up;
     clearTimeout(this.calm);
     const tell = () => {
@@ -182,9 +183,8 @@ class Chat {
     };
     if (up) tell();
     else this.calm = setTimeout(tell, CALM);
-    if (up && !this.wasUp) this.unsent.flush();
-    if (!up) this.told.clear();
-    this.wasUp = up;
+    if (up) this.unsent.flush();
+    else this.told.clear();
   }
 
   showPresence() {
@@ -241,4 +241,5 @@ class Chat {
   }
 }
 
+addEventListener("hashchange", () => location.hash && location.reload()); // another login link in the same tab
 start();
