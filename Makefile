@@ -22,6 +22,7 @@ check: .venv/dev
 fix: .venv/dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(BIN)/python docs/generate.py
 
 bench: .venv/dev
 	$(BIN)/python -m benchmarks
