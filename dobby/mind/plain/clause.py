@@ -16,6 +16,7 @@ _PAIRS = ({"on", "off", "dim", "set"}, {"open", "close", "up", "down"})
 _QUIET = ("noise", "art", "prep", "to", "join", "floors")
 _FLAGS = ("there", "it", "other", "same", "here", "house", "all", "both", "everything")
 _BLOCKS = ("not", "if", "time", "or")
+_UNCOUNTED = frozenset({"on", "off", "lock", "unlock", "start", "stop", "pause", "resume", "mute", "unmute", "arm", "disarm"})
 _VALUES = ("color", "ct", "mode", "arm", "level")
 
 
@@ -236,11 +237,17 @@ class _Builder:
         if mark.names and not measured and before is not None and not before.sense("to"):
             self._item(mark)
             return
+        if before is not None and following is not None and self._names(before) and self._names(following) and not measured:
+            self.clause.unknown.append(mark.text)  # "bedroom 2 light" where there is no second bedroom
+            return
         if self.numbers and self.numbers[-1] >= 20 and value < 10 and word:
             self.numbers[-1] += value
         else:
             self.numbers.append(value)
         self._check_clock(measured, before)
+
+    def _names(self, mark: Mark) -> bool:
+        return mark.names or mark.sense("noun") is not None
 
     def _check_clock(self, measured: bool, before: Mark | None) -> None:
         """`at 7` is a time, `at 7 %` is not."""
@@ -302,6 +309,8 @@ class _Builder:
             clause.number = self.numbers[0]
         if clause.number is not None:
             clause.values.pop("level", None)
+            if clause.verb in _UNCOUNTED and not (clause.unit or clause.how):
+                clause.unknown.append(f"{clause.number:g}")
             if clause.values.get("mode") in ("heat", "cool"):
                 clause.values.pop("mode")
         if not clause.verb and clause.has_value and clause.direction == 0:

@@ -13,11 +13,11 @@ from dobby.house.model import Device
 from dobby.mind.plain.clause import Clause, Item
 from dobby.mind.plain.index import Index
 from dobby.mind.plain.lexicon import meaning
-from dobby.mind.plain.words import fold_all
+from dobby.mind.plain.words import fold_all, stem
 from dobby.mind.plan import Context
 
 Allowed = Callable[[Device], bool]
-_MOST_NAMES = 5000
+_LONGEST = 60
 _EXACT, _NOUN, _NEXT, _LOOSE = 4.0, 3.0, 2.0, 1.0
 
 
@@ -83,10 +83,14 @@ class Finder:
 
     def near(self, word: str) -> list[str]:
         """The names nearest to a word nobody knows: rooms and devices."""
-        names = [room.name for room in self.index.house.rooms] + [device.name for device in self.index.devices.values()]
-        by_fold = {" ".join(fold_all(name)): name for name in names[:_MOST_NAMES]}
-        found = process.extract(word.casefold()[:60], list(by_fold), scorer=fuzz.WRatio, score_cutoff=62, limit=3)
-        return list(dict.fromkeys(by_fold[name] for name, _, _ in found))
+        out: list[str] = []
+        for part in fold_all(word[:_LONGEST])[:3]:
+            found = process.extract(part, sorted(self.index.vocabulary), scorer=fuzz.ratio, score_cutoff=64, limit=2)
+            for near, _, _ in found:
+                rooms = [room.name for key, rooms in self.index.rooms.items() if stem(near) in key for room in rooms]
+                devices = self._sorted(self.index.by_word.get(stem(near), ()))
+                out += rooms[:2] or [self.index.devices[key].name for key in devices[:2]]
+        return list(dict.fromkeys(out))[:3]
 
     def _sorted(self, keys: Iterable[str]) -> tuple[str, ...]:
         """In the house's own order, so that the same text always means the same."""
@@ -155,10 +159,14 @@ class Finder:
     def _may(self, key: str, clause: Clause, allowed: Allowed, parts: bool) -> bool:
         device = self.index.devices[key]
         if (device.part_of and not parts) or device.protected:
-            named = any(key in item.devices for item in clause.items) or self.exact(key, clause) > 0
-            if not named:
+            if not self._named(key, clause):
                 return False
         return allowed(device)
+
+    def _named(self, key: str, clause: Clause) -> bool:
+        """Called by a name of its own, not only by what it is or where."""
+        own = (item for item in clause.items if not (item.nouns or item.is_place))
+        return self.exact(key, clause) > 0 or any(set(item.stems) <= self.index.words[key] for item in own)
 
     def _none(self, clause: Clause, scores: Mapping[str, float], places: "frozenset[str] | None") -> Found:
         word = " ".join(item.text for item in clause.items)

@@ -4,7 +4,6 @@ The place must be one that the house knows. It does not know whether a song exis
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 from dobby.events import Call, Value
 from dobby.mind.plain.clause import Clause, Item, clauses
 from dobby.mind.plain.find import Found, replace_items
-from dobby.mind.plain.lexicon import Key, Lexicon, read_yaml
+from dobby.mind.plain.lexicon import Key, read_yaml
 from dobby.mind.plain.mark import Mark
 from dobby.mind.plain.think import Draft, Thinker
 from dobby.mind.plain.words import fold_all, listed
@@ -32,17 +31,17 @@ def rules(language: str) -> Mapping[str, Any]:
     return data
 
 
-def free_plan(text: str, marks: Sequence[Mark], thinker: Thinker, lexicon: Lexicon) -> Plan | None:
+def free_plan(text: str, marks: Sequence[Mark], thinker: Thinker) -> Plan | None:
     """A plan for a text with free words in it; None where no such verb begins a stretch of it."""
-    table = rules(thinker.speech.language)
     for start in _starts(marks):
-        for verb, rule in table.items():
-            if not isinstance(rule, Mapping):
-                continue
-            for end in _ends(marks, start):
-                draft = _Reading(text, marks[start:end], verb, rule, thinker).draft()
-                if draft is not None:
-                    return _with_rest(marks[:start], draft, marks[end:], thinker, text, lexicon)
+        for end in _ends(marks, start):
+            for verb, rule in rules(thinker.speech.language).items():
+                reading = _Reading(text, marks[start:end], verb, rule, thinker)
+                if reading.draft() is None:
+                    continue
+                if any(mark.sense("not", "if", "time") for mark in (*marks[:start], *marks[end:])):
+                    return None
+                return _with_rest(marks[:start], reading, marks[end:], thinker, text)
     return None
 
 
@@ -62,22 +61,22 @@ def _ends(marks: Sequence[Mark], start: int) -> Iterator[int]:
             yield at
 
 
-def _with_rest(
-    before: Sequence[Mark], draft: Draft, after: Sequence[Mark], thinker: Thinker, text: str, lexicon: Lexicon
-) -> Plan:
-    plan = draft.plan(thinker.speech.language)
-    head = thinker.think(before, "") if any(_loud(mark) for mark in before) else None
-    tail = (free_plan(text, after, thinker, lexicon) or thinker.think(after, "")) if any(_loud(mark) for mark in after) else None
-    for other in (head, tail):
-        if other is None:
-            continue
-        if not other.understood:
-            return other
-        calls = (*other.calls, *plan.calls) if other is head else (*plan.calls, *other.calls)
-        says = " ".join(filter(None, (plan.say, other.say)))
-        choices = tuple(Choice(c.label, (*calls, *c.calls)) for c in (*plan.choices, *other.choices))
-        plan = replace(plan, calls=() if choices else calls, say=says, choices=choices, topic=(*plan.topic, *other.topic))
-    return plan
+def _with_rest(before: Sequence[Mark], reading: "_Reading", after: Sequence[Mark], thinker: Thinker, text: str) -> Plan:
+    """The free verb together with what stands before and after it, in order."""
+    plans: list[Plan] = []
+    if any(_loud(mark) for mark in before):
+        plans.append(thinker.think(before, ""))
+    plans.append((reading.draft() or Draft()).plan(thinker.speech.language))
+    if any(_loud(mark) for mark in after):
+        plans.append(free_plan(text, after, thinker) or thinker.think(after, ""))
+    lost = next((plan for plan in plans if not plan.understood), None)
+    if lost is not None:
+        return lost
+    calls = tuple(call for plan in plans for call in plan.calls)
+    choices = tuple(Choice(choice.label, (*calls, *choice.calls)) for plan in plans for choice in plan.choices)
+    says = " ".join(plan.say for plan in plans if plan.say)
+    topic = tuple(device for plan in plans for device in plan.topic)
+    return Plan(() if choices else calls, says, choices, topic=topic, language=thinker.speech.language)
 
 
 def _loud(mark: Mark) -> bool:

@@ -64,9 +64,9 @@ class Marker:
         self.lexicon, self.index = lexicon, index
         self._choices = sorted(lexicon.vocabulary | index.vocabulary)
 
-    def mark(self, words: Sequence[Word], names_first: bool = True) -> list[Mark]:
-        """The best cover of these words."""
-        words = list(self._mended(words[:MOST_WORDS]))
+    def mark(self, words: Sequence[Word], names_first: bool = True, guess: bool = True) -> list[Mark]:
+        """The best cover of these words; without `guess`, misspelt ones are left alone."""
+        words = list(self._mended(words[:MOST_WORDS], guess))
         best: list[tuple[float, list[Mark]]] = [(0.0, [])]
         for end in range(1, len(words) + 1):
             options = (
@@ -127,7 +127,7 @@ class Marker:
         """A name was read where its words could also be a command: worth a second reading."""
         return any(mark.devices and any(self._operative(word) for word in mark.words) for mark in marks)
 
-    def _mended(self, words: Sequence[Word]) -> Iterator[Word]:
+    def _mended(self, words: Sequence[Word], guess: bool) -> Iterator[Word]:
         skip = False
         for at, word in enumerate(words):
             if skip:
@@ -140,7 +140,7 @@ class Marker:
             elif self._is_word(word.text) or word.is_stop or not word.text.isalpha():
                 yield word
             else:
-                yield from self._mend(word)
+                yield from self._mend(word, guess)
 
     def _is_word(self, text: str) -> bool:
         return text in self.lexicon.vocabulary or stem(text) in self.index.stems
@@ -149,12 +149,12 @@ class Marker:
         apart = (self._is_word(word.text) and self._is_word(following.text)) or not (word.text + following.text).isalpha()
         return not apart and len(word.text + following.text) > 4 and self._is_word(word.text + following.text)
 
-    def _mend(self, word: Word) -> Iterator[Word]:
+    def _mend(self, word: Word, guess: bool) -> Iterator[Word]:
         parts = self._split(word.text)
         if parts:
             yield from (replace(word, text=part) for part in parts)
             return
-        near = self._nearest(word.text)
+        near = self._nearest(word.text) if guess else ""
         yield replace(word, text=near) if near else word
 
     def _split(self, text: str) -> tuple[str, str] | None:

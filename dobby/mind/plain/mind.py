@@ -13,7 +13,7 @@ from dobby.house.registry import House
 from dobby.mind.plain import report as reports
 from dobby.mind.plain.free import free_plan
 from dobby.mind.plain.index import Index
-from dobby.mind.plain.lexicon import Lexicon, lexicon
+from dobby.mind.plain.lexicon import lexicon
 from dobby.mind.plain.mark import Marker
 from dobby.mind.plain.small import small_talk
 from dobby.mind.plain.speech import Speech
@@ -78,16 +78,15 @@ class PlainMind:
         if len(text) > LONGEST_TEXT:
             return Plan(say=Speech(context.language).say("too_long"), understood=False, language=context.language)
         for languages in self._orders(context.language):
-            plan = self._read(text, context, languages)
+            plan = self._read(text, context, languages, guess=best is None)
             if plan.understood:
                 return plan
             best = best or plan
         assert best is not None
         return best
 
-    def _read(self, text: str, context: Context, languages: tuple[str, ...]) -> Plan:
+    def _read(self, text: str, context: Context, languages: tuple[str, ...], guess: bool = True) -> Plan:
         speech = Speech(languages[0], context.units)
-        words: Lexicon = lexicon(*languages)
         talk = small_talk(text, languages, speech, context)
         if talk:
             return talk
@@ -95,8 +94,8 @@ class PlainMind:
         thinker = Thinker(self.index(), context, speech)
         plan: Plan | None = None
         for names_first in (True, False):
-            marks = marker.mark(cut(text), names_first)
-            plan = free_plan(text, marks, thinker, words) or thinker.think(marks, text)
+            marks = marker.mark(cut(text), names_first, guess)
+            plan = free_plan(text, marks, thinker) or thinker.think(marks, text)
             if plan.understood or not marker.doubtful(marks):
                 break
         assert plan is not None

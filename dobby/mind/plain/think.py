@@ -37,6 +37,13 @@ class Draft:
     understood: bool = True
     order: Order = Order.NONE
 
+    @property
+    def contradicts(self) -> bool:
+        """One thing is to be two ways at once."""
+        wanted: dict[tuple[str, str], object] = {}
+        sets = [call for call in self.calls if call.tool == "set"]
+        return any(wanted.setdefault((c.device, trait), value) != value for c in sets for trait, value in c.args.items())
+
     def plan(self, language: str) -> Plan:
         """The finished plan; an open question holds back everything else."""
         says = " ".join(dict.fromkeys(says for says in (*self.says, self.question) if says))
@@ -110,8 +117,8 @@ class Thinker:
         for clause in row:
             if not clause.unknown:
                 self._clause(clause, draft)
-        if "unclear" in draft.problems:
-            return self._say("unclear")
+        if draft.problems or draft.contradicts:
+            return self._say(draft.problems[0] if draft.problems else "unclear")
         if not unknown:
             return draft.plan(self.speech.language)
         before = self._before_chatter(row[-1]) if len(row) == 1 else None
@@ -130,7 +137,7 @@ class Thinker:
 
     def _before_chatter(self, clause: Clause) -> Clause | None:
         """The clause up to the first unknown word, where that is a whole command: `open garage hands full`."""
-        at = next(at for at, mark in enumerate(clause.marks) if mark.unknown)
+        at = next((at for at, mark in enumerate(clause.marks) if mark.unknown), 0)
         before = clause.marks[:at]
         if not before or before[-1].sense("prep", "art", "to", "all", "part", "weak", "verb"):
             return None
@@ -147,7 +154,7 @@ class Thinker:
             return
         aimed = self._aimed(clause)
         if aimed is None:
-            draft.problems.append("unclear")
+            draft.problems.append("what" if len(clause.marks) < 4 else "unclear")
             return
         clause = aimed
         found = self._find(clause)
@@ -163,7 +170,7 @@ class Thinker:
     def _aimed(self, clause: Clause) -> Clause | None:
         """What is meant where nothing is named: everything, the heating, what was just talked about; else None."""
         flags = clause.flags
-        if not clause.items and "house" in flags and not flags & {"all", "everything"}:
+        if not clause.items and flags & {"house", "all"} and "everything" not in flags and not clause.attr:
             return replace(clause, flags=flags | {"everything"})
         if clause.aims or clause.attr or clause.direction or clause.verb in meaning()["aimless"]:
             return clause
@@ -208,13 +215,17 @@ class Thinker:
                 return False
             if bare and device.kind == "cover" and device.device_class in ("garage", "gate", "door"):
                 return False
-            if bare and clause.has_value and device.kind not in (["climate"] if degrees else rules["bare_value"]):
+            if bare and clause.has_value and device.kind not in self._bare_kinds(clause, degrees):
                 return False
             if unnamed is not None and device.kind not in unnamed:
                 return False
             return possible(clause, device)
 
         return allowed
+
+    def _bare_kinds(self, clause: Clause, degrees: bool) -> list[str]:
+        plain = clause.number is not None and clause.unit in ("", "%")
+        return ["climate"] if degrees else ["light"] if plain else meaning()["bare_value"]
 
     def _degrees(self, clause: Clause) -> bool:
         """A bare number for a bare place is a temperature where it could be one: "living room to 21"."""
@@ -319,7 +330,9 @@ class Thinker:
 
     def _refuse(self, clause: Clause, found: Found, draft: Draft) -> None:
         say = self.speech.say
-        if found.reason == "unfit":
+        if not clause.items and found.reason == "unfit" and not clause.flags & {"it", "other"}:
+            draft.says.append(say("what"))
+        elif found.reason == "unfit":
             names = self.speech.names([called(self.index.devices[key]) for key in found.unfit], 3)
             draft.says.append(say(self._cannot(clause), name=names))
             if found.places and all(item.is_place for item in clause.items):
