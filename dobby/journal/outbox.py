@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dobby.events import OutboxState, Reply
+from dobby.journal.ledger import OVERTAKEN
 from dobby.journal.pack import dump
 
 _S = OutboxState
@@ -104,11 +105,11 @@ def conversation(db: sqlite3.Connection, lane: str, *, after: int = 0, before: i
     rows = db.execute(
         "SELECT line.seq, event.key, event.text, event.state, event.received,"
         " outbox.key, outbox.text, outbox.state, outbox.at, outbox.options, outbox.picture, outbox.id, question.state,"
-        " (SELECT group_concat(DISTINCT effect.state) FROM effect WHERE effect.event = line.event)"
+        " (SELECT group_concat(DISTINCT effect.state) FROM effect WHERE effect.event = line.event AND effect.why <> ?)"
         " FROM line LEFT JOIN event ON event.id = line.event LEFT JOIN outbox ON outbox.id = line.outbox"
         " LEFT JOIN question ON question.id = outbox.question"
         f" WHERE line.lane = ? AND {bounds} LIMIT ?",
-        (lane, mark, limit),
+        (OVERTAKEN, lane, mark, limit),
     ).fetchall()
     lines = [_line(row) for row in rows]
     return lines if after else lines[::-1]
