@@ -6,7 +6,7 @@ is the gate) and does not speak.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -21,7 +21,7 @@ from dobby.skill.driver import Driver
 log = logging.getLogger(__name__)
 
 SETTLE = 1.5  # seconds in which a confirmed change is told as a fact
-ACCEPT = 10.0  # seconds a driver has to accept a command
+ACCEPT = 10.0  # seconds a driver has to accept a command, and as long to wait for a busy hand
 LOOK = 5.0  # seconds a device has to be read
 RETURN = 20.0  # seconds a device has to come back after a restart of ours
 PATIENCE: Mapping[str, float] = {"cover": 90.0, "valve": 60.0, "lock": 20.0, "alarm": 90.0, "vacuum": 60.0, "mower": 60.0}
@@ -57,8 +57,12 @@ class Runner(Protocol):
         ...
 
 
+class _Busy(Unreachable):
+    """The device's hand did not come free in time: nothing was sent."""
+
+
 class Hands:
-    """Carries out calls on devices, one at a time per device, and runs skills' functions."""
+    """Carries out calls on devices, one at a time per device, and runs skills' functions. All times in seconds."""
 
     def __init__(
         self,
@@ -68,23 +72,30 @@ class Hands:
         *,
         settle: float = SETTLE,
         patience: Mapping[str, float] = PATIENCE,
+        accept: float = ACCEPT,
+        looking: float = LOOK,
+        back: float = RETURN,
     ) -> None:
         self._house = house
         self._drivers = drivers
         self._tools = tools
-        self._settle = settle
-        self._patience = patience
+        self._settle, self._patience = settle, patience
+        self._accept, self._looking, self._back = accept, looking, back
         self._hands: dict[str, asyncio.Lock] = {}
-        self._holding: set[asyncio.Task[Any]] = set()
+        self._running: set[asyncio.Task[Any]] = set()
 
-    def wanted(self, call: Call) -> State:
-        """What a call makes true, coupled traits included; empty where only its acceptance can be known."""
+    def wanted(self, call: Call, was: State | None = None) -> State:
+        """What a call makes true, coupled traits included; empty where only its acceptance can be known.
+
+        `was` is the device before the call, by default as it is now.
+        """
         device = self._house.get(call.device)
         if device is None:
             return {}
         if call.tool == "set":
-            return {t: v for t, v in coupled(device.kind, call.args, self._now(device)).items() if t in device.traits}
-        makes = MAKES.get(str(call.args.get("verb")), {})
+            makes: State = coupled(device.kind, call.args, self._now(device) if was is None else was)
+        else:
+            makes = MAKES.get(str(call.args.get("verb")), {})
         return {trait: value for trait, value in makes.items() if trait in device.traits}
 
     def effect_class(self, call: Call) -> EffectClass:
@@ -104,39 +115,61 @@ class Hands:
     def _now(self, device: Device) -> State:
         return self._house.state.of(device.id)
 
+    def _reach(self, call: Call) -> tuple[Device, Driver] | None:
+        device = self._house.get(call.device)
+        driver = self._drivers.get(device.driver) if device else None
+        return (device, driver) if device and driver else None
+
     # Doing
 
     async def perform(self, effect: EffectRow) -> Ending:
         """Do what the row says and look. Never raises for a device's fault: an ending says what is known."""
-        call = effect.call
-        if call.tool not in ("set", "do"):
-            return await self.run_tool(call)
-        device = self._house.get(call.device)
-        driver = self._drivers.get(device.driver) if device else None
-        if device is None or driver is None:
+        if effect.call.tool not in ("set", "do"):
+            return await self.run_tool(effect.call)
+        reached = self._reach(effect.call)
+        if reached is None:
             return Ending(EffectState.FAILED, why="gone")
-        self._house.state.expect(device.id, self.wanted(call), f"effect:{effect.id}")
+        device, driver = reached
+        wanted = self.wanted(effect.call)
+        was_so = self._is_so(device, wanted)
+        self._house.state.expect(device.id, wanted, f"effect:{effect.id}")
         try:
-            await self._hold(device, self._send(driver, device, call), ACCEPT)
+            await self._send(driver, device, effect.call, wanted)
         except (Refused, Unreachable) as error:
-            if isinstance(error, Unreachable):
-                self._house.state.hear(Change(device.id, available=False))
-            return Ending(EffectState.FAILED, why=str(error))
-        except TimeoutError:
-            return await self._doubt(effect, device, "It did not answer in time.")
+            return self._not_done(device, error)
         except Unsure as error:
-            return await self._doubt(effect, device, str(error))
+            return await self._doubt(effect, device, driver, str(error))
+        return await self._accepted(effect, device, wanted, afresh=was_so)
+
+    async def _send(self, driver: Driver, device: Device, call: Call, wanted: State) -> None:
+        """Hand it to the driver; what a driver does not know about its own failure is in doubt."""
+
+        async def send() -> None:
+            if call.tool == "set":
+                await driver.set(device, wanted)
+            else:
+                args = {name: value for name, value in call.args.items() if name != "verb"}
+                await driver.do(device, str(call.args.get("verb", "")), **args)
+
+        try:
+            await self._hold(device, send, self._accept)
+        except (Refused, Unreachable, Unsure):
+            raise
+        except TimeoutError as error:
+            raise Unsure("silent") from error
         except Exception as error:  # the one boundary for devices' own errors
             log.exception("Device %s failed in a way its driver does not know", device.id)
-            return await self._doubt(effect, device, f"It failed: {type(error).__name__}.")
-        return await self._confirm(driver, device, call, self._settle)
+            raise Unsure("silent") from error
 
-    async def _send(self, driver: Driver, device: Device, call: Call) -> None:
-        if call.tool == "set":
-            await driver.set(device, self.wanted(call))
-        else:
-            args = {name: value for name, value in call.args.items() if name != "verb"}
-            await driver.do(device, str(call.args["verb"]), **args)
+    def _not_done(self, device: Device, error: Refused | Unreachable) -> Ending:
+        if isinstance(error, Unreachable) and not isinstance(error, _Busy):
+            self._house.state.hear(Change(device.id, available=False))
+        return Ending(EffectState.FAILED, why=str(error))
+
+    async def _accepted(self, effect: EffectRow, device: Device, wanted: State, *, afresh: bool) -> Ending:
+        if effect.effect is EffectClass.BLIND and wanted:
+            return Ending(EffectState.DONE, dict(wanted), echoed=True)
+        return await self._confirm(device, wanted, self._settle, afresh=afresh)
 
     async def run_tool(self, call: Call) -> Ending:
         """Run a skill's function; its answer is the ending's `says`."""
@@ -144,32 +177,45 @@ class Hands:
             return Ending(EffectState.FAILED, why="gone")
         try:
             text = await self._tools.run(call)
+        except Unsure as error:
+            return Ending(EffectState.UNKNOWN, why=str(error))
         except DobbyError as error:
             return Ending(EffectState.FAILED, why=str(error))
         except Exception as error:  # the boundary for skills' functions
             log.exception("The skill function %s failed", call.tool)
-            return Ending(EffectState.FAILED, why=f"{call.tool} failed: {type(error).__name__}.")
+            return Ending(EffectState.UNKNOWN, why=f"{call.tool} failed: {type(error).__name__}.")
         return Ending(EffectState.DONE, {"says": text})
 
-    async def _hold(self, device: Device, work: Awaitable[Any], seconds: float) -> Any:
-        """Run one piece of work with the device's hand; a hand is free only when the work has really returned."""
-        task = asyncio.ensure_future(self._with_hand(device.id, work))
-        self._holding.add(task)
-        task.add_done_callback(self._let_go)
-        done, _ = await asyncio.wait({task}, timeout=seconds)
-        if not done:
+    async def _hold(self, device: Device, work: Callable[[], Coroutine[Any, Any, Any]], seconds: float) -> Any:
+        """Run one piece of work with the device's hand; a hand is free only when the work has really returned.
+
+        :raises _Busy: the hand never came free, nothing was begun; :raises TimeoutError: it was begun and did not return.
+        """
+        hand = self._hands.setdefault(device.id, asyncio.Lock())
+        try:
+            async with asyncio.timeout(seconds):
+                await hand.acquire()
+        except TimeoutError as error:
+            raise _Busy("silent") from error
+        task = self._start(work())
+        task.add_done_callback(lambda _: hand.release())
+        if not await _ended(task, seconds):
             task.cancel()
             raise TimeoutError
+        if task.cancelled():
+            raise Unsure("silent")
         return task.result()
 
+    def _start(self, work: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
+        task = asyncio.get_running_loop().create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._let_go)
+        return task
+
     def _let_go(self, task: "asyncio.Task[Any]") -> None:
-        self._holding.discard(task)
+        self._running.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.debug("A hand let go of %r", error)
-
-    async def _with_hand(self, device: str, work: Awaitable[Any]) -> Any:
-        async with self._hands.setdefault(device, asyncio.Lock()):
-            return await work
 
     # Looking
 
@@ -179,14 +225,26 @@ class Hands:
         if driver is None:
             return False
         try:
-            async with asyncio.timeout(LOOK):
-                state = await driver.read(device)
+            state = await self._hold(device, lambda: _read(driver, device), self._looking)
+        except _Busy:
+            return False
         except Exception as error:  # the boundary again: a device that cannot be read is out of reach, whatever it threw
             log.info("Device %s could not be read: %s", device.id, type(error).__name__)
             self._house.state.hear(Change(device.id, available=False))
             return False
         self._house.state.hear(Change(device.id, state, available=True))
         return True
+
+    async def look_before(self, calls: Iterable[Call]) -> None:
+        """Look at what can be asked later whether it happened, so that its row says how it was before."""
+        askable = {call.device for call in calls if self.effect_class(call) is EffectClass.ASKABLE}
+        devices = [device for device in map(self._house.get, askable) if device]
+        await asyncio.gather(*(self._look_for(device, self._settle) for device in devices))
+
+    async def _look_for(self, device: Device, seconds: float) -> bool:
+        """A look that is waited for so long at most; it goes on by itself."""
+        task = self._start(self.look(device))
+        return await _ended(task, seconds) and bool(task.result())
 
     async def _look_again(self, device: Device, seconds: float) -> bool:
         """Look until the device answers: after a restart its link may need a moment."""
@@ -205,29 +263,42 @@ class Hands:
 
     def _ending(self, device: Device, wanted: State, state: EffectState, why: str = "") -> Ending:
         now = self._now(device)
-        after = {trait: now.get(trait) for trait in wanted}
         echoed = state is EffectState.DONE and any(device.traits[trait].echoes for trait in wanted)
+        after = {trait: now.get(trait, value if echoed else None) for trait, value in wanted.items()}
+        if state is not EffectState.INTENDED:
+            self._house.state.settled(device.id, wanted)
         return Ending(state, after, echoed, why)
 
-    async def _confirm(self, driver: Driver, device: Device, call: Call, seconds: float) -> Ending:
-        """Wait until the device is where it was asked to be: pushes first, a look now and then."""
-        wanted = self.wanted(call) if call.tool == "set" else MAKES.get(str(call.args.get("verb")), {})
-        wanted = {trait: value for trait, value in wanted.items() if trait in device.traits}
+    async def _confirm(self, device: Device, wanted: State, seconds: float, *, afresh: bool = False) -> Ending:
+        """Wait until the device is where it was asked to be: pushes first, a look now and then.
+
+        `afresh`: what is known of it is from before the command, so only a new look counts.
+        """
         if not wanted:
-            await self.look(device)
+            await self._look_for(device, seconds)
             return Ending(EffectState.DONE, self._news(device))
         if any(device.traits[trait].echoes for trait in wanted):
-            await self.look(device)
+            if not self._is_so(device, wanted):
+                await self._look_for(device, seconds)
             return self._ending(device, wanted, EffectState.DONE)
+        so = await self._becomes_so(device, wanted, seconds, afresh)
+        return self._ending(device, wanted, EffectState.DONE if so else EffectState.INTENDED)
+
+    async def _becomes_so(self, device: Device, wanted: State, seconds: float, afresh: bool) -> bool:
         clock = asyncio.get_running_loop().time
         until, pause = clock() + seconds, 0.0
-        while not self._is_so(device, wanted):
-            if clock() >= until:
-                return self._ending(device, wanted, EffectState.INTENDED)
-            if not await self._house.state.changed(device.id, min(pause, max(0.0, until - clock()))):
+        known = not afresh
+        while not (known and self._is_so(device, wanted)):
+            left = until - clock()
+            if left <= 0:
+                return False
+            if not known or not await self._house.state.changed(device.id, min(pause, left)):
                 pause = min(max(pause * 2, 0.1), 2.0)
-                await self.look(device)
-        return self._ending(device, wanted, EffectState.DONE)
+                looked = await self._look_for(device, max(0.0, until - clock()))
+                known = known or looked
+                if not known:
+                    await self._house.state.changed(device.id, min(pause, max(0.0, until - clock())))
+        return True
 
     def _news(self, device: Device) -> dict[str, Value]:
         now = self._now(device)
@@ -235,32 +306,32 @@ class Hands:
 
     async def watch(self, effect: EffectRow) -> Ending:
         """Follow a slow change to its end: done, or failed with where it stands."""
-        device = self._house.get(effect.call.device)
-        driver = self._drivers.get(device.driver) if device else None
-        if device is None or driver is None:
+        reached = self._reach(effect.call)
+        if reached is None:
             return Ending(EffectState.FAILED, why="gone")
-        ending = await self._confirm(driver, device, effect.call, self._patience.get(device.kind, OTHERS))
-        if ending.state is EffectState.INTENDED:
-            known = self._house.state.unavailable_since(device.id) is None
-            return replace(ending, state=EffectState.FAILED if known else EffectState.UNKNOWN, why="stuck" if known else "silent")
-        return ending
+        device, wanted = reached[0], self.wanted(effect.call, effect.before)
+        ending = await self._confirm(device, wanted, self._patience.get(device.kind, OTHERS))
+        if ending.state is not EffectState.INTENDED:
+            return ending
+        if self._house.state.unavailable_since(device.id) is None:
+            return self._ending(device, wanted, EffectState.FAILED, "stuck")
+        return self._ending(device, wanted, EffectState.UNKNOWN, "silent")
 
     # Doubt
 
-    async def _doubt(self, effect: EffectRow, device: Device, why: str) -> Ending:
-        """It may have happened: look; repeat once where that is harmless."""
+    async def _doubt(self, effect: EffectRow, device: Device, driver: Driver, why: str) -> Ending:
+        """It may have happened: look; where it surely has not, once more."""
         found = await self.reconcile(effect, again=False)
-        if found.state is EffectState.DONE or found.state is EffectState.UNKNOWN:
-            return replace(found, why=why if found.state is EffectState.UNKNOWN else "")
-        if effect.effect is not EffectClass.IDEMPOTENT:
-            return Ending(EffectState.UNKNOWN, found.after, why=why)
-        driver = self._drivers[device.driver]
+        if found.state is not EffectState.INTENDED:
+            return replace(found, why=why) if found.state is EffectState.UNKNOWN else found
+        wanted = self.wanted(effect.call, effect.before)
         try:
-            await self._hold(device, self._send(driver, device, effect.call), ACCEPT)
-        except Exception as error:  # the second try is the last: what it threw is already in doubt
-            log.info("Device %s failed twice: %s", device.id, type(error).__name__)
-            return Ending(EffectState.FAILED, found.after, why=why)
-        return await self._confirm(driver, device, effect.call, self._settle)
+            await self._send(driver, device, effect.call, wanted)
+        except (Refused, Unreachable) as error:
+            return self._not_done(device, error)
+        except Unsure as error:
+            return Ending(EffectState.UNKNOWN, found.after, why=str(error))
+        return await self._accepted(effect, device, wanted, afresh=False)
 
     async def reconcile(self, effect: EffectRow, *, again: bool = True) -> Ending:
         """After a crash or a time-out: read the device. So → done; not so → again where harmless; cannot tell → unknown.
@@ -268,29 +339,48 @@ class Hands:
         With `again` false the last step is left to the caller: INTENDED then means "not so, and reachable".
         """
         device = self._house.get(effect.call.device)
-        if effect.effect is EffectClass.BLIND or device is None:
+        if device is None or effect.effect is EffectClass.BLIND:
             return Ending(EffectState.UNKNOWN, why="blind")
-        seen = await self._look_again(device, RETURN if again else 0.0)
-        wanted = self.wanted(effect.call)
-        if not seen:
+        if not await self._look_again(device, self._back if again else 0.0):
             return Ending(EffectState.UNKNOWN, why="silent")
-        if effect.effect is EffectClass.ASKABLE:
-            happened = self._happened(effect, device)
-        else:
-            happened = self._is_so(device, wanted) if wanted else None
-        if happened is None and effect.effect is EffectClass.ASKABLE:
-            return Ending(EffectState.UNKNOWN, why="blind")
+        happened = self._happened(effect, device)
+        wanted = self.wanted(effect.call, effect.before)
+        if happened is None:
+            return self._ending(device, wanted, EffectState.UNKNOWN, "blind")
         if happened:
             return self._ending(device, wanted, EffectState.DONE)
         return await self.perform(effect) if again else self._ending(device, wanted, EffectState.INTENDED)
 
     def _happened(self, effect: EffectRow, device: Device) -> bool | None:
-        """An askable effect: the device's own count, list or track says whether it happened; None where it cannot."""
-        now = self._now(device)
+        """Has it, by what was just read? An askable verb: by the device's own list, count or track; None where it cannot tell.
+
+        An idempotent verb that leaves no trace counts as not happened: repeating it is harmless.
+        """
+        call, now = effect.call, self._now(device)
+        if call.tool == "set" or effect.effect is EffectClass.IDEMPOTENT:
+            wanted = self.wanted(call, effect.before)
+            return bool(wanted) and self._is_so(device, wanted)
+        was, are = effect.before.get("items"), now.get("items")
+        if isinstance(was, list) and isinstance(are, list) and "item" in call.args:
+            return was.count(call.args["item"]) != are.count(call.args["item"])
         tell = [trait for trait in ("count", "items", "track", "title") if trait in effect.before and trait in now]
         return any(now[trait] != effect.before[trait] for trait in tell) if tell else None
 
     async def aclose(self) -> None:
         """Wait a moment for the hands to come back."""
-        if self._holding:
-            await asyncio.wait(self._holding, timeout=2.0)
+        if self._running:
+            await asyncio.wait(self._running, timeout=2.0)
+
+
+async def _read(driver: Driver, device: Device) -> State:
+    """What the device says, if it makes sense."""
+    state = await driver.read(device)
+    if not isinstance(state, Mapping) or not all(isinstance(trait, str) for trait in state):
+        raise Unsure(f"{device.name} answered something else than its traits.")
+    return state
+
+
+async def _ended(task: "asyncio.Task[Any]", seconds: float) -> bool:
+    """Wait for a task without ending it; False where it goes on."""
+    done, _ = await asyncio.wait({task}, timeout=seconds)
+    return bool(done)
