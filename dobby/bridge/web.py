@@ -26,13 +26,12 @@ import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from aiohttp import web
 
 from dobby.bridge.door import COOKIE, Door, add_headers, refuse
 from dobby.bridge.live import Live, line_json
-from dobby.butler.loop import Heard
 from dobby.clock import Clock
 from dobby.errors import DiskFull, StoreError
 from dobby.events import Event, OutboxState, Source
@@ -50,6 +49,17 @@ ENDING = 2.0  # seconds open requests have when the page closes
 MEDIA = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml", "json": "application/json"}
 PICTURES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}
 ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
+
+
+class Heard(Protocol):
+    """An event is on the disk: its number, and whether it is new."""
+
+    @property
+    def id(self) -> int: ...
+
+    @property
+    def new(self) -> bool: ...
+
 
 Hear = Callable[[Event], Awaitable[Heard]]
 Moved = Callable[[int, OutboxState], Awaitable[bool]]

@@ -10,8 +10,8 @@ from typing import Protocol
 
 import aiohttp
 import pytest
-from conftest import Visitor
 from small_dobby import Dobby
+from visitor import Visitor
 
 from dobby.events import OutboxState, Reply
 from dobby.journal import outbox

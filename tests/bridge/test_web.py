@@ -10,8 +10,8 @@ from typing import Any
 
 import aiohttp
 import pytest
-from conftest import Visitor
 from small_dobby import Dobby
+from visitor import Visitor
 
 from dobby.bridge.door import Knocks
 from dobby.bridge.live import Window
