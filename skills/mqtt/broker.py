@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("dobby.skill.mqtt")
 
 PATIENCE = 5.0  # seconds for the broker to answer anything
+BRIEF = 2.0  # seconds a command waits for a connection that is just being made
 QUIET = 0.3  # seconds without an announcement: there are no more of them
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds between attempts to connect
 MOST_WAITING = 20_000  # messages, and changes nobody took
@@ -101,11 +102,14 @@ class Broker:
         self._bells: set[asyncio.Event] = set()
         self._quiet: asyncio.TimerHandle | None = None
         self._pending: set[str] = set()
+        self._timers: dict[str, asyncio.TimerHandle] = {}
         self._running = asyncio.create_task(self._run(), name=f"mqtt {at}")
 
     async def aclose(self) -> None:
         """Leave the broker."""
         self._running.cancel()
+        for timer in self._timers.values():
+            timer.cancel()
         with suppress(asyncio.CancelledError):
             await self._running
 
@@ -131,10 +135,10 @@ class Broker:
 
     async def life(self, device: Device) -> Life:
         """The life of a device that can be spoken to; raises `Unreachable`."""
-        await self.until(lambda: self.up or self.failed, PATIENCE)
+        await self.until(lambda: self.up or self.failed, BRIEF)
         if not self.up:
             raise Unreachable("The MQTT broker does not let me in." if self.refused else "The MQTT broker does not answer.")
-        await self.until(lambda: self.settled or self.catalog.get(device.id), PATIENCE)
+        await self.until(lambda: self.settled or self.catalog.get(device.id), BRIEF)
         found = self.catalog.get(device.id)
         if found is None:
             raise Unreachable(f"{device.name} is no longer announced on MQTT.")
@@ -257,7 +261,23 @@ class Broker:
         if listen or topic.endswith("/config"):
             self._wait_for_quiet()
         self._pending |= listen
+        for name in news:
+            self._watch(name)
         self.tell(news)
+
+    def _watch(self, name: str) -> None:
+        """Wait for its silence, where that means something."""
+        life = self.catalog.get(name)
+        if timer := self._timers.pop(name, None):
+            timer.cancel()
+        if life is not None and life.said and life.lapses:
+            self._timers[name] = asyncio.get_running_loop().call_later(life.lapses, self._lapse, name, life)
+
+    def _lapse(self, name: str, life: Life) -> None:
+        life.lapse()
+        if not life.stale:
+            self._watch(name)
+        self.tell([name])
 
     async def _subscribe(self, client: "aiomqtt.Client") -> None:
         """Listen to what was announced; what was kept there is sent again."""

@@ -37,6 +37,7 @@ class Life:
     signs: dict[str, bool] = field(default_factory=dict)
     latest: bool | None = None
     count: int = 0
+    stale: bool = False
     meant: tuple[Value, Value] = (None, None)
 
     @property
@@ -48,6 +49,8 @@ class Life:
     @property
     def available(self) -> bool | None:
         """There or not, by Home Assistant's `availability_mode`; None while nobody said."""
+        if self.stale:
+            return False
         if not self.entity.signs:
             return True
         if self.entity.mode == "latest":
@@ -61,13 +64,25 @@ class Life:
         for row in self.entity.channels:
             if row.heard == topic and (value := row.read(message)) is not None:
                 self.said[row.trait] = self.meant[0] if near(value, self.meant[1]) and row.trait == "color" else value
-                news = True
+                news, self.stale = True, False
         for sign in self.entity.signs:
             if sign.topic == topic and (there := sign.read(message)) is not None:
                 self.signs[topic] = self.latest = there
                 news = True
         self.count += news
         return news
+
+    @property
+    def lapses(self) -> float:
+        """The seconds until silence means something; 0 for never."""
+        return self.entity.off_after if self.said.get("on") is True and self.entity.off_after else self.entity.stale_after
+
+    def lapse(self) -> None:
+        """It was silent for so long: what was on is off, or the device is gone."""
+        if self.said.get("on") is True and self.entity.off_after:
+            self.said["on"] = False
+        else:
+            self.stale = True
 
     def told(self, wanted: Mapping[str, Value]) -> bool:
         """Remember what was sent: a colour comes back rounded, and what only echoes is as it was told. Is that news?"""
@@ -89,6 +104,7 @@ class Catalog:
     def __init__(self, address: str) -> None:
         self._address = address
         self._lives: dict[str, Life] = {}
+        self._owned: dict[str, set[str]] = {}
         self._by_topic: dict[str, set[str]] = {}
         self._hard: dict[str, frozenset[str]] = {}
         self._lines: set[str] = set()
@@ -145,7 +161,7 @@ class Catalog:
         return {name for name in self._by_topic.get(topic, ()) if self._lives[name].hear(topic, message)}, set()
 
     def _announce(self, topic: str, payload: bytes, kind: str) -> tuple[set[str], set[str]]:
-        before = {name for name, life in self._lives.items() if life.owner == topic}
+        before = set(self._owned.get(topic, ()))
         if not payload.strip():
             return self._remove(before), set()
         found = list(self._zigbee(topic, payload) if kind == "zigbee" else self._home_assistant(topic, payload))
@@ -190,18 +206,25 @@ class Catalog:
             raise Unfit(f"there are {MOST_ENTITIES} devices already")
         if old is not None:
             if old.entity == life.entity:
-                old.owner = life.owner
+                self._own(old, life.owner)
                 return life.entity.topics
             life.said = {trait: value for trait, value in old.said.items() if trait in life.entity.device.traits}
             self._remove({name})
         self._lives[name] = life
+        self._own(life, life.owner)
         for topic in life.entity.topics:
             self._by_topic.setdefault(topic, set()).add(name)
         return life.entity.topics
 
+    def _own(self, life: Life, owner: str) -> None:
+        self._owned.get(life.owner, set()).discard(life.entity.device.id)
+        self._owned.setdefault(owner, set()).add(life.entity.device.id)
+        life.owner = owner
+
     def _remove(self, names: set[str]) -> set[str]:
         for name in names:
             life = self._lives.pop(name)
+            self._owned[life.owner].discard(name)
             for topic in life.entity.topics:
                 self._by_topic[topic].discard(name)
                 if not self._by_topic[topic]:

@@ -15,7 +15,7 @@ from dobby import Device, EffectClass, Spec, specs, verbs
 from .announcement import Settings, Unfit, table, topic_of
 from .entity import TOLD_NAMES, Channel, Entity, Order, Sign
 from .templates import Template, Unsupported, compiled, text
-from .values import CODECS, clean
+from .values import CODECS, clean, number
 
 log = logging.getLogger("dobby.skill.mqtt")
 
@@ -50,7 +50,12 @@ def described(component: str, name: str, settings: Settings, address: str, ask: 
     signs = tuple(_signs(filled))
     mode = str(filled.get("availability_mode", "latest"))
     secondary = category in table()["primary"]["secondary"]
-    return Entity(device, channels, presses, signs, mode, _group(filled), secondary, retain, sequence, ask)
+    return Entity(device, channels, presses, signs, mode, _group(filled), secondary, retain, sequence, ask, *_lapses(filled))
+
+
+def _lapses(filled: Settings) -> tuple[float, float]:
+    off, stale = (max(0.0, number(filled.get(key)) or 0.0) for key in ("off_delay", "expire_after"))
+    return off, stale
 
 
 def _device(

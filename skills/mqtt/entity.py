@@ -111,7 +111,8 @@ class Sign:
 class Entity:
     """A device with its channels; `group` is the thing it belongs to, `secondary` that it is not what the thing is for.
 
-    `ask` is a message that makes the device say how it is; `order` how on and the rest follow each other.
+    `ask` is a message that makes the device say how it is; `order` how on and the rest follow each other; `off_after` and
+    `stale_after` the seconds after which an `on` is over, and after which a silent device counts as gone (0: never).
     """
 
     device: Device
@@ -124,6 +125,8 @@ class Entity:
     retain: bool = False
     order: str = "last"
     ask: Order | None = None
+    off_after: float = 0
+    stale_after: float = 0
 
     @property
     def topics(self) -> frozenset[str]:
