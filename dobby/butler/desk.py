@@ -148,26 +148,29 @@ class Desk:
                 self.under_way[effect.id] = effect
                 self._watches[effect.id] = self.spawn(self._watch(effect, row, recovering), f"watch effect {effect.id}")
 
-    def overtake(self, db: sqlite3.Connection, effects: Iterable[EffectRow]) -> list[int]:
-        """What was under way and is not wanted any more ends here, without a word; its numbers, to be let go of."""
-        begun = [effect for effect in effects if effect.state in (EffectState.INTENDED, EffectState.DONE)]
+    async def overtake(self, effects: Iterable[EffectRow]) -> None:
+        """What is under way and not wanted any more, now that these are, ends here without a word."""
+        begun = [effect for effect in effects if effect.state is EffectState.INTENDED]
         over = [
             older.id
-            for older in list(self.under_way.values())
+            for older in self.under_way.values()
             if any(newer.id != older.id and ledger.overtakes(newer.call, older.call) for newer in begun)
         ]
-        for older in ledger.by_id(db, over):
-            if older.state is EffectState.INTENDED:
-                ledger.close(db, older.id, EffectState.FAILED, after={}, echoed=False, why=ledger.OVERTAKEN, at=self.clock.now())
-        return over
-
-    def let_go(self, effects: Iterable[int]) -> None:
-        """These need not be watched any longer."""
-        for effect in effects:
-            self.under_way.pop(effect, None)
-            watch = self._watches.pop(effect, None)
+        if not over:
+            return
+        for number in over:
+            self.under_way.pop(number)
+            watch = self._watches.pop(number, None)
             if watch is not None:
                 watch.cancel()
+        now = self.clock.now()
+
+        def close(db: sqlite3.Connection) -> None:
+            for older in ledger.by_id(db, over):
+                if older.state is EffectState.INTENDED:
+                    ledger.close(db, older.id, EffectState.FAILED, after={}, echoed=False, why=ledger.OVERTAKEN, at=now)
+
+        await self.store.write(close)
 
     async def _watch(self, effect: EffectRow, row: EventRow, recovering: bool) -> None:
         try:

@@ -107,6 +107,8 @@ def close_effects(db: sqlite3.Connection, endings: dict[int, Ending], at: float)
     for number, ending in endings.items():
         if ending.state is EffectState.REFUSED:
             ledger.move(db, number, EffectState.REFUSED, why=ending.why)
+        elif ending.state is EffectState.INTENDED and ledger.overtaken(db, ledger.by_id(db, [number])[0]):
+            ledger.close(db, number, EffectState.FAILED, after=ending.after, echoed=False, why=ledger.OVERTAKEN, at=at)
         elif ending.state is not EffectState.INTENDED:
             ledger.close(db, number, ending.state, after=ending.after, echoed=ending.echoed, why=ending.why, at=at)
 
@@ -125,19 +127,18 @@ async def finish(desk: Desk, row: EventRow, kept: dict[str, Any], steer: Steer, 
     """Do what the kept plan intends, and end the event with its reply: one commit for outcomes, reply and end."""
     CURRENT.set(row)
     rows = await desk.store.read(lambda db: ledger.by_id(db, kept["effects"])) if kept["effects"] else []
+    await desk.overtake(rows)
     endings = await carry_out(desk, rows, steer, recovering=recovering)
     now = desk.clock.now()
 
-    def close(db: sqlite3.Connection) -> tuple[list[EffectRow], list[int], list[OutboxRow | None], list[Question]]:
+    def close(db: sqlite3.Connection) -> tuple[list[EffectRow], list[OutboxRow | None], list[Question]]:
         close_effects(db, endings, now)
         effects = _with_under_way(ledger.by_id(db, kept["effects"]), endings)
-        over = desk.overtake(db, effects)
         for old, new in kept.get("undoes", ()):
             ledger.mark_undone(db, [old], new)
-        return effects, over, *_answer(db, desk, row, kept, effects)
+        return effects, *_answer(db, desk, row, kept, effects)
 
-    effects, over, replies, asked = await desk.store.write(close)
-    desk.let_go(over)
+    effects, replies, asked = await desk.store.write(close)
     remember(desk, row, kept, effects)
     for question_ in asked:
         desk.questions[question_.id] = question_

@@ -267,17 +267,24 @@ class Butler:
             self._spawn(self._take_up_suspects(suspects), "take up")
 
     async def _take_up_suspects(self, suspects: list[EventRow]) -> None:
-        """First-time suspects side by side; those begun before alone, so that only the culprit's attempts grow."""
-        fresh = [row for row in suspects if row.attempts == 0]
+        """First-time suspects lane by lane, side by side; those begun before alone, so that only the culprit's attempts grow."""
+        fresh: dict[str, list[EventRow]] = {}
+        for row in suspects:
+            if row.attempts == 0:
+                fresh.setdefault(row.lane, []).append(row)
         async with asyncio.TaskGroup() as group:
-            for row in fresh:
-                group.create_task(self._take_up_one(row))
+            for rows in fresh.values():
+                group.create_task(self._take_up_in_order(rows))
         for row in suspects:
             if row.attempts:
                 await self._take_up_one(row)
         for name in {row.lane for row in suspects}:
             lane = self._lanes[name]
             lane.task = self._spawn(self._serve_all(name, lane), f"lane {name}")
+
+    async def _take_up_in_order(self, rows: list[EventRow]) -> None:
+        for row in rows:
+            await self._take_up_one(row)
 
     async def _take_up_one(self, row: EventRow) -> None:
         begun = await recover.begin_again(self.desk, row)

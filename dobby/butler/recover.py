@@ -22,12 +22,12 @@ ATTEMPTS = 3
 
 
 def heads(rows: Sequence[EventRow]) -> list[EventRow]:
-    """What may have been under way: begun rows, and the first received one of each lane."""
+    """What may have been under way: begun rows, and the first received one of each lane where none was begun."""
     first: dict[str, EventRow] = {}
     for row in rows:
-        if row.state is EventState.RECEIVED:
-            first.setdefault(row.lane, row)
-    return [row for row in rows if row.state is EventState.WORKING or first.get(row.lane) is row]
+        if row.state is EventState.WORKING or row.lane not in first:
+            first[row.lane] = row
+    return [row for row in rows if row.state is EventState.WORKING or first[row.lane] is row]
 
 
 async def begin_again(desk: Desk, row: EventRow) -> EventRow | None:
