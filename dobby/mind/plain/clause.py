@@ -275,7 +275,7 @@ class _Builder:
         if not (mark.sense("part") and mark.sense("prep")) or at + 1 == len(self.marks):
             return False
         following = self.marks[at + 1]
-        leads_on = following.names or following.sense("art", "noun", "here", "it", "floor") is not None
+        leads_on = following.names or following.sense("art", "noun", "it", "floor") is not None
         needed = (self.clause.weak or at == 0) and not self.parts and not self.clause.verb
         return leads_on and not (needed and not any(self._turns(mark) for mark in self.marks[at + 1 :]))
 

@@ -158,9 +158,8 @@ class Finder:
 
     def _may(self, key: str, clause: Clause, allowed: Allowed, parts: bool) -> bool:
         device = self.index.devices[key]
-        if (device.part_of and not parts) or device.protected:
-            if not self._named(key, clause):
-                return False
+        if ((device.part_of and not parts) or device.protected) and not self._named(key, clause):
+            return False
         return allowed(device)
 
     def _named(self, key: str, clause: Clause) -> bool:

@@ -102,6 +102,8 @@ class _Reading:
                     return self._done(head, at, place)
             if self.verb not in _LISTS:
                 return self._bare(head)
+            if self._no_list():
+                return Draft(says=[self.thinker.speech.say("no_list")])
         bare = self._head(self.rule["bare_head"])
         return self._bare(bare) if bare is not None else None
 
@@ -161,12 +163,19 @@ class _Reading:
         strange = self._strange_place(head)
         if strange:
             near = self.thinker.teller.near(strange)
+            if self.thinker.index.house.room(strange):
+                return Draft(says=[self.thinker.speech.say("nothing_named", places=strange)])
             return Draft(says=[self.thinker.speech.say("unknown_place", word=strange, near=near)])
         items = [Item(("shopping",), "", ("shopping",))] if self.verb in _LISTS else []
         found = self._find(Clause(items=items, flags={"all"} if self.rule.get("everywhere") else set()))
         if not found.devices and not found.rivals:
             return Draft(says=[self.thinker.speech.say("no_list")]) if self.verb in _LISTS else None
         return self._done(head, len(self.texts), found)
+
+    def _no_list(self) -> bool:
+        """A list is meant, and this house has none."""
+        lists = any(sense.value in ("list", "shopping") for mark in self.marks for sense in mark.senses if sense.tag == "noun")
+        return lists and not self.thinker.index.by_kind.get("list")
 
     def _is_place(self, start: int) -> bool:
         return self._place(start) is not None
@@ -182,7 +191,9 @@ class _Reading:
         """A place that this house does not have: `in the bathroom`."""
         for at, length in self._splits(head):
             tail = self.words[at + length :]
-            known = any(mark.sense("known") and mark.words[-1] == tail[-1] for mark in self.marks) if tail else False
+            known = (
+                any((mark.sense("known") or mark.rooms) and mark.words[-1] == tail[-1] for mark in self.marks) if tail else False
+            )
             if known and len(tail) <= 3 and self.verb == "play":
                 return " ".join(word.text for word in tail)
         return ""

@@ -183,6 +183,7 @@ class Thinker:
         if found.devices or found.rivals or clause.verb not in ("clean", "start", "mow"):
             return found
         robots = replace_items(clause, [item for item in clause.items if not item.is_place])
+        robots.flags = clause.flags - {"here", "there"}
         kinds = ("mower",) if clause.verb == "mow" else ("vacuum",)
         other = self.finder.find(robots, lambda device: device.kind in kinds)
         return other if other.devices or other.rivals else found
@@ -215,7 +216,7 @@ class Thinker:
                 return False
             if bare and device.kind == "cover" and device.device_class in ("garage", "gate", "door"):
                 return False
-            if bare and clause.has_value and device.kind not in self._bare_kinds(clause, degrees):
+            if bare and clause.has_value and not clause.attr and device.kind not in self._bare_kinds(clause, degrees):
                 return False
             if unnamed is not None and device.kind not in unnamed:
                 return False
@@ -275,6 +276,7 @@ class Thinker:
 
     def _deed(self, clause: Clause, device: Device) -> Deed:
         rooms = [room for item in clause.items for room in item.rooms if item.is_place]
+        rooms = rooms or ([self.context.here] if "here" in clause.flags and self.context.here else [])
         if device.kind == "vacuum" and clause.verb in ("clean", "start") and rooms and device.room not in rooms:
             return Deed(Call("do", device.id, {"verb": "clean", "room": rooms[0]}))
         return self.deeds.deed(clause, device, self.index.house.state.of(device.id))
