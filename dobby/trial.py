@@ -17,6 +17,7 @@ from dobby.butler import Butler, Desk
 from dobby.clock import FixedClock
 from dobby.events import Change, Event, Role, Source, State
 from dobby.gate import Modes
+from dobby.house.kinds import coupled
 from dobby.house.load import Loaded, initial
 from dobby.house.state import States
 from dobby.house.virtual import Virtual
@@ -101,7 +102,8 @@ class Trial:
             self._house.state = States(self._clock)
         for device, row in (state or {}).items():
             known = self._house.get(device)
-            states[device] = states.get(device, {}) | (initial(known, row) if known else dict(row))
+            was = states.get(device, {})
+            states[device] = was | (coupled(known.kind, initial(known, row), was) if known else dict(row))
         self._driver.reset(states)
         for device, row in states.items():
             self._house.state.hear(Change(device, row, available=True))
