@@ -12,7 +12,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -89,6 +88,13 @@ def file_system(folder: Path) -> str:
     return next((mount.fstype for mount in mounts if folder.resolve().is_relative_to(mount.mountpoint)), "unknown")
 
 
+def machine_row() -> Row:
+    """How busy this machine was with other things: figures from a busy one are worse than Dobby's own."""
+    busy = psutil.cpu_percent(1.0)
+    note = f"{psutil.cpu_count()} cores, measured for a second before the rest; load average {psutil.getloadavg()[0]:.1f}"
+    return Row("this machine: busy otherwise", rounded(busy), "%", note=note)
+
+
 def disk_row(times: Sequence[float], folder: Path) -> Row:
     """This disk's own time for one sync, which every durable figure is to be held against."""
     note = f"append 16 KiB and fdatasync; {file_system(folder)}, {len(times)} times, before and after the rest"
@@ -102,13 +108,15 @@ def memory_mb(process: psutil.Process) -> float:
 
 
 def cpu_seconds(process: psutil.Process) -> float:
-    """Processor time a process and its children have used so far."""
-    total = 0.0
-    for one in (process, *process.children(recursive=True)):
-        with suppress(psutil.NoSuchProcess):
-            times = one.cpu_times()
-            total += times.user + times.system
-    return total
+    """Processor time a process and its children have used so far, to the nanosecond (Linux, clock_getcpuclockid(3))."""
+    return sum(_clock(one.pid) for one in (process, *process.children(recursive=True)))
+
+
+def _clock(pid: int) -> float:
+    try:
+        return time.clock_gettime(~pid << 3 | 2)  # MAKE_PROCESS_CPUCLOCK(pid, CPUCLOCK_SCHED)
+    except OSError:  # it has just ended
+        return 0.0
 
 
 class Load:

@@ -20,7 +20,21 @@ from benchmarks.rig.children import Wire, broker, child, hub
 from benchmarks.rig.house import Wish, states, wishes
 from benchmarks.rig.page import Page
 from benchmarks.rig.running import Running, Visitor, config, furnish, replies, until_stored
-from benchmarks.sheet import QUICK, Cell, Load, Row, at_most, disk_folder, disk_row, fsync_times, rounded, run, share, spread
+from benchmarks.sheet import (
+    QUICK,
+    Cell,
+    Load,
+    Row,
+    at_most,
+    disk_folder,
+    disk_row,
+    fsync_times,
+    machine_row,
+    rounded,
+    run,
+    share,
+    spread,
+)
 from dobby.clock import SystemClock
 from dobby.events import Change
 from dobby.house.history import History
@@ -36,7 +50,7 @@ WAITING = 30  # conversations that wait for a device while the changes come
 
 def measure(quick: bool) -> list[Row]:
     """The whole sheet."""
-    folder = disk_folder()
+    folder, machine = disk_folder(), machine_row()
     try:
         syncs = fsync_times(folder)
         timed = {size: commands(folder / f"house-{size}", size, 60 if quick else 400) for size in SIZES}
@@ -48,7 +62,7 @@ def measure(quick: bool) -> list[Row]:
     disk: dict[str, Cell] = {"one fsync here, p50": rounded(share(syncs, 0.5))}
     note = QUICK if quick else ""
     rows = [row for size, times in timed.items() for row in times.rows(size, disk, note)]
-    return [disk_row(syncs, folder.parent), *rows, growth(timed, disk), *burst.rows(syncs, note), *storms]
+    return [machine, disk_row(syncs, folder.parent), *rows, growth(timed, disk), *burst.rows(syncs, note), *storms]
 
 
 # A plain command

@@ -23,7 +23,7 @@ import psutil
 
 from benchmarks.rig.children import ROOT, STARTING, end
 from benchmarks.rig.house import devices
-from benchmarks.sheet import Load
+from benchmarks.sheet import Load, cpu_seconds
 from dobby.clock import SystemClock
 from dobby.events import Role
 from dobby.journal import household, open_journal, outbox
@@ -65,13 +65,13 @@ def config(off: Sequence[str] = (), more: str = "") -> str:
 
 
 class Running:
-    """Dobby from spawn to end. `ready` is how many seconds he took to say so."""
+    """Dobby from spawn to end. `ready` is how many seconds he took to say so, `worked` how many of them on a processor."""
 
     def __init__(self, folder: Path, toml: str) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "dobby.toml").write_text(toml, "utf-8")
-        self.begun = self.ready = 0.0
+        self.begun = self.ready = self.worked = 0.0
 
     def __enter__(self) -> "Running":
         notify = self.folder / "notify"
@@ -85,6 +85,7 @@ class Running:
             self._child = subprocess.Popen(command, cwd=ROOT, env=kept | {"NOTIFY_SOCKET": str(notify)}, stdout=log, stderr=log)
         self.ready = self._wait() - self.begun
         self.process = psutil.Process(self._child.pid)
+        self.worked = cpu_seconds(self.process)
         return self
 
     def _wait(self) -> float:

@@ -79,7 +79,8 @@ class Echo:
 
     async def adopt(self, finding: Finding, ask: Ask, vault: Vault) -> AsyncIterator[Device]:
         """The devices of a benchmark are adopted already."""
-        for device in ():
+        nothing: tuple[Device, ...] = ()
+        for device in nothing:
             yield device
 
     async def attach(self, device: Device) -> None:
