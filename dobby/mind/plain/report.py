@@ -3,13 +3,12 @@
 It does not know what was asked or why.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from dobby.events import EffectState, Value
 from dobby.house.model import Device
-from dobby.mind.plain.speech import Speech, fill, upper
+from dobby.mind.plain.speech import Speech, called, fill, upper
 from dobby.mind.plan import Outcome
 
 _MANY = 4
@@ -93,7 +92,7 @@ def _sentence(key: _Key, group: Sequence[Outcome], speech: Speech) -> str:
     table = speech.table
     devices = [outcome.device for outcome in group if outcome.device]
     facts: dict[str, object] = {
-        "names": speech.names(_names(devices)) or str(group[0].call.tool),
+        "names": speech.names(called(devices)) or str(group[0].call.tool),
         "state": key.state,
         "value": key.value,
         "what": key.value,
@@ -126,14 +125,6 @@ def _done_many(devices: Sequence[Device], facts: dict[str, object], speech: Spee
     if len(kinds) == 1 and len(devices) > _MANY:
         return fill(words["done_count"], facts | {"count": len(devices), "kind": kinds.pop()})
     return fill(words["done_many"], facts)
-
-
-def _names(devices: Sequence[Device]) -> list[str]:
-    """Names, with the room where two are called the same."""
-    count: dict[str, int] = defaultdict(int)
-    for device in devices:
-        count[device.name.casefold()] += 1
-    return [f"{d.name} ({d.room})" if count[d.name.casefold()] > 1 and d.room else d.name for d in devices]
 
 
 def _the(names: object, article: str, devices: Sequence[Device]) -> str:

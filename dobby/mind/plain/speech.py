@@ -3,6 +3,7 @@
 It does not decide what is true; it is told.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
@@ -115,10 +116,11 @@ def fill(template: str, facts: Mapping[str, object]) -> str:
     return "".join(out)
 
 
-def called(device: Device, rivals: Iterable[Device] = ()) -> str:
-    """A device's name, with its room where others are called the same."""
-    same = any(other.id != device.id and other.name.casefold() == device.name.casefold() for other in rivals)
-    return f"{device.name} ({device.room or device.kind})" if same else device.name
+def called(devices: Iterable[Device]) -> list[str]:
+    """Devices' names in order, with the room where two are called the same."""
+    row = list(devices)
+    count = Counter(device.name.casefold() for device in row)
+    return [f"{d.name} ({d.room or d.kind})" if count[d.name.casefold()] > 1 else d.name for d in row]
 
 
 def upper(text: str) -> str:

@@ -73,13 +73,13 @@ class Teller:
         truth = {device.id: _holds(_rule(rule, device) or {}, self.house.state.of(device.id)) for device in devices}
         yes = [device for device in devices if truth[device.id]]
         if clause.asks == "count":
-            return self._listed(yes, devices, count=True)
+            return self._listed(yes, count=True)
         if clause.asks in ("what", "which", "where", "who") and (clause.many or len(devices) > 1):
-            return self._listed(yes, devices)
+            return self._listed(yes)
         return self._yes_no(clause, devices, truth, state)
 
-    def _listed(self, yes: Sequence[Device], asked: Sequence[Device], count: bool = False) -> Plan:
-        names = self.speech.names((called(device, asked) for device in yes), 12)
+    def _listed(self, yes: Sequence[Device], count: bool = False) -> Plan:
+        names = self.speech.names(called(yes), 12)
         topic = [device.id for device in yes]
         if not yes:
             return self._plan("count_none" if count else "none")
@@ -98,10 +98,10 @@ class Teller:
     def _each(self, devices: Sequence[Device], state: str) -> str:
         """`a and b are off`, for devices in the same condition; else each with its own."""
         groups: dict[str, list[str]] = {}
-        for device in devices:
+        for device, name in zip(devices, called(devices), strict=True):
             trait = next(iter(_rule(meaning()["states"][state], device) or {}), "")
             condition = self.speech.state(device, trait, self.house.state.of(device.id).get(trait))
-            groups.setdefault(condition, []).append(called(device, devices))
+            groups.setdefault(condition, []).append(name)
         report = self.speech.table["report"]
         told = []
         for condition, names in groups.items():
@@ -139,7 +139,8 @@ class Teller:
         if not known:
             return self._plan("unknown_value", [d.id for d in devices], name=self.speech.names(d.name for d in devices[:_MOST]))
         chosen = self._placed(known, clause)
-        each = [f"{called(device, chosen)}: {told[device.id]}" for device in chosen[:_MOST]]
+        names = called(chosen[:_MOST])
+        each = [f"{name}: {told[device.id]}" for name, device in zip(names, chosen, strict=False)]
         return Plan(say="; ".join(each) + ".", topic=tuple(d.id for d in chosen), language=self.speech.language)
 
     def _told(self, table: Mapping[str, Any], device: Device) -> str:
@@ -159,7 +160,7 @@ class Teller:
         if not found.devices:
             return self.missing(found)
         if clause.asks == "count":
-            return self._listed([self.finder.index.devices[key] for key in found.devices], (), count=True)
+            return self._listed([self.finder.index.devices[key] for key in found.devices], count=True)
         return self._described(found.devices[:_MOST])
 
     def _described(self, keys: Sequence[str]) -> Plan:
@@ -168,7 +169,7 @@ class Teller:
             device = self.finder.index.devices[key]
             condition = self.speech.condition(device, self.house.state.of(key))
             told.append(
-                f"{called(device)}: {condition}" if condition else self.speech.say("unknown_value", name=device.name).rstrip(".")
+                f"{device.name}: {condition}" if condition else self.speech.say("unknown_value", name=device.name).rstrip(".")
             )
         return Plan(say="; ".join(told) + ".", topic=tuple(keys), language=self.speech.language)
 

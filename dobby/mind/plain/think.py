@@ -130,7 +130,7 @@ class Thinker:
 
     def _offer(self, draft: Draft, word: str) -> Plan:
         """Some of it is clear and some is not: nothing is done before a yes."""
-        names = self.speech.names(called(self.index.devices[call.device]) for call in draft.calls)
+        names = self.speech.names(called(self.index.devices[call.device] for call in draft.calls))
         say = self.speech.say("understood_rest", word=word, names=names)
         choices = (Choice(self.speech.say("do_rest"), tuple(draft.calls)), Choice(self.speech.say("leave_it"), ()))
         return Plan(say=say, choices=choices, topic=tuple(draft.topic), language=self.speech.language)
@@ -283,7 +283,7 @@ class Thinker:
 
     def _problem(self, problem: str, rows: Sequence[tuple[Device, Deed]], clause: Clause, draft: Draft) -> None:
         device, deed = rows[0]
-        names = self.speech.names(called(device) for device, _ in rows)
+        names = self.speech.names(called(device for device, _ in rows))
         facts = dict(deed.facts)
         if problem == "arm_how" and len(rows) == 1:
             self._ask_arm(device, draft)
@@ -313,12 +313,12 @@ class Thinker:
         if found.reason == "where":
             groups: dict[str, list[str]] = {}
             for device in rivals:
-                groups.setdefault(device.room or called(device), []).append(device.id)
+                groups.setdefault(device.room or device.name, []).append(device.id)
         else:
-            groups = {called(device, rivals): [device.id] for device in rivals}
+            groups = {name: [device.id] for name, device in zip(called(rivals), rivals, strict=True)}
         options: list[Choice] = []
         says: list[str] = []
-        for label, keys in groups.items():
+        for label, keys in list(groups.items())[:_MOST_CHOICES]:
             part = Draft()
             self.do(clause, keys, part)
             says = says or part.says
@@ -327,7 +327,7 @@ class Thinker:
         if draft.choices or not options:
             draft.says += says if not options else [self.speech.say("unclear")]
             return
-        draft.choices = options[:_MOST_CHOICES]
+        draft.choices = options
         draft.question = self.speech.say(found.reason, names=self.speech.names(groups, _MOST_CHOICES))
 
     def _refuse(self, clause: Clause, found: Found, draft: Draft) -> None:
@@ -335,7 +335,7 @@ class Thinker:
         if not clause.items and found.reason == "unfit" and not clause.flags & {"it", "other"}:
             draft.says.append(say("what"))
         elif found.reason == "unfit":
-            names = self.speech.names([called(self.index.devices[key]) for key in found.unfit], 3)
+            names = self.speech.names(called(self.index.devices[key] for key in found.unfit[:9]), 3)
             draft.says.append(say(self._cannot(clause), name=names))
             if found.places and all(item.is_place for item in clause.items):
                 draft.says[-1] = say("nothing_named", places=self.speech.names(found.places))
