@@ -5,7 +5,7 @@ An unknown key is an error that names the nearest one. Names, rooms and people a
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
@@ -13,6 +13,9 @@ from typing import Any, get_args, get_origin, get_type_hints
 from zoneinfo import ZoneInfo
 
 from dobby.errors import ConfigError
+from dobby.paths import shipped
+
+LEVELS = ("read", "act", "guarded")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +54,18 @@ class DiscoveryConfig:
 
 @dataclass(frozen=True, slots=True)
 class SkillsConfig:
-    """Where skills are, which are off, levels made stricter (`"kettle.boil" = "guarded"`), and each skill's own table."""
+    """Where skills are (beside the file, if not absolute), which are off, levels made stricter (`"kettle.boil" = "guarded"`),
+    and each skill's own table."""
 
     folders: tuple[str, ...] = ()
     off: tuple[str, ...] = ()
     levels: Mapping[str, str] = field(default_factory=dict)
     own: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def places(self) -> list[Path]:
+        """The owner's folders first, then what is shipped: the first skill of a name wins."""
+        return [*map(Path, self.folders), shipped("skills")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +89,15 @@ def read_config(path: Path | None) -> Config:
 
     :raises ConfigError: it cannot be read, or says something unknown; names the nearest key.
     """
-    if path is None or not path.is_file():
+    if path is None or not path.exists():
         return Config()
     try:
         table = tomllib.loads(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
-    return parse_config(table, str(path))
+    config = parse_config(table, str(path))
+    folders = tuple(str(path.absolute().parent / Path(folder).expanduser()) for folder in config.skills.folders)
+    return replace(config, skills=replace(config.skills, folders=folders))
 
 
 def parse_config(table: Mapping[str, Any], where: str = "dobby.toml") -> Config:
@@ -107,8 +118,10 @@ def _is_own(name: str, value: Any) -> bool:
 def _check(config: Config, where: str) -> None:
     if config.house.units not in ("metric", "us"):
         raise ConfigError(f'{where}: house.units is "{config.house.units}"; it can be "metric" or "us".')
+    if not 0 <= config.web.port <= 65535:
+        raise ConfigError(f"{where}: web.port is {config.web.port}; it can be 0 (any free one) to 65535.")
     for tool, level in config.skills.levels.items():
-        if level not in ("read", "act", "guarded"):
+        if level not in LEVELS:
             raise ConfigError(f'{where}: skills.levels."{tool}" is "{level}"; it can be "read", "act" or "guarded".')
     try:
         _ = config.zone
@@ -129,11 +142,7 @@ def _fill(kind: Any, table: Any, where: str, path: str) -> Any:
             near = get_close_matches(key, known, 1, 0.5)
             hint = f" Did you mean {near[0]!r}?" if near else f" Known are {', '.join(known)}."
             raise ConfigError(f"{where}: {_dot(path, key)} is not known.{hint}")
-    given = {key: _value(hints[key], value, where, _dot(path, key)) for key, value in table.items()}
-    for row in fields(kind):
-        if row.name not in given and row.default is MISSING and row.default_factory is MISSING:
-            raise ConfigError(f"{where}: {_dot(path, row.name)} is missing.")
-    return kind(**given)
+    return kind(**{key: _value(hints[key], value, where, _dot(path, key)) for key, value in table.items()})
 
 
 def _dot(path: str, key: str) -> str:
@@ -147,15 +156,15 @@ def _value(kind: Any, value: Any, where: str, path: str) -> Any:
     if plain is tuple:
         item = get_args(kind)[0]
         if not isinstance(value, list) or not all(isinstance(one, item) for one in value):
-            raise ConfigError(f"{where}: {path} must be a list of {_NAMES.get(item, item.__name__)}.")
+            raise ConfigError(f"{where}: {path} must be a list of texts, not {value!r}.")
         return tuple(value)
     if plain is Mapping:
         if not isinstance(value, dict):
             raise ConfigError(f"{where}: {path} must be a table.")
         return MappingProxyType(value)
     if not isinstance(value, plain) or (plain is int and isinstance(value, bool)):
-        raise ConfigError(f"{where}: {path} must be {_NAMES.get(plain, plain.__name__)}, not {value!r}.")
+        raise ConfigError(f"{where}: {path} must be {_NAMES[plain]}, not {value!r}.")
     return value
 
 
-_NAMES = {str: "a text", int: "a whole number", bool: "true or false", float: "a number"}
+_NAMES = {str: "a text", int: "a whole number", bool: "true or false"}

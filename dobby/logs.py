@@ -10,8 +10,9 @@ import sys
 
 SECRETS = re.compile(
     r"(?P<url>\b[a-z][a-z0-9+.-]*://)[^\s/@:]+:[^\s/@]+@"  # user:password@ in an address
-    r"|\b(?P<name>token|secret|password|passwd|authorization|api[_-]?key|session|code)(?P<is>['\"]?\s*[=:]\s*['\"]?)[^\s'\",&]+"
-    r"|(?<![\w.])\+\d[\d ()-]{6,}\d",  # telephone numbers as people and Twilio write them
+    r"|(?P<name>token|secret|passw(?:or)?d|passphrase|authorization|cookie|api[_-]?key|session|code)(?P<is>['\"]?\s*[=:]\s*)"
+    r"(?:'[^']*'|\"[^\"]*\"|(?:bearer |basic )?[^\s'\",&]+)"
+    r"|(?<![\w.])(?:\+|00)\d[\d ()/-]{6,}\d",  # telephone numbers as people and Twilio write them
     re.IGNORECASE,
 )
 PRIORITIES = {logging.DEBUG: "<7>", logging.INFO: "<6>", logging.WARNING: "<4>", logging.ERROR: "<3>", logging.CRITICAL: "<2>"}

@@ -25,9 +25,7 @@ def state_folder() -> Path:
 
 
 def config_file() -> Path:
-    """The owner's file: `$DOBBY_CONFIG`, else `/etc/dobby/dobby.toml` where it exists, else `~/.config/dobby/dobby.toml`."""
-    if named := os.environ.get("DOBBY_CONFIG"):
-        return Path(named)
+    """The owner's file where none is named: `/etc/dobby/dobby.toml` where it exists, else `~/.config/dobby/dobby.toml`."""
     system = Path("/etc/dobby/dobby.toml")
     base = os.environ.get("XDG_CONFIG_HOME")
     return system if system.is_file() else (Path(base) if base else Path.home() / ".config") / "dobby" / "dobby.toml"

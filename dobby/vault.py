@@ -9,6 +9,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from dobby.errors import StoreError
+
 
 class VaultFile:
     """`vault.json` in the state folder, mode 0600, replaced whole and synced at each change."""
@@ -16,7 +18,10 @@ class VaultFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = asyncio.Lock()
-        self._secrets: dict[str, dict[str, str]] = json.loads(path.read_text("utf-8")) if path.exists() else {}
+        try:
+            self._secrets: dict[str, dict[str, str]] = json.loads(path.read_text("utf-8")) if path.exists() else {}
+        except (OSError, ValueError) as error:
+            raise StoreError(f"{path} cannot be read ({type(error).__name__}); restore a backup with `dobby restore`.") from error
 
     def part(self, skill: str) -> "Part":
         """One skill's own secrets."""
@@ -27,10 +32,17 @@ class VaultFile:
         return self._secrets.get(skill, {})
 
     async def keep(self, skill: str, name: str, secret: str) -> None:
-        """Keep a secret; it is on the disk when this returns."""
+        """Keep a secret; it is on the disk when this returns.
+
+        :raises StoreError: it could not be written; what was kept before still is.
+        """
         async with self._lock:
-            self._secrets.setdefault(skill, {})[name] = secret
-            await asyncio.to_thread(self._write, json.dumps(self._secrets))
+            secrets = self._secrets | {skill: {**self.of(skill), name: secret}}
+            try:
+                await asyncio.to_thread(self._write, json.dumps(secrets))
+            except OSError as error:
+                raise StoreError(f"{self._path} could not be written: {error.strerror}.") from error
+            self._secrets = secrets
 
     def _write(self, text: str) -> None:
         draft = self._path.with_suffix(".new")

@@ -8,14 +8,26 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from dobby.paths import config_file, state_folder
+
+
+
+def _there(ctx: click.Context, parameter: click.Parameter, path: Path) -> Path:
+    """A config file that somebody named must be there; the usual place may be empty."""
+    if ctx.get_parameter_source(str(parameter.name)) is not ParameterSource.DEFAULT and not path.is_file():
+        raise click.BadParameter(f"there is no file {path}")
+    return path
+
 
 config_option = click.option(
     "--config",
     "config",
+    envvar="DOBBY_CONFIG",
     type=click.Path(path_type=Path, dir_okay=False),
     default=config_file,
+    callback=_there,
     show_default="$DOBBY_CONFIG, /etc/dobby/dobby.toml or ~/.config/dobby/dobby.toml",
     help="The config file; none is needed.",
 )
