@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ def rounded(value: float) -> float:
 def share(values: Iterable[float], part: float) -> float:
     """A percentile by nearest rank: `share(times, 0.95)`."""
     row = sorted(values)
-    return row[min(len(row) - 1, max(0, round(part * len(row) + 0.5) - 1))]
+    return row[max(0, ceil(part * len(row)) - 1)]
 
 
 def spread(values: Sequence[float], unit: str = "") -> dict[str, Cell]:
