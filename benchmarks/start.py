@@ -132,15 +132,22 @@ class Starts:
         """One size of house."""
         house = f"start, {size:,} devices"
         beside: dict[str, Cell] = {
+            "on a processor, p50": rounded(share(self.worked, 0.5)),
             "bare python": rounded(floor.bare_seconds),
-            "the same libraries": rounded(floor.libraries_seconds),
+            "python and the same libraries": rounded(floor.libraries_seconds),
         }
         note = "; ".join(filter(None, (f"spawn to READY=1, {len(self.ready)} starts", quick)))
         ready = at_most(f"{house}: ready, p50", share(self.ready, 0.5), "s", 1.0, spread(self.ready) | beside, note)
-        warm = "a text sent at once on being ready is understood, done and answered"
+        warm = "sent on being ready; understood once the mind is warm, done and read back"
         return [
             ready,
-            Row(f"{house}: mind warm, p50", rounded(share(self.replied, 0.5)), "s", beside=spread(self.replied), note=warm),
+            Row(
+                f"{house}: first text answered, p50",
+                rounded(share(self.replied, 0.5)),
+                "s",
+                beside=spread(self.replied),
+                note=warm,
+            ),
         ]
 
 
@@ -200,11 +207,7 @@ def homes(folder: Path) -> Iterator[tuple[str, AbstractContextManager[Running]]]
 @contextmanager
 def _with_dollhouse(folder: Path) -> Iterator[Running]:
     with dollhouse() as skills, Running(folder, config(more=skills)) as dobby:
-        until = time.monotonic() + 30
-        while any(not dobby.ask("status")["families"].get(name, {}).get("devices") for name in SHIPPED):
-            if time.monotonic() > until:
-                raise RuntimeError("The dollhouse was not adopted in time.")
-            time.sleep(0.1)
+        dobby.until_adopted(sonos=1, mqtt=1)
         _use(dobby, "turn on the kitchen ceiling light")
         yield dobby
 
@@ -240,7 +243,7 @@ def memory_rows(idle: dict[str, Idle], floor: Floor, quick: str) -> list[Row]:
         libraries = floor.families_mb if name == "Sonos and MQTT" else floor.libraries_mb
         beside: dict[str, Cell] = {
             "bare python": rounded(floor.bare_mb),
-            "the same libraries": rounded(libraries),
+            "python and the same libraries": rounded(libraries),
             "of it his own (USS)": rounded(found.own),
         }
         figure, note = (

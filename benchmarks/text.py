@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from benchmarks.rig.children import Wire, broker, child, hub
+from benchmarks.rig.children import Wire, broker, child, dollhouse, hub
 from benchmarks.rig.house import Wish, states, wishes
 from benchmarks.rig.page import Page
 from benchmarks.rig.running import Running, Visitor, config, furnish, replies, until_stored
@@ -26,6 +26,7 @@ from benchmarks.sheet import (
     Load,
     Row,
     at_most,
+    disk_beside,
     disk_folder,
     disk_row,
     fsync_times,
@@ -51,18 +52,19 @@ WAITING = 30  # conversations that wait for a device while the changes come
 def measure(quick: bool) -> list[Row]:
     """The whole sheet."""
     folder, machine = disk_folder(), machine_row()
+    note = QUICK if quick else ""
     try:
         syncs = fsync_times(folder)
-        timed = {size: commands(folder / f"house-{size}", size, 60 if quick else 400) for size in SIZES}
-        burst = hold_burst(folder / "burst", 300 if quick else 1000)
+        timed = {size: commands(folder / f"house-{size}", size, 40 if quick else 400) for size in SIZES}
+        mqtt = through_mqtt(folder / "lamp", 20 if quick else 200, disk_beside(syncs), note)
+        burst = hold_burst(folder / "burst", 200 if quick else 1000)
         storms = [storm(folder, quick), mqtt_storm(folder, quick), asyncio.run(inner_storm(folder, quick))]
         syncs += fsync_times(folder)
     finally:
         shutil.rmtree(folder)
-    disk: dict[str, Cell] = {"one fsync here, p50": rounded(share(syncs, 0.5))}
-    note = QUICK if quick else ""
+    disk = disk_beside(syncs)
     rows = [row for size, times in timed.items() for row in times.rows(size, disk, note)]
-    return [machine, disk_row(syncs, folder.parent), *rows, growth(timed, disk), *burst.rows(syncs, note), *storms]
+    return [machine, disk_row(syncs, folder.parent), *rows, growth(timed, disk), mqtt, *burst.rows(syncs, note), *storms]
 
 
 # A plain command
@@ -133,6 +135,25 @@ def one(dobby: Running, visitor: Visitor, page: Page, devices: Wire, wish: Wish,
     timed.stored.append((stored - begun) * 1000)
     if shown := page.shown.get(f"event:{event}"):
         timed.shown.append((shown - begun) * 1000)
+
+
+def through_mqtt(folder: Path, times: int, disk: dict[str, Cell], quick: str) -> Row:
+    """The same over a real protocol: the shipped MQTT skill, a broker and a lamp of the dollhouse that reports back."""
+    stored = []
+    with dollhouse("mqtt") as skills, Running(folder, config(["sonos"], skills)) as dobby:
+        dobby.until_adopted(mqtt=1)
+        visitor, reader = Visitor(dobby), dobby.reader()
+        until_stored(reader, visitor.say("turn on the kitchen ceiling light"))
+        dobby.rest()
+        for number in range(times):
+            begun = time.monotonic()
+            event = visitor.say(f"turn {'on' if number % 2 else 'off'} the kitchen ceiling light")
+            stored.append((until_stored(reader, event)[0] - begun) * 1000)
+            time.sleep(PAUSE)
+        (done,) = reader.execute("SELECT count(*) FROM effect WHERE state = 'done' AND NOT echoed").fetchone()
+        reader.close()
+    note = "; ".join(filter(None, (f"the dollhouse's lamp, confirmed by its own report in {done - 1} of {times} texts", quick)))
+    return Row("text, over MQTT: reply stored, p50", rounded(share(stored, 0.5)), "ms", beside=spread(stored) | disk, note=note)
 
 
 def _is_told(entry: tuple[str, dict[str, object], float], wish: Wish) -> bool:
@@ -246,7 +267,7 @@ def _check(
 
 def storm(folder: Path, quick: bool) -> Row:
     """Through a skill and its connection into the living house."""
-    seconds = 4 if quick else 20
+    seconds = 3 if quick else 20
     with hub(300) as devices:
         furnish(folder / "storm", 300, devices.address)
         with Running(folder / "storm", config(SHIPPED)) as dobby:
@@ -263,12 +284,12 @@ def storm(folder: Path, quick: bool) -> Row:
 
 def mqtt_storm(folder: Path, quick: bool) -> Row:
     """Through the shipped MQTT skill and a real broker."""
-    seconds, size = (4 if quick else 20), 100
+    seconds, size = (3 if quick else 20), 100
     with broker() as (name, port), _mqtt_house(port, size) as things:
         toml = config(["sonos"], f'mqtt = {{ at = ["127.0.0.1:{port}"] }}\n')
         with Running(folder / "mqtt", toml) as dobby:
-            _until_adopted(dobby, size)
-            time.sleep(1)
+            dobby.until_adopted(mqtt=size)
+            dobby.rest()
             load = Load(dobby.process)
             sent = _ask_line(things, f"{RATE} {seconds}")
             used = load.percent()
@@ -290,14 +311,6 @@ def _ask_line(process: "subprocess.Popen[str]", line: str) -> str:
     process.stdin.write(line + "\n")
     process.stdin.flush()
     return process.stdout.readline()
-
-
-def _until_adopted(dobby: Running, size: int, seconds: float = 30.0) -> None:
-    until = time.monotonic() + seconds
-    while dobby.ask("status")["families"].get("mqtt", {}).get("devices", 0) < size:
-        if time.monotonic() > until:
-            raise RuntimeError("The MQTT devices were not adopted in time.")
-        time.sleep(0.1)
 
 
 async def inner_storm(folder: Path, quick: bool) -> Row:

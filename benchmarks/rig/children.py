@@ -83,9 +83,10 @@ def hub(size: int) -> Iterator[Wire]:
 
 
 @contextmanager
-def dollhouse() -> Iterator[str]:
-    """The shipped dollhouse; gives what its owner would put into `dobby.toml`."""
-    with child([sys.executable, "-u", "-m", "dobby", "dollhouse", "--port", "0"], stderr=subprocess.PIPE) as process:
+def dollhouse(*families: str) -> Iterator[str]:
+    """The shipped dollhouse, or some of its families; gives what its owner would put into `dobby.toml`."""
+    command = [sys.executable, "-u", "-m", "dobby", "dollhouse", "--port", "0", *families]
+    with child(command, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None and process.stderr is not None
         if not process.stderr.readline().startswith("# The dollhouse is open"):
             raise RuntimeError("The dollhouse did not open; `dobby dollhouse` says why.")

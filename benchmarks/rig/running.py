@@ -127,6 +127,17 @@ class Running:
             if load.percent() < 5:
                 return
 
+    def until_adopted(self, seconds: float = 30.0, **families: int) -> None:
+        """Until each family has at least so many devices."""
+        until = time.monotonic() + seconds
+        while True:
+            found = self.ask("status")["families"]
+            if all(found.get(name, {}).get("devices", 0) >= number for name, number in families.items()):
+                return
+            if time.monotonic() > until:
+                raise RuntimeError(f"Not adopted in time: {families}; he has {found}")
+            time.sleep(0.1)
+
     def reader(self) -> sqlite3.Connection:
         """His rows, for looking only."""
         return sqlite3.connect(f"file:{self.folder / 'journal.db'}?mode=ro", uri=True, isolation_level=None)
