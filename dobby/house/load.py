@@ -33,15 +33,15 @@ _DEVICE = (
 _BIGGEST = 10_000_000
 
 
-class _Loader(yaml.SafeLoader):
+class PlainYaml(yaml.SafeLoader):
     """YAML without its surprises: `on`, `off`, `yes`, `no` and dates are plain text."""
 
 
-_Loader.yaml_implicit_resolvers = {
+PlainYaml.yaml_implicit_resolvers = {
     first: [(tag, how) for tag, how in rules if tag not in ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp")]
     for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|false|False)$"), list("tTfF"))
+PlainYaml.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|false|False)$"), list("tTfF"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,7 @@ class _Reader:
         if len(text) > _BIGGEST:
             raise ConfigError(f"{self.name}: too big for a house")
         try:
-            node = yaml.compose(text, Loader=_Loader)
+            node = yaml.compose(text, Loader=PlainYaml)
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             line = mark.line + 1 if mark else 1

@@ -76,6 +76,12 @@ class Clause:
         return bool(self.attr) and self.attr != "title" and not mutes
 
     @property
+    def relative(self) -> bool:
+        """`brighter`, `dim it`, `up by 10`: from where it is now."""
+        steps = self.verb in ("dim", "brighten", "up", "down") and (self.number is None or self.how == "by")
+        return (bool(self.direction) and self.how != "to") or (steps and not self.values)
+
+    @property
     def acts(self) -> bool:
         """It says what to do."""
         return bool(self.verb or self.has_value or self.direction)

@@ -59,7 +59,7 @@ def _moved(target: Clause, last: tuple[Call, ...], correcting: bool, thinker: Th
 def _ask(rivals: tuple[str, ...], call: Call, thinker: Thinker) -> Plan:
     names = {key: thinker.index.devices[key].name for key in rivals[:8]}
     choices = tuple(Choice(name, (replace(call, device=key),)) for key, name in names.items())
-    say = thinker.speech.say("which", names=thinker.speech.names(names.values()))
+    say = thinker.speech.say("which", names=thinker.speech.names(names.values(), 8, "or"))
     return Plan(say=say, choices=choices, language=thinker.speech.language)
 
 

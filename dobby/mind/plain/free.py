@@ -168,6 +168,8 @@ class _Reading:
             return Draft(says=[self.thinker.speech.say("unknown_place", word=strange, near=near)])
         items = [Item(("shopping",), "", ("shopping",))] if self.verb in _LISTS else []
         found = self._find(Clause(items=items, flags={"all"} if self.rule.get("everywhere") else set()))
+        if found.devices and self.verb == "play" and any(True for _ in self._splits(head)):
+            found = Found(rivals=found.devices, reason="which")  # a title with "in the …", or a place that is not here: ask
         if not found.devices and not found.rivals:
             return Draft(says=[self.thinker.speech.say("no_list")]) if self.verb in _LISTS else None
         return self._done(head, len(self.texts), found)
@@ -192,7 +194,7 @@ class _Reading:
         for at, length in self._splits(head):
             tail = self.words[at + length :]
             known = (
-                any((mark.sense("known") or mark.rooms) and mark.words[-1] == tail[-1] for mark in self.marks) if tail else False
+                any((mark.sense("place") or mark.rooms) and mark.words[-1] == tail[-1] for mark in self.marks) if tail else False
             )
             if known and len(tail) <= 3 and self.verb == "play":
                 return " ".join(word.text for word in tail)
@@ -214,7 +216,7 @@ class _Reading:
             draft.calls = [call for key in found.devices for call in self._calls(key, words)]
         else:
             draft.choices = [Choice(devices[key].name, tuple(self._calls(key, words))) for key in found.rivals[:8]]
-            names = self.thinker.speech.names(devices[key].name for key in found.rivals[:8])
+            names = self.thinker.speech.names((devices[key].name for key in found.rivals[:8]), 8, "or")
             draft.question = self.thinker.speech.say("which", names=names)
         return draft
 

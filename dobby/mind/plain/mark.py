@@ -18,6 +18,27 @@ MOST_WORDS = 90
 _UNKNOWN = 4.0
 _PARTIAL = 1.3
 _LINKS = ("", "s", "n", "en", "es")
+FUNCTION = frozenset(
+    {
+        "art",
+        "prep",
+        "noise",
+        "to",
+        "join",
+        "or",
+        "not",
+        "if",
+        "except",
+        "all",
+        "ask",
+        "it",
+        "other",
+        "here",
+        "verb",
+        "weak",
+        "part",
+    }
+)
 OPERATIVE = frozenset({"verb", "weak", "part", "not", "all", "everything", "time", "ask", "if", "except", "it", "house"})
 
 
@@ -44,7 +65,9 @@ class Mark:
     def unknown(self) -> bool:
         """Nobody knows this word."""
         named = self.devices or self.rooms or self.floor or self.partial
-        return not (named or self.stop or self.number is not None or any(sense.tag != "known" for sense in self.senses))
+        return not (
+            named or self.stop or self.number is not None or any(sense.tag not in ("known", "place") for sense in self.senses)
+        )
 
     @property
     def names(self) -> bool:
@@ -89,7 +112,7 @@ class Marker:
         if mark or senses:
             mark = mark or Mark(span, tuple(senses))
             if length == 1 and not mark.names:
-                mark = replace(mark, partial=stem(first) in self.index.stems)
+                mark = replace(mark, partial=stem(first) in self.index.stems and not mark.sense(*FUNCTION))
             return replace(mark, cost=_UNKNOWN) if mark.unknown else mark
         return self._single(span[0]) if length == 1 else None
 
@@ -111,6 +134,8 @@ class Marker:
             devices = frozenset()  # "kitchen lights" is not the one device called "Kitchen Light"
         rooms = tuple(room.name for room in self.index.rooms.get(key, ()))
         floor = tuple(room for name in self.index.floors.get(key, ()) for room in self.index.on_floor(name))
+        if len(span) == 1 and any(sense.tag in FUNCTION and sense.tag != "verb" for sense in senses):
+            return None
         if not (devices or rooms or floor) or (not names_first and any(self._operative(word) for word in span)):
             return None
         number = span[0].number if len(span) == 1 else None
@@ -176,6 +201,7 @@ class Marker:
         found = process.extract(text, self._choices, scorer=OSA.distance, score_cutoff=allowed, limit=4)
         near = [(choice, distance) for choice, distance, _ in found if choice[0] == text[0] or distance == 1]
         nearest = [choice for choice, distance in near if distance == near[0][1]]
+        nearest = [choice for choice in nearest if choice in self.index.vocabulary] or nearest
         if len({stem(choice) for choice in nearest}) > 1:
             nearest = [choice for choice in nearest if choice[0] == text[0] and choice[-1] == text[-1]]
         return nearest[0] if len({stem(choice) for choice in nearest}) == 1 else ""

@@ -89,12 +89,12 @@ class Speech:
         told = [self.state(device, trait, state[trait]) for trait in dict.fromkeys(shown)][:3]
         return ", ".join(told or [self.state(device, trait, value) for trait, value in list(state.items())[:2]])
 
-    def names(self, names: Iterable[str], most: int = 8) -> str:
+    def names(self, names: Iterable[str], most: int = 8, word: str = "and") -> str:
         """`a, b and c`; many are cut short with their number."""
         row = list(dict.fromkeys(names))
         if len(row) > most:
             return fill(self.table["join"]["more"], {"names": ", ".join(row[:_NAMED]), "count": len(row) - _NAMED})
-        return str(self.table["join"]["and"]).join([", ".join(row[:-1]), row[-1]] if len(row) > 1 else row)
+        return str(self.table["join"][word]).join([", ".join(row[:-1]), row[-1]] if len(row) > 1 else row)
 
     def kind(self, device: Device) -> str:
         """The plural of a device's kind or class."""

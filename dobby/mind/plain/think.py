@@ -243,7 +243,7 @@ class Thinker:
             if device.kind in ("speaker", "tv"):
                 wanted = ("paused",) if clause.verb == "resume" else ("playing",)
                 return now.get("playing") in wanted
-            if device.kind == "light" and (clause.direction or clause.verb in ("dim", "brighten", "up", "down")):
+            if device.kind == "light" and clause.relative:
                 return now.get("on") is True
             if device.kind in ("vacuum", "mower") and clause.verb in ("stop", "pause"):
                 return now.get("state") in ("cleaning", "mowing", "returning")
@@ -269,7 +269,7 @@ class Thinker:
 
     def _lit(self, clause: Clause, devices: Sequence[str]) -> Sequence[str]:
         """`dimmer` concerns the lamps that are on, if any is."""
-        if len(devices) < 2 or not (clause.direction or (clause.verb in ("dim", "brighten") and clause.how != "to")):
+        if len(devices) < 2 or not clause.relative:
             return devices
         lit = [key for key in devices if self.index.house.state.of(key).get("on") is not False]
         return lit or devices
@@ -328,7 +328,7 @@ class Thinker:
             draft.says += says if not options else [self.speech.say("unclear")]
             return
         draft.choices = options
-        draft.question = self.speech.say(found.reason, names=self.speech.names(groups, _MOST_CHOICES))
+        draft.question = self.speech.say(found.reason, names=self.speech.names(groups, _MOST_CHOICES, "or"))
 
     def _refuse(self, clause: Clause, found: Found, draft: Draft) -> None:
         say = self.speech.say

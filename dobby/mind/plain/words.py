@@ -12,6 +12,7 @@ from functools import lru_cache
 LONGEST_TEXT = 500
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "æ": "ae", "ø": "oe", "’": "'", "‘": "'", "ʼ": "'"})
 _TOKEN = re.compile(r"#[0-9a-f]{6}\b|\d{1,2}:\d\d|\d+(?:[.,]\d+)?|[^\W\d_]+(?:'[^\W\d_]+)*|%|°|[,;.!?:\n&+]")
+_NUMBER = re.compile(r"[0-9]+(?:[.,][0-9]+)?")
 _STOPS = frozenset(",;.!?:\n")
 
 
@@ -32,7 +33,7 @@ class Word:
     @property
     def number(self) -> float | None:
         """The number it is, if it is one."""
-        return float(self.text.replace(",", ".")) if self.text[0].isdigit() and ":" not in self.text else None
+        return float(self.text.replace(",", ".")) if _NUMBER.fullmatch(self.text) else None
 
 
 def clean(text: str) -> str:
