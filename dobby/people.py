@@ -56,7 +56,7 @@ class People:
     @property
     def owners(self) -> list[Person]:
         """The adults who may say yes."""
-        return [person for person in self._people.values() if person.role is Role.OWNER]
+        return [person for person in list(self._people.values()) if person.role is Role.OWNER]
 
     async def keep(self, person: Person) -> None:
         """Somebody new, or described anew."""
@@ -72,7 +72,7 @@ class People:
 
     def lanes(self, person: str) -> list[str]:
         """Every conversation this person can be reached in, as `bridge/chat`."""
-        return [f"{bridge}/{chat}" for (bridge, chat), owner in self._addresses.items() if owner == person]
+        return [f"{bridge}/{chat}" for (bridge, chat), owner in list(self._addresses.items()) if owner == person]
 
     def source(self, bridge: str, chat: str) -> Source:
         """Who writes from an address: somebody known, else an unknown sender."""

@@ -3,17 +3,19 @@
 It does not know how the text was received nor how an effect is carried out.
 """
 
-import asyncio
 import sqlite3
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dobby.butler.desk import Desk
-from dobby.butler.errand import Steer, finish, judge, look_first, work_on, write_plan
-from dobby.events import EffectState, Event, EventKind, EventState, OutboxState, Source
+from dobby.butler.errand import Steer, acting, end_older, finish, judge, look_first, older_ones, report, work_on, write_plan
+from dobby.events import EffectState as Effect
+from dobby.events import Event, EventKind, EventState, Origin, OutboxState, Role, Source
 from dobby.gate import Verdict
 from dobby.journal import inbox, ledger, questions
 from dobby.journal.inbox import EventRow
+from dobby.journal.ledger import EffectRow
 from dobby.journal.outbox import OutboxRow
 from dobby.journal.pack import hash_calls
 from dobby.journal.questions import Question
@@ -22,51 +24,60 @@ from dobby.mind.plan import Plan
 from dobby.store import insist
 
 LATE = 3600.0  # seconds in which a late yes is told that its question has gone
+UNDELIVERED = 600.0  # seconds after which a question that nobody could be shown is over
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A text read as an answer: to which question (None: to one that is gone or not theirs), and what it says."""
+    """A text read as an answer: to which question (None: to none that is theirs to answer so), and what it says."""
 
     question: Question | None
-    says: str  # yes | no | choose | late | not_yours
+    says: str  # yes | no | choose | which | late | not_yours
     picks: tuple[int, ...] = ()
 
 
 def match(desk: Desk, event: Event) -> Answer | None:
-    """Is this text an answer? Only the asked person's, in the conversation where they were asked.
+    """Is this text an answer? Only the asked person's own, in the conversation where they were asked.
 
     One that refers to a message (a button, a quoted reply) can answer only the question that was put there; none can
-    answer what was asked after it had come in.
+    answer what was asked after it had come in. A bare yes to two questions at once is a yes to neither.
     """
     source = event.source
-    if event.kind is not EventKind.TEXT or event.tainted or not source.person:
+    if event.kind is not EventKind.TEXT or event.tainted or not source.person or source.origins != {Origin.PERSON}:
         return None
-    for question in sorted(desk.questions.values(), key=lambda q: -q.id):
-        if question.person == source.person and question.lane == source.lane and _is_about(event, question):
-            found = _read(desk, question, event.text)
-            if found:
-                return found
-    if is_yes(event.text) and any(q.kind == "approve" and q.person != source.person for q in desk.questions.values()):
-        return Answer(None, "not_yours")
-    return Answer(None, "late") if is_yes(event.text) else None
+    mine = [question for question in desk.questions.values() if _is_theirs(question, event)]
+    if is_yes(event.text) and len([question for question in mine if question.kind == "approve"]) > 1:
+        return Answer(None, "which")
+    for question in sorted(mine, key=lambda question: -question.id):
+        found = _read(desk, question, event.text)
+        if found:
+            return found
+    return _no_match(desk, event) if is_yes(event.text) else None
 
 
-def _is_about(event: Event, question: Question) -> bool:
-    refers = event.refers in ("", f"event:{question.event}", f"question:{question.id}")
-    return refers and question.asked <= event.received
+def _is_theirs(question: Question, event: Event) -> bool:
+    source = event.source
+    theirs = question.person == source.person and question.lane == source.lane
+    about = event.refers in ("", f"event:{question.event}", f"question:{question.id}") and question.asked <= event.received
+    return theirs and about and (question.kind == "choose" or source.authority is Role.OWNER)
+
+
+def _no_match(desk: Desk, event: Event) -> Answer:
+    asked = {question.person for question in desk.questions.values() if question.kind == "approve"}
+    return Answer(None, "not_yours" if asked and event.source.person not in asked else "late")
 
 
 def _read(desk: Desk, question: Question, text: str) -> Answer | None:
-    if question.kind == "choose":
-        picks = chosen(text, [label for label, _ in question.choices])
-        if picks:
-            return Answer(question, "choose", tuple(picks))
-        return Answer(question, "no") if is_no(text) else None
     source = Source(question.person)
-    if is_yes(text) or text.strip() == desk.words("yes_word", source):
-        return Answer(question, "yes")
-    return Answer(question, "no") if is_no(text) or text.strip() == desk.words("no_word", source) else None
+    yes = is_yes(text) or text.strip() == desk.words("yes_word", source)
+    no = is_no(text) or text.strip() == desk.words("no_word", source)
+    if question.kind == "approve":
+        return Answer(question, "yes" if yes else "no") if yes or no else None
+    labels = [label for label, _ in question.choices]
+    picks = [0] if yes and labels[:1] == [desk.words("yes_word", source)] else chosen(text, labels)
+    if picks:
+        return Answer(question, "choose", tuple(picks))
+    return Answer(question, "no") if no else None
 
 
 async def take(desk: Desk, row: EventRow, answer: Answer, steer: Steer) -> bool:
@@ -77,7 +88,11 @@ async def take(desk: Desk, row: EventRow, answer: Answer, steer: Steer) -> bool:
     if answer.says == "yes":
         await _yes(desk, row, question, steer)
     elif answer.says == "no":
-        await _close(desk, row, question, "no", desk.words("left_it", row.event.source))
+        await _close(desk, row, question, "no", "left_it")
+    elif question.kind == "which":
+        await _yes(
+            desk, row, await desk.store.read(lambda db: questions.get(db, question.effects[answer.picks[0]])), steer, question
+        )
     else:
         await _choose(desk, row, question, answer.picks, steer)
     return True
@@ -85,94 +100,179 @@ async def take(desk: Desk, row: EventRow, answer: Answer, steer: Steer) -> bool:
 
 async def _no_question(desk: Desk, row: EventRow, answer: Answer) -> bool:
     source, since = row.event.source, desk.clock.now() - LATE
+    if answer.says == "which":
+        await _ask_which_one(desk, row)
+        return True
     if answer.says == "late":
         gone = await desk.store.read(lambda db: questions.lately_ended(db, source.person, since))
         if gone is None:
             return False
-    key = "not_yours" if answer.says == "not_yours" else "too_late"
-    await work_on(desk, row, Plan(say=desk.words(key, source), language=desk.language_of(source)), Steer())
+    await _say(desk, row, "not_yours" if answer.says == "not_yours" else "too_late")
     return True
 
 
-async def _yes(desk: Desk, row: EventRow, question: Question, steer: Steer) -> None:
-    now = desk.clock.now()
+async def _say(desk: Desk, row: EventRow, key: str) -> None:
+    source = row.event.source
+    await work_on(desk, row, Plan(say=desk.words(key, source), language=desk.language_of(source)), Steer())
 
-    def agree(db: sqlite3.Connection) -> dict[str, Any] | str:
-        effects = ledger.by_id(db, question.effects)
-        if hash_calls(effect.call for effect in effects) != question.hash:
-            return "too_late"
+
+async def _ask_which_one(desk: Desk, row: EventRow) -> None:
+    """Two are open: which of them was meant? The question's `effects` are the numbers of those questions."""
+    mine = [question for question in desk.questions.values() if question.kind == "approve" and _is_theirs(question, row.event)]
+    words = [question.words for question in mine]
+    draft = Question(
+        0,
+        row.id,
+        "which",
+        row.event.source.person,
+        row.lane,
+        " ".join(words),
+        effects=tuple(question.id for question in mine),
+        choices=tuple((label, ()) for label in words),
+        asked=desk.clock.now(),
+    )
+    older = older_ones(desk, draft)
+
+    def ask(db: sqlite3.Connection) -> tuple[Question, OutboxRow | None]:
+        end_older(db, older, draft.asked)
+        made = replace(draft, id=questions.ask(db, draft))
+        inbox.move(db, row.id, EventState.WAITING)
+        return made, desk.reply(db, row, made.words, options=tuple(words), question=made.id)
+
+    made, reply = await desk.store.write(ask)
+    desk.put(made, instead_of=older)
+    desk.post.hand_over([reply])
+
+
+# Yes
+
+
+async def _yes(desk: Desk, row: EventRow, question: Question, steer: Steer, via: Question | None = None) -> None:
+    """`via` is the question that found out which one was meant; it ends with it."""
+    now = desk.clock.now()
+    effects, asker = await desk.store.read(lambda db: (ledger.by_id(db, question.effects), inbox.get(db, question.event)))
+    source = acting(asker.event.source, Origin((asker.plan or {}).get("origin", Origin.PERSON)))
+    verdicts = {effect.id: judge(desk, effect.call, source) for effect in effects}
+    held = {number: verdict.why for number, verdict in verdicts.items() if verdict.verdict is Verdict.REFUSE}
+    await desk.hands.look_before(effect.call for effect in effects)
+    before = {effect.id: desk.hands.before(effect.call) for effect in effects}
+    kept = _kept(question, asker, effects)
+
+    def agree(db: sqlite3.Connection) -> bool:
         fresh = questions.get(db, question.id)
-        if fresh.state != "open" or (fresh.expires is not None and fresh.expires <= now):
-            return "too_late"
-        asker = inbox.get(db, question.event)
-        if any(judge(desk, effect.call, asker.event.source).verdict is Verdict.REFUSE for effect in effects):
-            return "hands_off" if desk.modes.hands_off else "role"
+        if via is not None and questions.end(db, via.id, "chosen", now, row.event.text):
+            inbox.move(db, via.event, EventState.DONE, at=now)
+        exact = hash_calls(effect.call for effect in effects) == question.hash
+        if held or not exact or fresh.state != "open" or (fresh.expires is not None and fresh.expires <= now):
+            return False
         questions.end(db, question.id, "yes", now, row.event.text)
         for effect in effects:
-            ledger.intend(db, effect.id, desk.hands.before(effect.call))
-        topic = [effect.call.device for effect in effects]
-        kept = {"say": "", "effects": list(question.effects), "topic": topic, "language": "", "question": question.id}
+            ledger.intend(db, effect.id, before[effect.id])
         inbox.keep_plan(db, row.id, kept)
         inbox.move(db, row.id, EventState.WORKING)
         inbox.move(db, question.event, EventState.DONE, at=now)
-        return kept
+        return True
 
-    kept = await desk.store.write(agree)
-    _forget(desk, question)
-    if isinstance(kept, str):
-        await _close(desk, row, question, "closed", desk.words(kept, row.event.source))
+    agreed = await desk.store.write(agree)
+    if via is not None:
+        _forget(desk, via)
+    if not agreed:
+        await _close(desk, row, question, "closed", "too_late", held)
         return
+    _forget(desk, question)
     await finish(desk, row, kept, steer)
 
 
-async def _close(desk: Desk, row: EventRow | None, question: Question, state: str, text: str) -> None:
-    """The question ends without a yes: nothing of it happens, and that is said."""
-    now = desk.clock.now()
+def _kept(question: Question, asker: EventRow, effects: Sequence[EffectRow]) -> dict[str, Any]:
+    """What a yes lets happen, as the plan of the text that said it; the asker's plan knows what is undone by it."""
+    agreed = set(question.effects)
+    return {
+        "say": "",
+        "effects": list(question.effects),
+        "topic": [effect.call.device for effect in effects],
+        "language": "",
+        "question": question.id,
+        "undoes": [pair for pair in (asker.plan or {}).get("undoes", ()) if pair[1] in agreed],
+    }
+
+
+# No, and no answer
+
+
+async def _close(
+    desk: Desk, row: EventRow | None, question: Question, state: str, key: str, held: Mapping[int, str] | None = None
+) -> None:
+    """The question ends without a yes: nothing of it happens, and that is said. `held` tells why the gate holds each back."""
+    now, why = desk.clock.now(), held or {}
+    effects = await desk.store.read(lambda db: ledger.by_id(db, question.effects)) if question.kind == "approve" else []
+    refused = [replace(e, state=Effect.REFUSED, why=why.get(e.id, state)) for e in effects if e.state is Effect.ASKED]
+
+    def words(source: Source) -> str:
+        return report(desk, refused, source) if held else desk.words(key, source) if key else ""
 
     def close(db: sqlite3.Connection) -> list[OutboxRow | None]:
         ended = questions.end(db, question.id, state, now, row.event.text if row else "")
         asker = inbox.get(db, question.event)
         if ended:
-            for effect in ledger.by_id(db, question.effects):
-                if effect.state is EffectState.ASKED:
-                    ledger.move(db, effect.id, EffectState.REFUSED, why=state)
+            for effect in refused:
+                ledger.move(db, effect.id, Effect.REFUSED, why=effect.why)
             if asker.state is EventState.WAITING:
                 inbox.move(db, question.event, EventState.REFUSED, why=state, at=now)
-        told: list[OutboxRow | None] = []
         if row is not None:
-            told.append(desk.reply(db, row, text))
             inbox.move(db, row.id, EventState.DONE, at=now)
-        elif ended:
-            told.append(desk.tell(db, f"question:{question.id}:ended", question.lane, text))
-        if ended and asker.lane != question.lane:
-            told.append(desk.tell(db, f"question:{question.id}:asker", asker.lane, text))
-        return told
+        return _tell_of_end(db, desk, row, question, asker, words if ended else None)
 
     told = await insist(desk.store, desk.clock, close)
     _forget(desk, question)
     desk.post.hand_over(told)
 
 
-async def _choose(desk: Desk, row: EventRow, question: Question, picks: tuple[int, ...], steer: Steer) -> None:
-    now = desk.clock.now()
+def _tell_of_end(
+    db: sqlite3.Connection,
+    desk: Desk,
+    row: EventRow | None,
+    question: Question,
+    asker: EventRow,
+    words: Callable[[Source], str] | None,
+) -> list[OutboxRow | None]:
+    """Who answered hears what came of it, else who was asked; whoever had asked from elsewhere hears it too."""
+    if words is None:  # somebody else was quicker
+        return [desk.reply(db, row, desk.words("too_late", row.event.source))] if row else []
+    told: list[OutboxRow | None] = []
+    if row is not None:
+        told.append(desk.reply(db, row, words(row.event.source)))
+    elif text := words(desk.people_source(question)):
+        told.append(desk.tell(db, f"question:{question.id}:ended", question.lane, text))
+    if asker.lane != question.lane:
+        told.append(desk.tell(db, f"question:{question.id}:asker", asker.lane, words(asker.event.source)))
+    return told
 
-    source = row.event.source
+
+# One of several
+
+
+async def _choose(desk: Desk, row: EventRow, question: Question, picks: tuple[int, ...], steer: Steer) -> None:
+    source, now = row.event.source, desk.clock.now()
     calls = tuple(call for pick in picks for call in question.choices[pick][1])
-    say = "" if calls else desk.words("left_it", source)
-    plan = await look_first(desk, row, Plan(calls=calls, say=say, language=desk.language_of(source)))
+    if not calls:
+        await _close(desk, row, question, "no", "left_it")
+        return
+    asker = await desk.store.read(lambda db: inbox.get(db, question.event))
+    plan = await look_first(desk, row, Plan(calls=calls, language=desk.language_of(source)))
+    origin, undoes = Origin((asker.plan or {}).get("origin", Origin.PERSON)), (asker.plan or {}).get("undoing", ())
 
     def choose(db: sqlite3.Connection) -> dict[str, Any] | None:
         if not questions.end(db, question.id, "chosen", now, row.event.text):
             return None
         inbox.move(db, question.event, EventState.DONE, at=now)
-        return write_plan(db, desk, row, plan)
+        return write_plan(db, desk, row, plan, origin, undoes)
 
     kept = await desk.store.write(choose)
     _forget(desk, question)
     if kept is None:
-        await work_on(desk, row, Plan(say=desk.words("too_late", source)), Steer())
-        return
-    await finish(desk, row, kept, steer)
+        await _say(desk, row, "too_late")
+    else:
+        await finish(desk, row, kept, steer)
 
 
 def _forget(desk: Desk, question: Question) -> None:
@@ -186,27 +286,25 @@ def _forget(desk: Desk, question: Question) -> None:
 
 
 def on_sent(desk: Desk, row: OutboxRow) -> None:
-    """A question has been delivered: its two minutes run."""
+    """A question has been delivered, or never will be: its time runs, or is over."""
     question = desk.questions.get(row.reply.question)
-    if question is not None and row.state is not OutboxState.FAILED:
+    if question is not None and row.state is not OutboxState.SENDING:
         desk.spawn(expire(desk, question.id), f"question {question.id}")
 
 
 async def expire(desk: Desk, number: int) -> None:
     """Wait for the question's time to run out; no answer is no."""
-    question = await desk.store.read(lambda db: questions.get(db, number))
-    left = (question.expires or 0.0) - desk.clock.now()
-    if left > 0:
+    while number in desk.questions:
+        question = await desk.store.read(lambda db: questions.get(db, number))
+        until = question.asked + UNDELIVERED if question.expires is None else question.expires
+        left = until - desk.clock.now()
+        if left <= 0:
+            await _close(desk, None, question, "expired", "no_answer" if question.kind == "approve" else "")
+            return
         await desk.clock.sleep(left)
-    if number in desk.questions:
-        text = desk.words("no_answer", desk.people_source(question))
-        await _close(desk, None, question, "expired", text)
 
 
 async def reopen(desk: Desk) -> None:
     """After a restart: what was asked is still asked, until its time is over."""
     for question in await desk.store.read(questions.open_questions):
-        desk.questions[question.id] = question
-        if question.expires is not None:
-            desk.spawn(expire(desk, question.id), f"question {question.id}")
-    await asyncio.sleep(0)
+        desk.put(question)

@@ -57,14 +57,23 @@ class Desk:
     talks: dict[str, Talk] = field(default_factory=dict)
     questions: dict[int, Question] = field(default_factory=dict)
     under_way: dict[int, EffectRow] = field(default_factory=dict)
+    _asked_by: dict[int, Source] = field(default_factory=dict)
     _watches: "dict[int, asyncio.Task[None] | None]" = field(default_factory=dict)
     spawn: Callable[[Coroutine[Any, Any, None], str], "asyncio.Task[None] | None"] = lambda work, name: None
+    on_put: Callable[[int], object] = lambda question: None
+
+    def put(self, question: Question, *, instead_of: Iterable[Question] = ()) -> None:
+        """A question is open from now on."""
+        for older in instead_of:
+            self.questions.pop(older.id, None)
+        self.questions[question.id] = question
+        self.on_put(question.id)
 
     def talk(self, person: str) -> Talk:
         """What this person and Dobby are talking about."""
         return self.talks.setdefault(person, Talk())
 
-    def context(self, source: Source, busy: bool = False) -> Context:
+    def context(self, source: Source) -> Context:
         """What a mind needs to know beside the words."""
         talk = self.talk(source.person)
         person = self.people.get(source.person)
@@ -77,7 +86,7 @@ class Desk:
             language=self.language_of(source),
             talked=talk.talked,
             last=talk.last,
-            busy=busy,
+            busy=bool(self.mine_under_way(source)),
         )
 
     def language_of(self, source: Source) -> str:
@@ -141,11 +150,20 @@ class Desk:
 
     # Slow changes
 
+    def mine_under_way(self, source: Source) -> list[EffectRow]:
+        """What was asked for in this conversation, or by this person, and is still under way."""
+        return [
+            effect
+            for number, effect in self.under_way.items()
+            if (asked := self._asked_by.get(number)) and (asked.lane == source.lane or asked.person == source.person)
+        ]
+
     def follow(self, effects: Iterable[EffectRow], row: EventRow, *, recovering: bool = False) -> None:
         """Watch what is still under way; a second message comes only if it did not get there."""
         for effect in effects:
             if effect.state is EffectState.INTENDED and effect.id not in self.under_way:
                 self.under_way[effect.id] = effect
+                self._asked_by[effect.id] = row.event.source
                 self._watches[effect.id] = self.spawn(self._watch(effect, row, recovering), f"watch effect {effect.id}")
 
     async def overtake(self, effects: Iterable[EffectRow]) -> None:
@@ -159,8 +177,7 @@ class Desk:
         if not over:
             return
         for number in over:
-            self.under_way.pop(number)
-            watch = self._watches.pop(number, None)
+            watch = self._let_go(number)
             if watch is not None:
                 watch.cancel()
         now = self.clock.now()
@@ -172,14 +189,18 @@ class Desk:
 
         await self.store.write(close)
 
+    def _let_go(self, effect: int) -> "asyncio.Task[None] | None":
+        self.under_way.pop(effect, None)
+        self._asked_by.pop(effect, None)
+        return self._watches.pop(effect, None)
+
     async def _watch(self, effect: EffectRow, row: EventRow, recovering: bool) -> None:
         try:
             ending = await (self.hands.reconcile(effect) if recovering else self.hands.watch(effect))
             if ending.state is EffectState.INTENDED:
                 ending = await self.hands.watch(effect)
         finally:
-            self.under_way.pop(effect.id, None)
-            self._watches.pop(effect.id, None)
+            self._let_go(effect.id)
         now = self.clock.now()
 
         def close(db: sqlite3.Connection) -> OutboxRow | None:

@@ -22,6 +22,7 @@ from dobby.journal.outbox import OutboxRow
 from dobby.journal.pack import hash_calls
 from dobby.journal.questions import Question
 from dobby.mind.plan import Plan
+from dobby.store import insist
 
 SIDE_BY_SIDE = 8  # devices acted on at once within one errand
 
@@ -32,9 +33,10 @@ CURRENT: ContextVar[EventRow | None] = ContextVar("event", default=None)
 
 @dataclass(slots=True)
 class Steer:
-    """How a newer text reaches a running errand: once set, nothing more of it is begun."""
+    """How a newer text reaches a running errand: once set, nothing more of it is begun. `halted`: this text did that."""
 
     stopped: asyncio.Event = field(default_factory=asyncio.Event)
+    halted: bool = False
 
 
 # Judging and writing down
@@ -50,19 +52,25 @@ def judge(desk: Desk, call: Call, source: Source) -> Decision:
 def _effect(desk: Desk, event: int, call: Call, source: Source) -> EffectRow:
     decision = judge(desk, call, source)
     states = {Verdict.ALLOW: EffectState.INTENDED, Verdict.ASK: EffectState.ASKED, Verdict.REFUSE: EffectState.REFUSED}
-    state, why = states[decision.verdict], decision.why
-    if desk.modes.rehearse and decision.verdict is not Verdict.REFUSE:
-        state, why = EffectState.REFUSED, "rehearse"
     before = desk.hands.before(call)
     class_ = desk.hands.effect_class(call)
-    return EffectRow(0, event, call, class_, decision.risk, state, before, why=why, at=desk.clock.now())
+    state = states[decision.verdict]
+    return EffectRow(0, event, call, class_, decision.risk, state, before, why=decision.why, at=desk.clock.now())
 
 
-def write_plan(db: sqlite3.Connection, desk: Desk, row: EventRow, plan: Plan, origin: Origin = Origin.PERSON) -> dict[str, Any]:
-    """The plan and all its intents as rows: after this commit they may happen. Returns the plan as kept."""
-    source = row.event.source
-    if origin is not Origin.PERSON:
-        source = replace(source, origin=origin, behalf=source)
+def acting(source: Source, origin: Origin) -> Source:
+    """Who acts where something else than the person's own words made the call."""
+    return source if origin is Origin.PERSON else replace(source, origin=origin, behalf=source)
+
+
+def write_plan(
+    db: sqlite3.Connection, desk: Desk, row: EventRow, plan: Plan, origin: Origin = Origin.PERSON, undoes: Sequence[int] = ()
+) -> dict[str, Any]:
+    """The plan and all its intents as rows: after this commit they may happen. Returns the plan as kept.
+
+    `undoes` are the effects that these take back, one each.
+    """
+    source = acting(row.event.source, origin)
     effects = [ledger.write_down(db, _effect(desk, row.id, call, source)) for call in plan.calls]
     kept = {
         "say": plan.say,
@@ -71,6 +79,7 @@ def write_plan(db: sqlite3.Connection, desk: Desk, row: EventRow, plan: Plan, or
         "language": plan.language,
         "mind": plan.mind,
         "origin": origin,
+        "undoes": [list(pair) for pair in zip(undoes, effects, strict=False)],
     }
     inbox.keep_plan(db, row.id, kept)
     inbox.move(db, row.id, EventState.WORKING)
@@ -86,13 +95,11 @@ async def carry_out(desk: Desk, effects: Sequence[EffectRow], steer: Steer, *, r
 
     async def one(effect: EffectRow) -> Ending:
         async with room:
-            if steer.stopped.is_set():
-                return Ending(EffectState.REFUSED, why="stopped")
-            if not recovering:
-                return await desk.hands.perform(effect)
-            if await desk.store.read(lambda db: ledger.overtaken(db, effect)):
-                return Ending(EffectState.FAILED, why=ledger.OVERTAKEN)
-            return await desk.hands.reconcile(effect)
+            if recovering:
+                return await _take_up(desk, effect)
+            if steer.stopped.is_set() or desk.modes.hands_off:
+                return Ending(EffectState.REFUSED, why="stopped" if steer.stopped.is_set() else "hands_off")
+            return await desk.hands.perform(effect)
 
     intended = [effect for effect in effects if effect.state is EffectState.INTENDED]
     if len(intended) == 1:
@@ -100,6 +107,16 @@ async def carry_out(desk: Desk, effects: Sequence[EffectRow], steer: Steer, *, r
     async with asyncio.TaskGroup() as group:
         tasks = {effect.id: group.create_task(one(effect)) for effect in intended}
     return {number: task.result() for number, task in tasks.items()}
+
+
+async def _take_up(desk: Desk, effect: EffectRow) -> Ending:
+    """What was begun before a restart: overtaken, or looked at, and done again where that is harmless and still allowed."""
+    if await desk.store.read(lambda db: ledger.overtaken(db, effect)):
+        return Ending(EffectState.FAILED, why=ledger.OVERTAKEN)
+    if not desk.modes.hands_off:
+        return await desk.hands.reconcile(effect)
+    ending = await desk.hands.reconcile(effect, again=False)
+    return Ending(EffectState.REFUSED, why="hands_off") if ending.state is EffectState.INTENDED else ending
 
 
 def close_effects(db: sqlite3.Connection, endings: dict[int, Ending], at: float) -> None:
@@ -134,14 +151,16 @@ async def finish(desk: Desk, row: EventRow, kept: dict[str, Any], steer: Steer, 
     def close(db: sqlite3.Connection) -> tuple[list[EffectRow], list[OutboxRow | None], list[Question]]:
         close_effects(db, endings, now)
         effects = _with_under_way(ledger.by_id(db, kept["effects"]), endings)
+        taken_back = {effect.id for effect in effects if effect.state in (EffectState.DONE, EffectState.INTENDED)}
         for old, new in kept.get("undoes", ()):
-            ledger.mark_undone(db, [old], new)
+            if new in taken_back:
+                ledger.mark_undone(db, [old], new)
         return effects, *_answer(db, desk, row, kept, effects)
 
-    effects, replies, asked = await desk.store.write(close)
+    effects, replies, asked = await insist(desk.store, desk.clock, close)
     remember(desk, row, kept, effects)
     for question_ in asked:
-        desk.questions[question_.id] = question_
+        desk.put(question_)
     desk.post.hand_over(replies)
     desk.follow(effects, row)
 
@@ -194,10 +213,10 @@ def _ask_leave(
         return [desk.reply(db, row, _join(text, desk.words("no_owner", source)))], []
     inbox.move(db, row.id, EventState.WAITING)
     if mine:
-        question_ = _question(db, desk, row, asked, source.person, row.lane)
+        question_ = _question(db, desk, row, asked, source.person, row.lane if source.bridge else mine)
         return [_put(db, desk, row, question_, text)], [question_]
     made = [_question(db, desk, row, asked, person, lane) for person, lane in owners]
-    names = ", ".join(owner.name for owner in desk.people.owners)
+    names = ", ".join(owner.name for person, _ in owners if (owner := desk.people.get(person)))
     replies = [desk.reply(db, row, _join(text, desk.words("asked_owner", source, names=names)))]
     asker = desk.people.get(source.person)
     for question_ in made:
@@ -251,14 +270,36 @@ def _question(db: sqlite3.Connection, desk: Desk, row: EventRow, asked: list[Eff
     return replace(draft, id=questions.ask(db, draft))
 
 
-def ask_which(db: sqlite3.Connection, desk: Desk, row: EventRow, plan: Plan) -> tuple[OutboxRow | None, Question]:
+async def _ask_which(desk: Desk, row: EventRow, plan: Plan, **more: Any) -> None:
     """ "Which one?": nothing is done until one is chosen."""
     choices = tuple((choice.label, choice.calls) for choice in plan.choices)
     draft = Question(0, row.id, "choose", row.event.source.person, row.lane, plan.say, choices=choices, asked=desk.clock.now())
-    made = replace(draft, id=questions.ask(db, draft))
-    inbox.move(db, row.id, EventState.WAITING)
-    reply = desk.reply(db, row, plan.say, options=tuple(choice.label for choice in plan.choices), question=made.id)
-    return reply, made
+    older = older_ones(desk, draft)
+
+    def ask(db: sqlite3.Connection) -> tuple[Question, OutboxRow | None]:
+        end_older(db, older, draft.asked)
+        made = replace(draft, id=questions.ask(db, draft))
+        inbox.keep_plan(db, row.id, {"choices": [label for label, _ in choices], **more})
+        inbox.move(db, row.id, EventState.WAITING)
+        return made, desk.reply(db, row, plan.say, options=tuple(label for label, _ in choices), question=made.id)
+
+    made, reply = await desk.store.write(ask)
+    desk.put(made, instead_of=older)
+    remember(desk, row, {"topic": list(plan.topic)}, ())
+    desk.post.hand_over([reply])
+
+
+def older_ones(desk: Desk, newer: Question) -> list[Question]:
+    """A newer "which one?" takes the place of an older one in the same conversation."""
+    place = (newer.person, newer.lane)
+    return [older for older in desk.questions.values() if older.kind != "approve" and (older.person, older.lane) == place]
+
+
+def end_older(db: sqlite3.Connection, older: Iterable[Question], at: float) -> None:
+    """The rows of those whose place was taken."""
+    for question_ in older:
+        if questions.end(db, question_.id, "closed", at):
+            inbox.move(db, question_.event, EventState.REFUSED, why="closed", at=at)
 
 
 def remember(desk: Desk, row: EventRow, kept: dict[str, Any], effects: Sequence[EffectRow]) -> None:
@@ -284,24 +325,16 @@ async def look_first(desk: Desk, row: EventRow, plan: Plan) -> Plan:
     return replace(plan, calls=rest, say=" ".join(part for part in (*said, plan.say) if part))
 
 
-async def work_on(desk: Desk, row: EventRow, plan: Plan, steer: Steer, *, origin: Origin = Origin.PERSON, **more: Any) -> None:
-    """Carry a plan through: a question back, an answer, or acts. `more` goes into the kept plan (`undoes`, …)."""
+async def work_on(
+    desk: Desk, row: EventRow, plan: Plan, steer: Steer, *, origin: Origin = Origin.PERSON, undoes: Sequence[int] = ()
+) -> None:
+    """Carry a plan through: a question back, an answer, or acts. `undoes` are the effects that its calls take back."""
     plan = await look_first(desk, row, plan)
     if plan.choices:
-        reply, made = await desk.store.write(lambda db: ask_which(db, desk, row, plan))
-        desk.questions[made.id] = made
-        remember(desk, row, {"topic": list(plan.topic)}, ())
-        desk.post.hand_over([reply])
+        await _ask_which(desk, row, plan, origin=origin, undoing=list(undoes))
         return
     if not plan.calls:
         await finish(desk, row, {"say": plan.say, "effects": [], "topic": list(plan.topic), "language": plan.language}, steer)
         return
-
-    def begin(db: sqlite3.Connection) -> dict[str, Any]:
-        kept = write_plan(db, desk, row, plan, origin)
-        if more.get("undoes"):
-            kept["undoes"] = [[old, new] for old, new in zip(more["undoes"], kept["effects"], strict=True)]
-            inbox.keep_plan(db, row.id, kept)
-        return kept
-
-    await finish(desk, row, await desk.store.write(begin), steer)
+    kept = await desk.store.write(lambda db: write_plan(db, desk, row, plan, origin, undoes))
+    await finish(desk, row, kept, steer)

@@ -8,35 +8,37 @@ import logging
 import sqlite3
 from collections import deque
 from collections.abc import Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from dobby.butler import answers, orders, recover
+from dobby.butler import answers, orders, recover, strangers
 from dobby.butler.desk import Desk
 from dobby.butler.errand import Steer, finish, work_on
-from dobby.errors import StoreError
+from dobby.errors import Closed, IllegalMove, StoreError
 from dobby.events import Event, EventKind, EventState
 from dobby.journal import inbox
 from dobby.journal.inbox import EventRow
 from dobby.journal.outbox import OutboxRow
 from dobby.mind.answer import is_amendment, is_stop
 from dobby.mind.plan import Order, Plan
+from dobby.store import PAUSE, insist
 
 log = logging.getLogger(__name__)
 WAITING_MOST = 20  # texts of one lane; beyond it "one moment" is said once
 LONGEST_TEXT = 4000  # characters a mind is given
-DISK_PAUSE = 5.0  # seconds between tries while rows cannot be written
+MIND_SECONDS = 60.0  # a mind has to make something of a text
 
 
 @dataclass(slots=True)
 class Lane:
-    """One conversation: what waits, and the steering wheel of what runs."""
+    """One conversation: what waits (first the `urgent`, which steered what runs), and the steering wheel of what runs."""
 
     waiting: deque[EventRow] = field(default_factory=deque)
     steer: Steer | None = None
+    urgent: set[int] = field(default_factory=set)
     warned: bool = False
     served: bool = False
-    task: "asyncio.Task[None] | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +56,14 @@ class Butler:
         self.desk = desk
         self._lanes: dict[str, Lane] = {}
         self._working: set[int] = set()
+        self._hearing: set[asyncio.Task[Heard]] = set()
+        self._strangers = strangers.Quota()
         self._ended = asyncio.Event()
         self._tasks: asyncio.TaskGroup | None = None
         self._open = False
         self.ready = asyncio.Event()
         desk.spawn = self._spawn
+        desk.on_put = lambda question: self._spawn(answers.expire(desk, question), f"question {question}")
         desk.post.on_sent.append(lambda row: answers.on_sent(desk, row))
 
     async def _logged(self, work: Coroutine[Any, Any, None], name: str) -> None:
@@ -74,35 +79,55 @@ class Butler:
     async def hear(self, event: Event) -> Heard:
         """Commit an event, then let it be worked on. The same key again changes nothing.
 
+        A caller who goes away meanwhile changes nothing either.
+
         :raises DiskFull: there is no room; nothing was kept, and the bridge must say so.
         """
-        event = replace(event, received=self.desk.clock.now())
+        hearing = asyncio.get_running_loop().create_task(self._take_in(replace(event, received=self.desk.clock.now())))
+        self._hearing.add(hearing)
+        hearing.add_done_callback(self._hearing.discard)
+        return await asyncio.shield(hearing)
+
+    async def _take_in(self, event: Event) -> Heard:
+        if not event.source.authority.rank:
+            return await self._meet(event)
         number, new = await self.desk.store.write(lambda db: inbox.receive(db, event))
         if new:
             self._route(EventRow(number, event, EventState.RECEIVED, 0, None))
         return Heard(number, new)
 
+    async def _meet(self, event: Event) -> Heard:
+        """A stranger: kept and closed in one commit, however many come."""
+        desk = self.desk
+
+        def meet(db: sqlite3.Connection) -> tuple[int, bool, list[OutboxRow | None]]:
+            number, new = inbox.receive(db, event)
+            return number, new, strangers.meet(db, desk, inbox.get(db, number), self._strangers) if new else []
+
+        number, new, told = await desk.store.write(meet)
+        desk.post.hand_over(told)
+        return Heard(number, new)
+
     def _route(self, row: EventRow) -> None:
-        event = row.event
-        if not event.source.authority.rank:
-            self._begin(row, self._meet_stranger(row), "stranger")
-            return
-        answer = answers.match(self.desk, event)
+        answer = answers.match(self.desk, row.event)
         if answer is not None:
             self._begin(row, self._answer(row, answer), "answer")
             return
         lane = self._lanes.setdefault(row.lane, Lane())
-        if lane.steer is not None and (is_stop(event.text) or is_amendment(event.text)):
+        if lane.steer is not None and (is_stop(row.event.text) or is_amendment(row.event.text)):
             lane.steer.stopped.set()
-            lane.waiting.appendleft(row)
+            lane.waiting.insert(len(lane.urgent), row)
+            lane.urgent.add(row.id)
         else:
             self._queue(lane, row)
         self._serve(row.lane, lane)
 
     def _begin(self, row: EventRow, work: Coroutine[Any, Any, None], name: str) -> None:
         """Work on an event at once, beside its lane."""
-        self._working.add(row.id)
-        self._spawn(self._guarded(row, work), f"{name} {row.id}")
+        if self._spawn(self._guarded(row, work), f"{name} {row.id}") is None:
+            work.close()
+        else:
+            self._working.add(row.id)
 
     def _queue(self, lane: Lane, row: EventRow) -> None:
         lane.waiting.append(row)
@@ -131,11 +156,14 @@ class Butler:
                 self._open = False
 
     async def drain(self, seconds: float) -> None:
-        """Let what runs come to its end: for a graceful stop."""
+        """Let what runs come to its end, and what is owed go out: for a graceful stop. What waits stays a row."""
         self._open = False
-        running = [lane.task for lane in self._lanes.values() if lane.task is not None]
-        if running:
-            await asyncio.wait(running, timeout=seconds)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self._working:
+                    self._ended.clear()
+                    await self._ended.wait()
+                await self.desk.post.flushed()
 
     async def settled(self) -> None:
         """Wait until nothing waits and nothing runs."""
@@ -157,45 +185,55 @@ class Butler:
     def _serve(self, name: str, lane: Lane) -> None:
         if not lane.served:
             lane.served = True
-            lane.task = self._spawn(self._serve_all(name, lane), f"lane {name}")
+            self._spawn(self._serve_all(name, lane), f"lane {name}")
 
     async def _serve_all(self, name: str, lane: Lane) -> None:
         while lane.waiting and self._open:
             row = lane.waiting.popleft()
-            lane.steer = Steer()
+            lane.steer = Steer(halted=row.id in lane.urgent)
+            lane.urgent.discard(row.id)
             await self._guarded(row, self._work(row, lane.steer))
             lane.steer = None
         self._lanes.pop(name, None)
 
     async def _guarded(self, row: EventRow, work: Coroutine[Any, Any, None]) -> None:
-        """An event's own fault ends the event, not the lane; rows that cannot be written are tried again."""
+        """An event's own fault ends the event, not the lane; one whose rows could not be written is tried again."""
         self._working.add(row.id)
         try:
             await work
+        except Closed:
+            log.info("Event %d is left for the next start", row.id)
+        except IllegalMove:
+            log.exception("Event %d went astray", row.id)
+            await self._fail(row)
         except StoreError as error:
             log.error("Event %d waits: %s", row.id, error)
-            await self.desk.clock.sleep(DISK_PAUSE)
-            fresh = await self.desk.store.read(lambda db: inbox.get(db, row.id))
-            if fresh.state in (EventState.RECEIVED, EventState.WORKING):
-                lane = self._lanes.setdefault(row.lane, Lane())
-                lane.waiting.appendleft(fresh)
-                self._serve(row.lane, lane)
+            await self.desk.clock.sleep(PAUSE)
+            self._again(await insist(self.desk.store, self.desk.clock, lambda db: inbox.get(db, row.id)))
         except Exception:  # the last boundary: one sick event must not stop the house
             log.exception("Event %d failed", row.id)
             await self._fail(row)
         finally:
             self._working.discard(row.id)
 
+    def _again(self, row: EventRow) -> None:
+        if row.state in (EventState.RECEIVED, EventState.WORKING):
+            lane = self._lanes.setdefault(row.lane, Lane())
+            lane.waiting.appendleft(row)
+            self._serve(row.lane, lane)
+
     async def _fail(self, row: EventRow) -> None:
-        desk = self.desk
+        desk, now = self.desk, self.desk.clock.now()
 
         def fail(db: sqlite3.Connection) -> OutboxRow | None:
-            if inbox.get(db, row.id).state in inbox.ENDED:
+            fresh = inbox.get(db, row.id)
+            if fresh.state in inbox.ENDED:
                 return None
-            inbox.move(db, row.id, EventState.FAILED, why="error", at=desk.clock.now())
+            recover.leave_effects(db, fresh, set(desk.under_way), now)
+            inbox.move(db, row.id, EventState.FAILED, why="error", at=now)
             return desk.reply(db, row, desk.words("failed", row.event.source))
 
-        desk.post.hand_over([await desk.store.write(fail)])
+        desk.post.hand_over([await insist(desk.store, desk.clock, fail)])
 
     # One event
 
@@ -203,21 +241,14 @@ class Butler:
         if row.plan is not None:
             await finish(self.desk, row, row.plan, steer, recovering=True)
             return
-        if await self._met_at_the_door(row, steer):
+        answer = answers.match(self.desk, row.event)  # one that was left over by a restart or a full disk
+        if answer is not None and await answers.take(self.desk, row, answer, steer):
             return
         plan = await self._plan(row, steer)
         if plan.order is not Order.NONE:
             await orders.carry(self.desk, row, plan, steer)
         else:
             await work_on(self.desk, row, plan, steer)
-
-    async def _met_at_the_door(self, row: EventRow, steer: Steer) -> bool:
-        """What never waits in a lane but may be found there after a restart or a full disk: a stranger, an answer."""
-        if not row.event.source.authority.rank:
-            await self._meet_stranger(row)
-            return True
-        answer = answers.match(self.desk, row.event)
-        return answer is not None and await answers.take(self.desk, row, answer, steer)
 
     async def _plan(self, row: EventRow, steer: Steer) -> Plan:
         event, source = row.event, row.event.source
@@ -227,27 +258,14 @@ class Butler:
             return Plan(say=self.desk.words("no_use", source, kind=event.kind.value))
         if len(event.text) > LONGEST_TEXT:
             return Plan(say=self.desk.words("too_long_for_me", source, most=LONGEST_TEXT))
-        return await self.desk.mind.plan(event.text, self.desk.context(source))
+        async with asyncio.timeout(MIND_SECONDS):
+            return await self.desk.mind.plan(event.text, self.desk.context(source))
 
     async def _answer(self, row: EventRow, answer: answers.Answer) -> None:
         if not await answers.take(self.desk, row, answer, Steer()):
             lane = self._lanes.setdefault(row.lane, Lane())
             self._queue(lane, row)
             self._serve(row.lane, lane)
-
-    async def _meet_stranger(self, row: EventRow) -> None:
-        """One polite line, nothing about the house; the owners hear once, with the address."""
-        desk, source = self.desk, row.event.source
-
-        def meet(db: sqlite3.Connection) -> list[OutboxRow | None]:
-            told = [desk.tell(db, f"stranger:{row.lane}", row.lane, desk.words("stranger", source))]
-            for person, lane in desk.owner_lanes():
-                words = desk.words("stranger_owner", replace(source, person=person), bridge=source.bridge, chat=source.chat[:64])
-                told.append(desk.tell(db, f"stranger:{row.lane}:{person}", lane, words))
-            inbox.move(db, row.id, EventState.REFUSED, why="stranger", at=desk.clock.now())
-            return told
-
-        desk.post.hand_over(await desk.store.write(meet))
 
     # After a restart
 
@@ -258,11 +276,11 @@ class Butler:
         await answers.reopen(desk)
         await recover.follow_again(desk, rows)
         suspects = recover.heads(rows)
+        begun = {row.id for row in suspects}
         for row in rows:
-            if row not in suspects:
-                self._lanes.setdefault(row.lane, Lane(served=True)).waiting.append(row)
-        for row in suspects:
-            self._lanes.setdefault(row.lane, Lane(served=True))
+            lane = self._lanes.setdefault(row.lane, Lane(served=True))
+            if row.id not in begun:
+                lane.waiting.append(row)
         if suspects:
             self._spawn(self._take_up_suspects(suspects), "take up")
 
@@ -279,8 +297,7 @@ class Butler:
             if row.attempts:
                 await self._take_up_one(row)
         for name in {row.lane for row in suspects}:
-            lane = self._lanes[name]
-            lane.task = self._spawn(self._serve_all(name, lane), f"lane {name}")
+            self._spawn(self._serve_all(name, self._lanes[name]), f"lane {name}")
 
     async def _take_up_in_order(self, rows: list[EventRow]) -> None:
         for row in rows:

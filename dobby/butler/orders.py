@@ -9,7 +9,7 @@ from dataclasses import replace
 from dobby.butler.desk import Desk
 from dobby.butler.errand import Steer, report, work_on
 from dobby.clock import local
-from dobby.events import Call, EffectState, Origin, Role, Source, Value
+from dobby.events import Call, Origin, Role, Source, Value
 from dobby.gate import Modes
 from dobby.journal import inbox, ledger
 from dobby.journal.inbox import EventRow
@@ -59,6 +59,15 @@ def _only_off(back: dict[str, Value], effect: EffectRow) -> dict[str, Value]:
     return {"on": False} if effect.before.get("on") is False and effect.call.args.get("on") is not False else back
 
 
+def changed_anything(desk: Desk, effect: EffectRow) -> bool:
+    """Was it not so already: only then is there something to take back."""
+    device = desk.house.get(effect.call.device)
+    if device is None or effect.call.tool != "set":
+        return True
+    wanted = {trait: value for trait, value in effect.call.args.items() if trait in device.traits}
+    return not all(t in effect.before and device.traits[t].matches(value, effect.before[t]) for t, value in wanted.items())
+
+
 def still_stands(desk: Desk, effect: EffectRow) -> bool:
     """Is the device still as this effect left it."""
     device, now = desk.house.get(effect.call.device), desk.house.state.of(effect.call.device)
@@ -69,28 +78,27 @@ def still_stands(desk: Desk, effect: EffectRow) -> bool:
 async def _undo(desk: Desk, row: EventRow, plan: Plan, steer: Steer) -> None:
     source = row.event.source
     effects = await desk.store.read(lambda db: ledger.last_act(db, source.person))
-    pairs = [(effect, back) for effect in effects if (back := reverse(desk, effect)) is not None]
+    changed = [effect for effect in effects if changed_anything(desk, effect)]
+    pairs = [(effect, back) for effect in changed if (back := reverse(desk, effect)) is not None]
     if not pairs:
-        await _say(desk, row, plan, desk.words("undo_cannot" if effects else "undo_nothing", source))
+        await _say(desk, row, plan, desk.words("undo_cannot" if changed else "undo_nothing", source))
         return
     calls = tuple(back for _, back in pairs)
+    plan = replace(plan, calls=calls, say="", order=Order.NONE)
     moved = [effect for effect, _ in pairs if not still_stands(desk, effect)]
     if moved:
         device = desk.house.get(moved[0].call.device)
         words = desk.words("undo_moved", source, name=device.name if device else "")
         choices = (Choice(desk.words("yes_word", source), calls), Choice(desk.words("no_word", source), ()))
-        await work_on(desk, row, replace(plan, say=words, choices=choices, order=Order.NONE), steer)
-        return
-    undoes = [effect.id for effect, _ in pairs]
-    plan = replace(plan, calls=calls, say="", order=Order.NONE)
-    await work_on(desk, row, plan, steer, origin=Origin.UNDO, undoes=undoes)
+        plan = replace(plan, say=words, choices=choices, calls=())
+    await work_on(desk, row, plan, steer, origin=Origin.UNDO, undoes=[effect.id for effect, _ in pairs])
 
 
 # Explain: from the ledger, never from a story
 
 
 async def _explain(desk: Desk, source: Source) -> str:
-    effects = await desk.store.read(lambda db: ledger.last_act(db, source.person))
+    effects = await desk.store.read(lambda db: ledger.last_tried(db, source.person))
     if not effects:
         return desk.words("explain_nothing", source)
     asked = await desk.store.read(lambda db: inbox.get(db, effects[0].event))
@@ -102,18 +110,15 @@ async def _explain(desk: Desk, source: Source) -> str:
 
 
 async def _stop(desk: Desk, row: EventRow, plan: Plan, steer: Steer) -> None:
+    """What moves is halted, through the gate; that overtakes what was under way."""
     source = row.event.source
-    mine = list(desk.under_way.values())
-    halts = []
-    for effect in mine:
-        device = desk.house.get(effect.call.device)
-        if device is not None and "stop" in device.verbs:
-            halts.append(Call("do", device.id, {"verb": "stop"}))
-            desk.under_way.pop(effect.id, None)
-            await desk.store.write(lambda db, n=effect.id: ledger.move(db, n, EffectState.FAILED, why="stopped"))  # type: ignore[misc]
+    moving = dict.fromkeys(effect.call.device for effect in desk.mine_under_way(source))
+    halts = [
+        Call("do", device.id, {"verb": "stop"}) for device in map(desk.house.get, moving) if device and "stop" in device.verbs
+    ]
     calls = halts or list(plan.calls)
-    say = plan.say or ("" if calls else desk.words("nothing_to_stop", source))
-    await _say(desk, row, plan, say, calls)
+    nothing = "left_it" if steer.halted else "nothing_to_stop"
+    await _say(desk, row, plan, plan.say or ("" if calls else desk.words(nothing, source)), calls)
 
 
 # The switches of the first week

@@ -55,7 +55,8 @@ class States:
 
     def of(self, device: str) -> dict[str, Value]:
         """All traits of a device as last heard; empty where nothing was ever heard."""
-        return {trait: reading.value for trait, reading in self._readings.get(device, {}).items()}
+        # copied in one step: the store's thread may look while the loop takes in news
+        return {trait: reading.value for trait, reading in self._readings.get(device, {}).copy().items()}
 
     def reading(self, device: str, trait: str) -> Reading | None:
         """One trait with its age and cause."""
