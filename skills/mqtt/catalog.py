@@ -121,6 +121,10 @@ class Catalog:
         """What has to be listened to, beside the announcements."""
         return frozenset(self._by_topic)
 
+    def is_state(self, topic: str) -> bool:
+        """Does somebody known speak there?"""
+        return topic in self._by_topic
+
     def devices(self) -> list[Device]:
         """Every device, those that parts belong to first."""
         return family(life.entity for life in self._lives.values())

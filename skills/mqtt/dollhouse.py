@@ -245,7 +245,14 @@ class House:
         silent.setLevel(logging.CRITICAL)
         host, port = self._at
         return aiomqtt.Client(
-            host, port, identifier=f"dollhouse-{name}", username=user, password=password, will=will, logger=silent
+            host,
+            port,
+            identifier=f"dollhouse-{name}",
+            username=user,
+            password=password,
+            will=will,
+            logger=silent,
+            socket_options=[NODELAY],
         )
 
     def begin(self, work: Awaitable[Any]) -> "asyncio.Task[Any]":

@@ -216,7 +216,7 @@ async def test_a_name_from_outside_is_one_short_clean_line(own: Any, mqtt: Any) 
 
 
 async def test_five_thousand_announcements_are_taken_without_blocking_the_house(tmp_path: Path, mqtt: Any) -> None:
-    async with mosquitto(tmp_path, "allow_anonymous true", "max_queued_messages 0") as broker:
+    async with mosquitto(tmp_path) as broker:
         host, port = broker.split(":")
         async with aiomqtt.Client(host, int(port)) as client:
             for number in range(5_000):
