@@ -44,4 +44,4 @@ class Dobby:
     drivers: dict[str, Driver] = field(default_factory=dict)
     families: dict[str, Family] = field(default_factory=dict)
     broken: dict[str, str] = field(default_factory=dict)
-    tasks: dict[str, "asyncio.Task[None]"] = field(default_factory=dict)
+    tasks: dict[str, "asyncio.Task[None] | None"] = field(default_factory=dict)

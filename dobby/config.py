@@ -15,8 +15,6 @@ from zoneinfo import ZoneInfo
 from dobby.errors import ConfigError
 from dobby.paths import shipped
 
-LEVELS = ("read", "act", "guarded")
-
 
 @dataclass(frozen=True, slots=True)
 class HouseConfig:
@@ -121,7 +119,7 @@ def _check(config: Config, where: str) -> None:
     if not 0 <= config.web.port <= 65535:
         raise ConfigError(f"{where}: web.port is {config.web.port}; it can be 0 (any free one) to 65535.")
     for tool, level in config.skills.levels.items():
-        if level not in LEVELS:
+        if level not in ("read", "act", "guarded"):
             raise ConfigError(f'{where}: skills.levels."{tool}" is "{level}"; it can be "read", "act" or "guarded".')
     try:
         _ = config.zone

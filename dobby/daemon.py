@@ -6,11 +6,11 @@ One TaskGroup owns every task. It does not decide anything about the house.
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 from dobby.act import Hands
 from dobby.alive import Dobby
@@ -30,11 +30,10 @@ from dobby.mind.plain import PlainMind
 from dobby.mind.route import Routed
 from dobby.notify import notify, watchdog_seconds
 from dobby.operations import operations
-from dobby.paths import shipped
 from dobby.people import People, Person
 from dobby.post import Bridge, Post
 from dobby.skill.driver import Driver
-from dobby.skill.load import Skill, fingerprint, load_skill, load_skills, tighten
+from dobby.skill.load import Skill, load_skill, load_skills, stamps, tighten
 from dobby.skill.stall import StallWatch
 from dobby.store import FolderLock, Store
 from dobby.vault import VaultFile
@@ -42,7 +41,7 @@ from dobby.vault import VaultFile
 log = logging.getLogger(__name__)
 RELOAD = 2.0  # seconds between looks for a changed skill
 HINTS = ("what can you do?", "what is on?", "turn everything off")
-GRACE = 5.0  # seconds an errand has to end when Dobby is asked to stop
+GRACE = 3.0  # seconds an errand or a family has to end when it is asked to stop
 
 
 class _Stopped(Exception):
@@ -92,15 +91,12 @@ async def compose(config: Config, folder: Path, stack: AsyncExitStack) -> Dobby:
     dobby = Dobby(
         config, folder, clock, store, house, history, people, vault, toolbox, plain, desk, butler, console, web, drivers
     )
-    skills, dobby.broken = load_skills(skill_folders(config), config.skills.off)
+    skills, dobby.broken = load_skills(config.skills.places, config.skills.off)
     for skill in skills.values():
         take_in(dobby, skill)
+    unknown = set(config.skills.levels) - set(dobby.desk.levels)
+    dobby.broken |= {tool: f"[skills.levels] in dobby.toml names {tool}, but no skill has such a function." for tool in unknown}
     return dobby
-
-
-def skill_folders(config: Config) -> list[Path]:
-    """The owner's folders first, then what is shipped."""
-    return [*(Path(folder).expanduser() for folder in config.skills.folders), shipped("skills")]
 
 
 async def _furnish(store: Store, house: House, people: People, config: Config) -> None:
@@ -127,30 +123,38 @@ async def _furnish(store: Store, house: House, people: People, config: Config) -
 def take_in(dobby: Dobby, skill: Skill) -> None:
     """A skill's functions and levels from now on."""
     dobby.toolbox.skills[skill.name] = skill
-    wanted = dobby.config.skills.levels
     for name, tool in skill.tools.items():
-        dobby.desk.levels[name] = tighten(tool.level, wanted.get(name, tool.level))
+        dobby.desk.levels[name] = tighten(tool, dobby.config.skills.levels)
 
 
-def start_family(dobby: Dobby, skill: Skill, group: asyncio.TaskGroup) -> None:
-    """Bring a skill's driver to life."""
+def make_family(dobby: Dobby, skill: Skill) -> Family | None:
+    """A skill's driver, ready to live; None where it has none.
+
+    :raises SkillError: the driver cannot be made.
+    """
     if skill.driver is None:
-        return
-    driver = skill.driver()
-    dobby.drivers[skill.name] = driver
-    family = Family(
-        skill.name,
-        driver,
-        dobby.config.skills.own.get(skill.name, {}),
-        house=dobby.house,
-        store=dobby.store,
-        vault=dobby.vault,
-        clock=dobby.clock,
-        interfaces=dobby.config.discovery.interfaces,
-        multicast=dobby.config.discovery.on,
-    )
-    dobby.families[skill.name] = family
-    dobby.tasks[skill.name] = group.create_task(_kept(family), name=f"family {skill.name}")
+        return None
+    try:
+        return Family(
+            skill.name,
+            skill.driver(),
+            dobby.config.skills.own.get(skill.name, {}),
+            house=dobby.house,
+            store=dobby.store,
+            vault=dobby.vault,
+            clock=dobby.clock,
+            interfaces=dobby.config.discovery.interfaces,
+            multicast=dobby.config.discovery.on,
+        )
+    except Exception as error:  # somebody else's code: whatever it throws is its own fault
+        raise SkillError(f"The driver of {skill.name} cannot be made: {type(error).__name__}: {error}") from error
+
+
+def start_family(dobby: Dobby, family: Family) -> None:
+    """Its devices can be reached from now on."""
+    dobby.drivers[family.name] = family.driver
+    dobby.families[family.name] = family
+    dobby.tasks[family.name] = dobby.desk.spawn(_kept(family), f"family {family.name}")
 
 
 async def _kept(family: Family) -> None:
@@ -158,45 +162,60 @@ async def _kept(family: Family) -> None:
         await family.run()
     except Exception:  # a family that breaks altogether must not take the house along
         log.exception("The family %s has stopped", family.name)
-        family.trouble = "stopped; see the log"
+        family.troubles["family"] = "stopped; see the log"
 
 
-async def _reload(dobby: Dobby, group: asyncio.TaskGroup) -> None:
-    """Take in a changed skill when its hands are idle; the old one stays where the new one fails."""
+async def _end_family(dobby: Dobby, name: str) -> None:
+    dobby.drivers.pop(name, None)
+    dobby.families.pop(name, None)
+    task = dobby.tasks.pop(name, None)
+    if task is not None:
+        task.cancel()
+        await asyncio.wait({task}, timeout=GRACE)
+
+
+async def _reload(dobby: Dobby) -> None:
+    """Take in a new or changed skill once its files have come to rest and all hands are idle."""
+    places = dobby.config.skills.places
+    taken = {skill.name: skill.stamp for skill in dobby.toolbox.skills.values()}
+    before = await asyncio.to_thread(stamps, places, dobby.config.skills.off)
+    taken = {folder.name: stamp for folder, stamp in before.items()} | taken
     while True:
         await dobby.clock.sleep(RELOAD)
-        for skill in list(dobby.toolbox.skills.values()):
-            changed = await asyncio.to_thread(fingerprint, skill.folder)
-            if changed == skill.stamp or not dobby.butler.idle:
-                continue
-            try:
-                fresh = load_skill(skill.folder)
-            except SkillError as error:
-                dobby.toolbox.skills[skill.name] = replace(skill, stamp=changed)
-                await _broke(dobby, skill.name, f"{error} The version from before stays in use.")
-                continue
-            await _exchange(dobby, fresh, group)
+        now = await asyncio.to_thread(stamps, places, dobby.config.skills.off)
+        for folder, stamp in now.items():
+            if stamp == before.get(folder) and stamp != taken.get(folder.name) and dobby.butler.idle:
+                taken[folder.name] = stamp
+                await _exchange(dobby, folder)
+        before = now
 
 
-async def _exchange(dobby: Dobby, fresh: Skill, group: asyncio.TaskGroup) -> None:
-    log.info("The skill %s has changed and is loaded anew", fresh.name)
-    dobby.broken.pop(fresh.name, None)
-    old = dobby.tasks.pop(fresh.name, None)
-    if old is not None:
-        old.cancel()
-        await asyncio.wait({old}, timeout=GRACE)
+async def _exchange(dobby: Dobby, folder: Path) -> None:
+    """The new version takes over; where it fails, the old one stays."""
+    name = folder.name
+    try:
+        fresh = load_skill(folder)
+        family = make_family(dobby, fresh)
+    except SkillError as error:
+        stays = " The version from before stays in use." if name in dobby.toolbox.skills else ""
+        await _broke(dobby, name, f"{error}{stays}")
+        return
+    log.info("The skill %s has changed and is loaded anew", name)
+    dobby.broken.pop(name, None)
+    await _end_family(dobby, name)
     take_in(dobby, fresh)
-    start_family(dobby, fresh, group)
+    if family is not None:
+        start_family(dobby, family)
 
 
-async def _broke(dobby: Dobby, skill: str, words: str) -> None:
-    """A broken skill is named once, in words, to the owners."""
-    dobby.broken[skill] = words
-    desk = dobby.desk
-    stamp = f"skill:{skill}:{abs(hash(words))}"
+async def _broke(dobby: Dobby, what: str, words: str) -> None:
+    """What is broken is named once, in words, to the owners."""
+    log.warning("%s", words)
+    dobby.broken[what] = words
+    desk, key = dobby.desk, f"broken:{what}:{crc32(words.encode())}"
 
     def tell(db: sqlite3.Connection) -> list[Any]:
-        return [desk.tell(db, f"{stamp}:{person}", lane, words) for person, lane in desk.owner_lanes()]
+        return [desk.tell(db, f"{key}:{person}", lane, words) for person, lane in desk.owner_lanes()]
 
     desk.post.hand_over(await desk.store.write(tell))
 
@@ -206,38 +225,51 @@ async def _broke(dobby: Dobby, skill: str, words: str) -> None:
 
 async def _serve(dobby: Dobby, stop: asyncio.Event, ready: Callable[[Dobby], None]) -> None:
     async with asyncio.TaskGroup() as group:
-        _start(group, dobby.butler.run(), "butler")
+        group.create_task(dobby.butler.run(), name="butler")
         await dobby.butler.ready.wait()
         await _open_bridges(dobby)
         notify("READY=1")
         ready(dobby)
-        for skill in list(dobby.toolbox.skills.values()):
-            start_family(dobby, skill, group)
-        for name, words in list(dobby.broken.items()):
-            await _broke(dobby, name, words)
-        _start(group, dobby.history.run(), "history")
-        _start(group, asyncio.to_thread(dobby.plain.warm), "warm the mind")
-        _start(group, _reload(dobby, group), "reload skills")
-        _start(group, _stall_watch(dobby).run(), "stall watch")
-        _start(group, _sign_of_life(dobby), "watchdog")
+        _start_families(dobby)
+        spawn = dobby.desk.spawn  # what fails in here is logged and leaves the rest alone
+        for what, words in list(dobby.broken.items()):
+            spawn(_broke(dobby, what, words), f"tell of {what}")
+        spawn(dobby.history.run(), "history")
+        spawn(asyncio.to_thread(dobby.plain.warm), "warm the mind")
+        spawn(_reload(dobby), "reload skills")
+        spawn(_stall_watch(dobby).run(), "stall watch")
+        group.create_task(_sign_of_life(dobby), name="watchdog")
         await stop.wait()
         notify("STOPPING=1")
         await _put_away(dobby)
         raise _Stopped
 
 
-def _start(group: asyncio.TaskGroup, work: Coroutine[Any, Any, Any], name: str) -> None:
-    group.create_task(work, name=name)
+def _start_families(dobby: Dobby) -> None:
+    for skill in dobby.toolbox.skills.values():
+        try:
+            family = make_family(dobby, skill)
+        except SkillError as error:
+            dobby.broken[skill.name] = str(error)
+        else:
+            if family is not None:
+                start_family(dobby, family)
 
 
 async def _open_bridges(dobby: Dobby) -> None:
+    """One that cannot be opened is named, and the rest goes on without it."""
     dobby.console.hear = dobby.butler.hear
     dobby.console.operations = operations(dobby)
-    await dobby.console.open()
     if dobby.web is not None:
         dobby.web.hear = dobby.butler.hear
         dobby.web.moved = dobby.desk.post.moved
-        await dobby.web.open()
+    bridges: list[Console | Web] = [dobby.console, *([dobby.web] if dobby.web else [])]
+    for bridge in bridges:
+        try:
+            await bridge.open()
+        except OSError as error:
+            dobby.broken[bridge.name] = f"The {bridge.name} bridge cannot be opened: {error}."
+            dobby.web = None if bridge is dobby.web else dobby.web
 
 
 async def _put_away(dobby: Dobby) -> None:
@@ -253,7 +285,6 @@ def _stall_watch(dobby: Dobby) -> StallWatch:
 
     def tell(skill: str, where: str) -> None:
         words = f"The skill {skill} holds up the whole house at {where}; it should use a Pool for what blocks."
-        log.warning("%s", words)
         loop.call_soon_threadsafe(lambda: dobby.desk.spawn(_broke(dobby, skill, words), "stall"))
 
     return StallWatch(lambda: {skill.name: skill.folder for skill in dobby.toolbox.skills.values()}, tell)

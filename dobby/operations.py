@@ -5,7 +5,6 @@ It does not know how the socket works nor who is on the other end (`bridge.conso
 
 from collections.abc import Mapping
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from dobby.alive import Dobby
@@ -46,10 +45,4 @@ def operations(dobby: Dobby) -> Mapping[str, Operation]:
         page = dobby.web.url if dobby.web else ""
         return {"since": since, "page": page, "families": rows, "broken": dobby.broken}
 
-    async def backup(request: dict[str, Any]) -> dict[str, Any]:
-        """An archive of the rows, taken while everything runs."""
-        from dobby.backup import make_backup
-
-        return {"told": str(await make_backup(dobby.folder, Path(request["file"]), request.get("passphrase")))}
-
-    return {"code": code, "end_sessions": end_sessions, "status": status, "backup": backup}
+    return {"code": code, "end_sessions": end_sessions, "status": status}

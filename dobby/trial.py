@@ -5,6 +5,7 @@ The same loop, gate, hands and rows as in a real home; nothing outside is touche
 
 import asyncio
 import logging
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -34,10 +35,18 @@ LEFT_OUT = {"moving"}
 
 
 class _Standing(FixedClock):
-    """Time stands where the sentence put it, so nothing ever falls due by itself."""
+    """Time stands where the sentence put it, so nothing falls due by itself; who sleeps is woken when all starts over."""
+
+    def __init__(self, now: float) -> None:
+        super().__init__(now)
+        self._over = asyncio.Event()
 
     async def sleep(self, seconds: float) -> None:
-        await asyncio.Event().wait()
+        await self._over.wait()
+
+    def start_over(self) -> None:
+        self._over.set()
+        self._over = asyncio.Event()
 
 
 class _Ear:
@@ -100,6 +109,8 @@ class Trial:
             self._desk.questions.clear()
             self._desk.modes = Modes()
             self._house.state = States(self._clock)
+            self._clock.start_over()
+            await self._store.write(_forget)
         for device, row in (state or {}).items():
             known = self._house.get(device)
             was = states.get(device, {})
@@ -126,9 +137,9 @@ class Trial:
         await self._stand(case)
         await self._start_over(case.state, case.keep)
         before = self._snapshot()
-        begun = time.perf_counter()
+        begun, older = time.perf_counter(), set(self._desk.questions)
         replies = await self._hear(case.say)
-        if case.yes and any(question.kind == "approve" for question in self._desk.questions.values()):
+        if case.yes and any(row.kind == "approve" and row.id not in older for row in self._desk.questions.values()):
             replies = await self._hear("yes")
         spent = (time.perf_counter() - begun) * 1000
         after = self._snapshot()
@@ -178,6 +189,12 @@ async def open_trial(loaded: Loaded) -> AsyncIterator[Trial]:
         await trial._store.aclose()
 
 
+def _forget(db: sqlite3.Connection) -> None:
+    """A conversation that starts over has no past: nothing to undo, to explain or to answer."""
+    for table in ("line", "question", "outbox", "effect", "event"):
+        db.execute(f"DELETE FROM {table}")
+
+
 def case_of(row: Mapping[str, Any], zone: Any = None) -> Case:
     """A case from a JSON line; unknown keys are left alone.
 
@@ -185,8 +202,13 @@ def case_of(row: Mapping[str, Any], zone: Any = None) -> Case:
     """
     if not isinstance(row.get("say"), str):
         raise ValueError('"say" must be a text')
+    if not isinstance(row.get("here", ""), str | None):
+        raise ValueError('"here" must be a room')
+    states = row.get("state") or {}
+    if not isinstance(states, dict) or not all(isinstance(state, dict) for state in states.values()):
+        raise ValueError('"state" must be {device: {trait: value}}')
     now = datetime.fromisoformat(row["now"]) if row.get("now") else None
-    case = Case(row["say"], row.get("here"), now, row.get("state"), bool(row.get("yes")), bool(row.get("keep")))
+    case = Case(row["say"], row.get("here"), now, states, bool(row.get("yes")), bool(row.get("keep")))
     return replace(case, now=_aware(now, zone)) if now else case
 
 

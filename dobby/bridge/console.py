@@ -14,7 +14,7 @@ import struct
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from dobby.errors import DobbyError
 from dobby.events import Event, Source
@@ -26,7 +26,16 @@ from dobby.store import Store
 log = logging.getLogger(__name__)
 LONGEST_LINE = 64 * 1024  # bytes of one request
 Operation = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
-Hear = Callable[[Event], Awaitable[object]]
+Hear = Callable[[Event], Awaitable["Heard"]]
+
+
+class Heard(Protocol):
+    """An event is on the disk (`dobby.butler`)."""
+
+    @property
+    def id(self) -> int:
+        """Its number; the answer carries it too."""
+        ...
 
 
 class Console:
@@ -71,7 +80,7 @@ class Console:
         return ""
 
     async def _push(self, writer: asyncio.StreamWriter, row: OutboxRow) -> None:
-        line = {"outbox": row.id, "text": row.reply.text, "options": list(row.reply.options), "at": row.at}
+        line = {"outbox": row.id, "event": row.event, "text": row.reply.text, "options": list(row.reply.options), "at": row.at}
         _write(writer, {"line": line})
         with contextlib.suppress(OSError, TimeoutError):
             async with asyncio.timeout(5.0):
@@ -121,8 +130,8 @@ class Console:
         if op == "say":
             assert self.hear is not None
             key = f"console:{source.person}:{str(request['id'])[:64]}"
-            await self.hear(Event(key, source, text=str(request["text"])))
-            return {"ok": True}
+            heard = await self.hear(Event(key, source, text=str(request["text"])))
+            return {"event": heard.id}
         if op == "lines":
             after = int(request.get("after", 0))
             limit = min(int(request.get("limit", 50)), 500)

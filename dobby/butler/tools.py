@@ -4,16 +4,17 @@ It does not know how a skill is loaded.
 """
 
 import asyncio
+import inspect
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
 from dobby.act import Ending
 from dobby.butler.desk import Desk
 from dobby.butler.errand import CURRENT
-from dobby.errors import Refused
+from dobby.errors import Refused, Unsure
 from dobby.events import Call, EffectState, Origin, State, Value
 from dobby.gate import Verdict, decide
 from dobby.house.model import Device
@@ -24,17 +25,20 @@ from dobby.skill.driver import Vault
 from dobby.skill.load import Skill
 from dobby.skill.tool import Tool
 
-TOOL_SECONDS = 60.0
+TOOL_SECONDS = 60.0  # a function has to answer
 
 
 class Toolbox:
     """Every skill's functions by name; reloading a skill changes it in place."""
 
-    def __init__(self, settings: Mapping[str, Mapping[str, Any]], vault: Callable[[str], Vault]) -> None:
+    def __init__(
+        self, settings: Mapping[str, Mapping[str, Any]], vault: Callable[[str], Vault], seconds: float = TOOL_SECONDS
+    ) -> None:
         self.skills: dict[str, Skill] = {}
         self.desk: Desk | None = None
         self._settings = settings
         self._vault = vault
+        self._seconds = seconds
 
     def tool(self, name: str) -> Tool | None:
         """A function by its full name, `skill.function`."""
@@ -44,35 +48,46 @@ class Toolbox:
     async def run(self, call: Call) -> str:
         """Call a skill's function with what it is handed; its answer as text.
 
-        :raises Refused: there is no such function, or the arguments do not fit.
+        :raises Refused: there is no such function, or the arguments do not fit; :raises Unsure: it did not answer.
         """
         tool = self.tool(call.tool)
         if tool is None:
             raise Refused(f"There is no {call.tool}.")
         skill = self.skills[call.tool.partition(".")[0]]
         args = tool.check(call.args)
-        async with asyncio.timeout(TOOL_SECONDS), AsyncExitStack() as stack:
-            for name in tool.given:
-                args[name] = self._home(skill) if name == "home" else await stack.enter_async_context(self._open(skill, name))
-            said = await tool.function(**args)
+        try:
+            async with asyncio.timeout(self._seconds), AsyncExitStack() as stack:
+                for name in tool.given:
+                    args[name] = (
+                        self._home(skill, tool) if name == "home" else await stack.enter_async_context(self._open(skill, name))
+                    )
+                said = await tool.function(**args)
+        except TimeoutError as error:
+            raise Unsure(f"{tool.name} did not answer in time.") from error
         return "" if said is None else str(said)
 
-    @asynccontextmanager
-    async def _open(self, skill: Skill, name: str) -> AsyncIterator[Any]:
-        async with asynccontextmanager(skill.openers[name])(**self._settings.get(skill.name, {})) as opened:
-            yield opened
+    def _open(self, skill: Skill, name: str) -> AbstractAsyncContextManager[Any]:
+        """What an opener yields, its parameters taken from the skill's own table in `dobby.toml`."""
+        opener, table = skill.openers[name], self._settings.get(skill.name, {})
+        wanted = inspect.signature(opener).parameters
+        missing = [key for key, row in wanted.items() if row.default is row.empty and key not in table]
+        if missing:
+            raise Refused(f"{skill.name} needs {', '.join(missing)} in [skills.{skill.name}] of dobby.toml.")
+        return asynccontextmanager(opener)(**{key: table[key] for key in wanted if key in table})
 
-    def _home(self, skill: Skill) -> "NarrowHome":
+    def _home(self, skill: Skill, tool: Tool) -> "NarrowHome":
         assert self.desk is not None
-        return NarrowHome(self.desk, skill, self._vault(skill.name))
+        return NarrowHome(self.desk, skill, self._vault(skill.name), looks=tool.level == "read")
 
 
 class NarrowHome:
     """The home as one skill sees it (`dobby.Home`)."""
 
-    def __init__(self, desk: Desk, skill: Skill, vault: Vault) -> None:
+    def __init__(self, desk: Desk, skill: Skill, vault: Vault, *, looks: bool = False) -> None:
+        """`looks`: for a function that only reads; a question never changes anything."""
         self._desk = desk
         self._skill = skill
+        self._looks = looks
         self.vault = vault
 
     def find(self, name: str = "", *, kind: str = "", room: str = "") -> Sequence[Device]:
@@ -100,8 +115,8 @@ class NarrowHome:
 
     async def _act(self, call: Call) -> str:
         desk, row = self._desk, CURRENT.get()
-        if row is None:
-            raise Refused("A skill acts only while it is asked to.")
+        if row is None or self._looks:
+            raise Refused(f"{self._skill.name} was only asked to look, so it changes nothing.")
         source = replace(row.event.source, origin=Origin.SKILL, behalf=row.event.source)
         device = desk.house.get(call.device)
         decision = decide(call, device, source, state=desk.house.state.of(call.device), modes=desk.modes)

@@ -25,6 +25,12 @@ COMMANDS = {
 }
 
 
+def _leaves(error: BaseException) -> list[BaseException]:
+    """An error, or those at the ends of a group of groups."""
+    within = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
+    return [leaf for each in within for leaf in _leaves(each)] or [error]
+
+
 class _Lazy(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -40,8 +46,11 @@ class _Lazy(click.Group):
         """An error of ours is a sentence, not a traceback."""
         try:
             return super().invoke(ctx)
-        except DobbyError as error:
-            raise click.ClickException(str(error)) from error
+        except (DobbyError, BaseExceptionGroup) as error:
+            found = _leaves(error)
+            if not all(isinstance(each, DobbyError) for each in found):
+                raise
+            raise click.ClickException(" ".join(map(str, found))) from error
 
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -21,8 +21,9 @@ from dobby.config import parse_config
 from dobby.daemon import live
 from dobby.dollhouse.house import Dollhouse, open_dollhouse
 from dobby.dollhouse.transcript import hold
+from dobby.errors import DobbyError
 from dobby.house.model import Room
-from dobby.journal import household, open_journal
+from dobby.journal import household
 from dobby.logs import start_logging
 
 TRY = (
@@ -63,25 +64,34 @@ def demo(port: int, transcript: bool, folder: Path | None, verbose: bool) -> Non
 async def _demo(port: int, transcript: bool, folder: Path) -> int:
     stop = stop_on_signals()
     house = await open_dollhouse(port=0)
-    wrong: list[str] = []
     try:
         config = _config(house, 0 if transcript else await _free(port))
-        await _name_rooms(folder)
         ready: asyncio.Future[Dobby] = asyncio.get_running_loop().create_future()
         async with asyncio.TaskGroup() as group:
-            group.create_task(live(config, folder, stop, ready=ready.set_result))
-            dobby = await ready
-            await _found(dobby, house)
-            if transcript:
-                wrong = await _hold(folder, house)
-                stop.set()
-            else:
-                await _invite(dobby)
+            shown = group.create_task(_show(ready, house, stop, transcript))
+            await live(config, folder, stop, ready=ready.set_result)
+            shown.cancel()
     finally:
         await house.aclose()
-    for words in wrong:
+    if shown.cancelled():
+        return 1 if transcript else 0
+    for words in shown.result():
         click.echo(f"NOT SO: {words}", err=True)
-    return 1 if wrong else 0
+    return 1 if shown.result() else 0
+
+
+async def _show(ready: "asyncio.Future[Dobby]", house: Dollhouse, stop: asyncio.Event, transcript: bool) -> list[str]:
+    """Once he is there: hold the conversation and end, or invite the visitor and let them. Returns what was not so."""
+    dobby = await ready
+    await _name_rooms(dobby)
+    await _found(dobby, house)
+    if not transcript:
+        await _invite(dobby)
+        return []
+    async with Line(dobby.folder) as line:
+        wrong = await hold(house, lambda number, text: line.ask("say", id=number, text=text), line.said(), click.echo)
+    stop.set()
+    return wrong
 
 
 def _config(house: Dollhouse, port: int) -> Any:
@@ -107,38 +117,34 @@ async def _free(port: int) -> int:
     return 0
 
 
-async def _name_rooms(folder: Path) -> None:
-    store = open_journal(folder)
-
-    def name(db: sqlite3.Connection) -> None:
+async def _name_rooms(dobby: Dobby) -> None:
+    def keep(db: sqlite3.Connection) -> None:
         for room in ROOMS:
             household.keep_room(db, room)
 
-    await store.write(name)
-    await store.aclose()
+    await dobby.store.write(keep)
+    for room in ROOMS:
+        dobby.house.add_room(room)
 
 
 async def _found(dobby: Dobby, house: Dollhouse) -> None:
     """Wait until each family has been looked for and heard from once."""
-    async with asyncio.timeout(FINDING):
-        for name in house.parts:
-            while name not in dobby.families:
-                await asyncio.sleep(0.02)
-            await dobby.families[name].looked.wait()
-        while any(not dobby.house.state.of(device.id) for device in dobby.house if device.traits):
-            await asyncio.sleep(0.05)
+    try:
+        async with asyncio.timeout(FINDING):
+            for name in house.parts:
+                await dobby.families[name].looked.wait()
+            while any(not dobby.house.state.of(device.id) for device in dobby.house if device.traits):
+                await asyncio.sleep(0.05)
+    except (TimeoutError, KeyError) as error:
+        trouble = " ".join([*dobby.broken.values(), *(family.trouble for family in dobby.families.values())])
+        raise DobbyError(f"The dollhouse was not found in {FINDING:.0f} seconds. {trouble}") from error
 
 
 async def _invite(dobby: Dobby) -> None:
-    assert dobby.web is not None
+    if dobby.web is None:
+        raise DobbyError(dobby.broken["web"])
     dobby.web.hints = TRY
     rooms = len({device.room for device in dobby.house if device.room})
     click.echo(f"\nDobby has found {len(dobby.house)} devices in {rooms} rooms.\n")
     show_login(dobby.web.url, await dobby.people.make_code("owner"))
     click.echo("\nTry:\n" + "\n".join(f"  {words}" for words in TRY) + "\n\nCtrl-C ends it.")
-
-
-async def _hold(folder: Path, house: Dollhouse) -> list[str]:
-    async with Line(folder) as line:
-        said = line.said()
-        return await hold(house, lambda number, text: line.ask("say", id=number, text=text), said, click.echo)

@@ -19,7 +19,6 @@ from dobby.cli.options import shared
 from dobby.config import Config, read_config
 from dobby.errors import DobbyError
 from dobby.journal import MIGRATIONS, read_journal
-from dobby.paths import shipped
 from dobby.skill.load import load_skills
 
 LITTLE = 500 * 2**20  # bytes of free disk below which it is said
@@ -48,8 +47,7 @@ def _look(config_path: Path, folder: Path) -> Iterator[Finding]:
         config = Config()
     yield from _disk(folder)
     yield from _rows(folder)
-    places = [*(Path(place).expanduser() for place in config.skills.folders), shipped("skills")]
-    skills, broken = load_skills(places, config.skills.off)
+    skills, broken = load_skills(config.skills.places, config.skills.off)
     yield not broken, f"skills: {', '.join(skills) or 'none'}"
     yield from ((False, words) for words in broken.values())
     yield from asyncio.run(_running(folder))
@@ -89,7 +87,7 @@ def _rows(folder: Path) -> Iterator[Finding]:
         yield False, f"journal: {error}; restore a backup with `dobby restore`"
         return
     yield (
-        whole == "ok",
+        whole == "ok" and version <= len(MIGRATIONS),
         f"journal: {whole}, schema {version} of {len(MIGRATIONS)}, " + ", ".join(f"{n} {k}s" for k, n in count.items()),
     )
     if parked:

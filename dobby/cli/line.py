@@ -31,6 +31,8 @@ class Line:
     async def __aenter__(self) -> "Line":
         try:
             self._reader, self._writer = await asyncio.open_unix_connection(self._path, limit=2**24)
+        except PermissionError as error:
+            raise NotRunning(f"Only the user who runs Dobby may talk to him here ({self._path}).") from error
         except OSError as error:
             raise NotRunning(f"No Dobby is running on {self._path.parent}. Start him with `dobby run`.") from error
         self._listening = asyncio.create_task(self._listen())
@@ -41,6 +43,7 @@ class Line:
         self._writer.close()
 
     async def _listen(self) -> None:
+        why = "Dobby hung up."
         try:
             while line := await self._reader.readline():
                 message = json.loads(line)
@@ -49,26 +52,31 @@ class Line:
                     waiting.set_result(message)
                 elif "line" in message:
                     self._said.put_nowait(message["line"])
-                elif "error" in message:
-                    raise NotRunning(str(message["error"]))
+                else:
+                    why = message.get("error", why)
+        except OSError:
+            pass  # said below, like any other end
         finally:
             for waiting in self._asked.values():
-                waiting.cancel()
+                if not waiting.done():
+                    waiting.set_result({"error": why})
             self._said.put_nowait(None)
 
     async def ask(self, op: str, **fields: Any) -> dict[str, Any]:
         """One request and its answer.
 
-        :raises DobbyError: Dobby said why not; :raises NotRunning: he hung up.
+        :raises DobbyError: Dobby said why not, hung up, or did not answer.
         """
         number = next(self._numbers)
-        self._asked[number] = asyncio.get_running_loop().create_future()
+        answered = self._asked[number] = asyncio.get_running_loop().create_future()
+        if self._listening.done():
+            raise NotRunning("Dobby hung up.")
         self._writer.write(json.dumps({"op": op, "ref": number, **fields}).encode() + b"\n")
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                answer = await self._asked[number]
-        except (asyncio.CancelledError, TimeoutError, ConnectionError) as error:
-            raise NotRunning("Dobby hung up.") from error
+                answer: dict[str, Any] = await answered
+        except TimeoutError as error:
+            raise NotRunning("Dobby does not answer.") from error
         if "error" in answer:
             raise DobbyError(answer["error"])
         return answer

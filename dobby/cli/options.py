@@ -13,7 +13,6 @@ from click.core import ParameterSource
 from dobby.paths import config_file, state_folder
 
 
-
 def _there(ctx: click.Context, parameter: click.Parameter, path: Path) -> Path:
     """A config file that somebody named must be there; the usual place may be empty."""
     if ctx.get_parameter_source(str(parameter.name)) is not ParameterSource.DEFAULT and not path.is_file():

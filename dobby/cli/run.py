@@ -35,5 +35,5 @@ async def _run(config: Path, folder: Path) -> None:
 
 
 def _announce(dobby: Dobby) -> None:
-    where = f"on {dobby.web.url}" if dobby.web else "with no chat page (web.on = false)"
+    where = f"on {dobby.web.url}" if dobby.web else "with no chat page"
     click.echo(f"Dobby is ready {where}. `dobby login` opens the page, `dobby chat` talks here.", err=True)

@@ -14,7 +14,6 @@ from dobby.cli.line import Line, NotRunning
 from dobby.cli.options import shared
 from dobby.config import read_config
 from dobby.errors import DobbyError
-from dobby.paths import shipped
 from dobby.skill.load import Skill, load_skills, tighten
 
 OWN = Path("~/.config/dobby/skills")
@@ -38,13 +37,12 @@ def skills(ctx: click.Context, config: Path, folder: Path) -> None:
 
 def _list(config_path: Path, folder: Path) -> None:
     config = read_config(config_path)
-    places = [*(Path(place).expanduser() for place in config.skills.folders), shipped("skills")]
-    found, broken = load_skills(places, config.skills.off)
+    found, broken = load_skills(config.skills.places, config.skills.off)
     health = asyncio.run(_health(folder))
     for skill in found.values():
         click.echo(f"{skill.name:<12} {skill.description}")
         for tool in skill.tools.values():
-            level = tighten(tool.level, config.skills.levels.get(tool.name, tool.level))
+            level = tighten(tool, config.skills.levels)
             click.echo(f"{'':<12}   {level:<8} {tool.name}: {tool.description.splitlines()[0]}")
         click.echo(f"{'':<12}   {_state(skill, health)}")
     for name, words in broken.items():

@@ -5,6 +5,7 @@ It does not know how he does it (`trial`).
 
 import asyncio
 import json
+import logging
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ import click
 from dobby.errors import ConfigError
 from dobby.house.load import load
 from dobby.trial import Case, Trial, case_of, open_trial
+
+log = logging.getLogger(__name__)
 
 
 @click.command(name="try")
@@ -39,7 +42,10 @@ def trying(house: Path, sentences: tuple[str, ...], as_json: bool, from_stdin: b
     except ConfigError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(2)
-    lines = sys.stdin if from_stdin else [json.dumps({"say": text, "yes": yes, "keep": keep}) for text in sentences]
+    if bool(sentences) == from_stdin:
+        raise click.UsageError("say SENTENCES, or give lines with --stdin")
+    spoken = [json.dumps({"say": text, "yes": yes, "keep": keep}) for text in sentences]
+    lines = open(sys.stdin.fileno(), errors="replace", closefd=False) if from_stdin else spoken  # noqa: PTH123, SIM115
     asyncio.run(_try(loaded, lines, as_json))
 
 
@@ -61,7 +67,11 @@ async def _one(trial: Trial, line: str, zone: Any) -> dict[str, Any]:
         case: Case = case_of(row, zone)
     except (ValueError, AttributeError, TypeError) as error:
         return {"say": said, "error": f"not a case: {error}"}
-    return await trial.say(case)
+    try:
+        return await trial.say(case)
+    except Exception as error:  # the next line must be answered all the same
+        log.exception("A case failed")
+        return {"say": said, "error": f"{type(error).__name__}: {error}"}
 
 
 def _told(result: dict[str, Any]) -> str:

@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import Any
 
 from dobby.clock import Clock
-from dobby.discovery.ssdp import search
-from dobby.errors import DeviceError
+from dobby.discovery.ssdp import clean, search
+from dobby.errors import DeviceError, Refused
 from dobby.events import Change
 from dobby.house.model import Device
 from dobby.house.registry import House
@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 LONGEST_PAUSE = 60.0  # seconds between tries at most
 LOOK_AGAIN = 300.0  # seconds between looks for devices that are not there yet
 ADOPTING = 30.0  # seconds a finding has to open up
+FINDING = 300.0  # seconds one look around may take
+ENDING = 1.0  # seconds a driver has to stop hearing, and to let go
 
 
 async def nobody(words: str, options: Sequence[str]) -> str:
@@ -49,7 +51,8 @@ class Family:
     ) -> None:
         self.name = name
         self.driver = driver
-        self._at: Sequence[str] = settings.get("at", ())
+        at = settings.get("at", ())
+        self._at: Sequence[str] = [at] if isinstance(at, str) else at
         self._house = house
         self._store = store
         self._vault = vault.part(name)
@@ -58,7 +61,12 @@ class Family:
         self._multicast = multicast
         self._hearing: asyncio.Task[None] | None = None
         self.looked = asyncio.Event()
-        self.trouble = ""
+        self.troubles: dict[str, str] = {}
+
+    @property
+    def trouble(self) -> str:
+        """What goes wrong with it at the moment, in words; "" when all is well."""
+        return "; ".join(dict.fromkeys(self.troubles.values()))
 
     @property
     def devices(self) -> list[Device]:
@@ -68,41 +76,38 @@ class Family:
     async def run(self) -> None:
         """Attach what is known, look for what is not, hear it all, until cancelled."""
         try:
-            async with asyncio.TaskGroup() as group:
-                await self._attach(self.devices)
-                self._hear_anew(group)
-                while True:
-                    if await self._find():
-                        self._hear_anew(group)
-                    self.looked.set()
-                    await self._clock.sleep(LOOK_AGAIN if self.devices else LONGEST_PAUSE / 4)
+            for device in self.devices:
+                await self._try(self.driver.attach(device), f"attach {device.id}")
+            await self._hear_anew()
+            while True:
+                before = self.devices
+                await self._try(self._find(), "look around", FINDING)
+                if self.devices != before:
+                    await self._hear_anew()
+                self.looked.set()
+                await self._clock.sleep(LOOK_AGAIN if self.devices else LONGEST_PAUSE / 4)
         finally:
-            await self.driver.aclose()
+            await self._end_hearing()
+            await self._try(self.driver.aclose(), "let go", ENDING)
 
-    async def _attach(self, devices: Sequence[Device]) -> None:
-        for device in devices:
-            await self._try(self.driver.attach(device), f"attach {device.id}")
-
-    async def _try(self, work: Awaitable[Any], what: str) -> None:
+    async def _try(self, work: Awaitable[Any], what: str, seconds: float = ADOPTING) -> None:
         try:
-            async with asyncio.timeout(ADOPTING):
+            async with asyncio.timeout(seconds):
                 await work
-            self.trouble = ""
+            self.troubles.pop(what, None)
         except DeviceError as error:
-            self.trouble = str(error)
+            self.troubles[what] = str(error)
             log.info("%s: %s: %s", self.name, what, error)
         except Exception as error:  # a family's own fault ends its try, nothing else
-            self.trouble = f"{type(error).__name__} ({what})"
+            self.troubles[what] = f"{type(error).__name__} ({what})"
             log.exception("%s could not %s", self.name, what)
 
     # Finding and adopting
 
-    async def _find(self) -> bool:
-        """Knock at everything this driver looks for; True where the family has grown or moved."""
-        before = {device.id: device for device in self.devices}
+    async def _find(self) -> None:
+        """Knock at everything this driver looks for."""
         for finding in await self._findings():
             await self._try(self._adopt(finding), f"adopt what is at {finding.address}")
-        return {device.id: device for device in self.devices} != before
 
     async def _findings(self) -> list[Finding]:
         found = [Finding(Sign("config", self.name), address) for address in self._at]
@@ -114,19 +119,25 @@ class Family:
     async def _adopt(self, finding: Finding) -> None:
         async for device in self.driver.adopt(finding, nobody, self._vault):
             known = self._house.get(device.id)
-            kept = _corrected(device, known) if known else device
+            if known is not None and known.driver != self.name:
+                raise Refused(f"{device.id} belongs to {known.driver}.")
+            kept = _corrected(device, known) if known else replace(device, name=clean(device.name), room=clean(device.room))
             if kept != known:
-                self._house.add(kept)
                 await self._store.write(lambda db, row=kept: household.keep_device(db, row))  # type: ignore[misc]
+                self._house.add(kept)
                 await self._try(self.driver.attach(kept), f"attach {kept.id}")
 
     # Hearing
 
-    def _hear_anew(self, group: asyncio.TaskGroup) -> None:
+    async def _hear_anew(self) -> None:
+        await self._end_hearing()
+        if self.devices:
+            self._hearing = asyncio.create_task(self._hear(), name=f"hear {self.name}")
+
+    async def _end_hearing(self) -> None:
         if self._hearing is not None:
             self._hearing.cancel()
-        if self.devices:
-            self._hearing = group.create_task(self._hear(), name=f"hear {self.name}")
+            await asyncio.wait({self._hearing}, timeout=ENDING)
 
     async def _hear(self) -> None:
         """Listen; when the driver's ears fail, wait a little longer each time and begin again."""
@@ -135,9 +146,10 @@ class Family:
             try:
                 async for change in self.driver.hear(self.devices):
                     self._house.state.hear(_cleaned(change))
+                    self.troubles.pop("listen", None)
                     pause = 1.0
             except Exception as error:  # whatever a device or its library threw: the family listens again
-                self.trouble = f"{type(error).__name__} while listening"
+                self.troubles["listen"] = f"{type(error).__name__} while listening"
                 log.warning("%s stopped hearing: %r", self.name, error)
             await self._clock.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)

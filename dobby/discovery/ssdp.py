@@ -6,6 +6,7 @@ It does not know what an answer is good for. What a device says of itself is dat
 import asyncio
 import socket
 from collections.abc import Iterable, Sequence
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from dobby.skill.driver import Finding, Sign
@@ -50,11 +51,15 @@ async def search(targets: Iterable[str], *, seconds: float = 1.5, interfaces: Se
 
 def _socket(interface: str) -> socket.socket:
     made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    made.setblocking(False)
-    made.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 2)
-    if interface:
-        made.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(interface))
-        made.bind((interface, 0))
+    try:
+        made.setblocking(False)
+        made.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 2)
+        if interface:
+            made.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(interface))
+            made.bind((interface, 0))
+    except OSError:
+        made.close()
+        raise
     return made
 
 
@@ -64,18 +69,18 @@ def _question(target: str) -> bytes:
 
 
 def _finding(packet: bytes, wanted: Sequence[str]) -> Finding | None:
-    """An answer as a finding; anything else (garbage, another target, no address) is nothing."""
+    """An answer as a finding; anything else (garbage, another target, no address, one outside the house) is nothing."""
     first, _, rest = packet.decode("utf-8", "replace").partition("\r\n")
     if "200" not in first:
         return None
     pairs = (line.partition(":") for line in rest.split("\r\n")[:40])
     says = {clean(key).lower(): clean(value) for key, _, value in pairs if value}
+    target = says.get("st", "")
     try:
-        host = urlsplit(says.get("location", "")).hostname
+        host = ip_address(urlsplit(says.get("location", "")).hostname or "")
     except ValueError:
         return None
-    target = says.get("st", "")
-    return Finding(Sign("ssdp", target), host, says) if host and target in wanted else None
+    return Finding(Sign("ssdp", target), str(host), says) if not host.is_global and target in wanted else None
 
 
 def clean(text: str) -> str:

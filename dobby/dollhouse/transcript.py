@@ -34,8 +34,11 @@ async def hold(
     for row in lines():
         show(f"  you> {row['say']}")
         await say(uuid.uuid4().hex, row["say"])
-        async with asyncio.timeout(REPLY_SECONDS):
-            reply = await anext(said)
+        try:
+            async with asyncio.timeout(REPLY_SECONDS):
+                reply = await anext(said)
+        except (TimeoutError, StopAsyncIteration):
+            return [*wrong, f"{row['say']!r} was not answered."]
         options = f"  [{' / '.join(reply['options'])}]" if reply.get("options") else ""
         show(f"dobby> {reply['text']}{options}")
         if not re.search(row.get("reply", ""), reply["text"], re.IGNORECASE):

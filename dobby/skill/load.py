@@ -5,20 +5,22 @@ A broken folder is named in words and never stops the others. It does not know w
 
 import importlib.util
 import logging
+import shutil
 import sys
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeAlias
 
 import yaml
 
 from dobby.errors import SkillError
 from dobby.skill.driver import Driver
-from dobby.skill.tool import LEVELS, MARK, OPENER, Level, Tool, make_tool
+from dobby.skill.tool import LEVELS, MARK, OPENER, Tool, make_tool
 
 log = logging.getLogger(__name__)
+Stamp: TypeAlias = tuple[tuple[str, int], ...]
 NAME_MOST, DESCRIPTION_MOST = 64, 1024  # characters; https://agentskills.io/specification
 
 
@@ -34,7 +36,7 @@ class Skill:
     tools: Mapping[str, Tool] = field(default_factory=dict)
     openers: Mapping[str, Callable[..., AsyncIterator[Any]]] = field(default_factory=dict)
     driver: Callable[[], Driver] | None = None
-    stamp: tuple[tuple[str, int], ...] = ()
+    stamp: Stamp = ()
 
 
 def load_skill(folder: Path) -> Skill:
@@ -42,6 +44,7 @@ def load_skill(folder: Path) -> Skill:
 
     :raises SkillError: what is wrong with it, in words.
     """
+    folder = folder.absolute()
     name = folder.name
     front, body = _front_matter(folder)
     stamp = fingerprint(folder)
@@ -50,7 +53,9 @@ def load_skill(folder: Path) -> Skill:
     openers = {key: value for key, value in members.items() if getattr(value, OPENER, False)}
     try:
         tools = [make_tool(name, value, list(openers)) for value in members.values() if hasattr(value, MARK)]
-    except (TypeError, NameError) as error:
+    except SkillError:
+        raise
+    except Exception as error:  # signatures and defaults are somebody else's code too
         raise SkillError(f"The skill {name} has a function that cannot be read: {error}") from error
     return Skill(
         name=name,
@@ -65,35 +70,45 @@ def load_skill(folder: Path) -> Skill:
     )
 
 
-def load_skills(folders: Iterable[Path], off: Iterable[str] = ()) -> tuple[dict[str, Skill], dict[str, str]]:
+def load_skills(folders: Sequence[Path], off: Collection[str] = ()) -> tuple[dict[str, Skill], dict[str, str]]:
     """All skills of several folders (the first of a name wins), and for each broken one what is wrong."""
     skills: dict[str, Skill] = {}
-    broken: dict[str, str] = {}
-    for folder in find_skills(folders):
-        if folder.name in off or folder.name in skills or folder.name in broken:
+    broken = {str(place): f"There is no folder {place} to find skills in." for place in folders if not place.is_dir()}
+    for folder in find_skills(folders, off):
+        if folder.name in skills or folder.name in broken:
+            log.info("The skill in %s stays unused: an earlier folder has one of its name", folder)
             continue
         try:
             skills[folder.name] = load_skill(folder)
         except SkillError as error:
             broken[folder.name] = str(error)
-            log.warning("%s", error)
     return skills, broken
 
 
-def find_skills(folders: Iterable[Path]) -> list[Path]:
-    """Every folder that holds a `SKILL.md`."""
-    return [path.parent for folder in folders for path in sorted(folder.glob("*/SKILL.md"))]
+def find_skills(folders: Iterable[Path], off: Collection[str] = ()) -> list[Path]:
+    """Every folder that holds a `SKILL.md` or a `skill.py`, and is not off."""
+    found = (path for folder in folders for path in sorted(folder.glob("*/")) if path.name not in off)
+    return [path for path in found if (path / "SKILL.md").is_file() or (path / "skill.py").is_file()]
 
 
-def fingerprint(folder: Path) -> tuple[tuple[str, int], ...]:
-    """Which files a skill has and when each last changed: enough to see that it did."""
-    files = sorted(path for path in folder.iterdir() if path.suffix in (".py", ".md", ".toml", ".yaml"))
-    return tuple((path.name, path.stat().st_mtime_ns) for path in files)
+def stamps(folders: Iterable[Path], off: Collection[str] = ()) -> dict[Path, Stamp]:
+    """The fingerprint of each skill's folder, the first of a name."""
+    first = {folder.name: folder for folder in reversed(find_skills(folders, off))}
+    return {folder: fingerprint(folder) for folder in first.values()}
 
 
-def tighten(level: Level, wanted: str) -> Level:
-    """The stricter of a skill's own level and the config's: it may be tightened, never loosened."""
-    return max(level, wanted, key=LEVELS.index)  # type: ignore[arg-type]
+def fingerprint(folder: Path) -> Stamp:
+    """Which files a skill has and when each last changed: enough to see that one did."""
+    try:
+        files = sorted(path for path in folder.iterdir() if path.suffix in (".py", ".md", ".toml", ".yaml"))
+        return tuple((path.name, path.stat().st_mtime_ns) for path in files)
+    except OSError:  # somebody is just moving it
+        return ()
+
+
+def tighten(tool: Tool, wanted: Mapping[str, str]) -> str:
+    """The stricter of a function's own level and the config's: it may be tightened, never loosened."""
+    return max(tool.level, wanted.get(tool.name, tool.level), key=LEVELS.index)
 
 
 def _front_matter(folder: Path) -> tuple[dict[str, Any], str]:
@@ -118,12 +133,17 @@ def _front_matter(folder: Path) -> tuple[dict[str, Any], str]:
 
 
 def _module(name: str, folder: Path) -> ModuleType:
-    """Run `skill.py` as the package `dobby_skill_NAME`; the one loaded before stays if this one fails."""
+    """Run `skill.py` as the package `dobby_skill_NAME`; the one loaded before stays if this one fails.
+
+    What an earlier load compiled is thrown away: Python tells versions apart by whole seconds only.
+    """
     package = f"dobby_skill_{name.replace('-', '_')}"
     old = {key: sys.modules.pop(key) for key in list(sys.modules) if key == package or key.startswith(package + ".")}
     spec = importlib.util.spec_from_file_location(package, folder / "skill.py", submodule_search_locations=[str(folder)])
     if spec is None or spec.loader is None:
         raise SkillError(f"The skill {name} cannot be loaded.")
+    if old:
+        shutil.rmtree(folder / "__pycache__", ignore_errors=True)
     module = importlib.util.module_from_spec(spec)
     sys.modules[package] = module
     try:

@@ -5,6 +5,7 @@ are handed by name. It does not know who may call.
 """
 
 import inspect
+import re
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, overload
@@ -12,7 +13,7 @@ from typing import Any, Literal, TypeVar, overload
 from dobby.errors import Refused, SkillError
 
 Level = Literal["read", "act", "guarded"]
-LEVELS: tuple[Level, ...] = ("read", "act", "guarded")
+LEVELS: Sequence[str] = ("read", "act", "guarded")
 F = TypeVar("F", bound=Callable[..., Any])
 
 MARK = "__dobby_tool__"
@@ -86,6 +87,19 @@ class Tool:
         return {name: getattr(model, name) for name in self._model.model_fields}
 
 
+def _check_sentence(name: str, sentence: str, parameters: set[str]) -> None:
+    """Is it a template (https://github.com/OHF-Voice/hassil) that asks for nothing but the function's parameters."""
+    from hassil import parse_sentence
+
+    try:
+        parse_sentence(sentence)
+    except Exception as error:  # the template library raises several kinds, assertions among them
+        raise SkillError(f"{name} has a sentence that cannot be read, {sentence!r}: {error}") from error
+    unknown = set(re.findall(r"{(\w+)", sentence)) - parameters or set(re.findall(r"<\w+>", sentence))
+    if unknown:
+        raise SkillError(f"{name} has no parameter {', '.join(sorted(unknown))}, but its sentence {sentence!r} does.")
+
+
 def make_tool(skill: str, function: Callable[..., Any], openers: Sequence[str]) -> Tool:
     """A decorated function as a tool: pydantic makes the schema of what is not injected (`home`, openers)."""
     from pydantic import ConfigDict, create_model
@@ -99,6 +113,8 @@ def make_tool(skill: str, function: Callable[..., Any], openers: Sequence[str]) 
         raise SkillError(f"{name} must be `async def`, so that it cannot hold up the house.")
     parameters = inspect.signature(function, eval_str=True).parameters
     given = tuple(p for p in parameters if p == "home" or p in openers)
+    for sentence in mark.says:
+        _check_sentence(name, sentence, set(parameters) - set(given))
     shape = {
         p: (row.annotation if row.annotation is not row.empty else str, ... if row.default is row.empty else row.default)
         for p, row in parameters.items()
