@@ -91,13 +91,14 @@ class Deeds:
             return self._relative(clause, device, "position", state, _sign(clause.verb))
         if "step" in rule:
             return self._relative(clause, device, rule["step"], state, rule["by"])
-        return self._plain(device, rule)
+        return self._plain(clause, device, rule)
 
-    def _plain(self, device: Device, rule: Mapping[str, Value]) -> Deed:
+    def _plain(self, clause: Clause, device: Device, rule: Mapping[str, Value]) -> Deed:
         wanted = dict(rule)
         if wanted.get("mode") == "@on":
             options = device.traits["mode"].options
-            mode = next((mode for mode in meaning()["on_modes"] if mode in options or not options), None)
+            named = [meaning()["on_mode"][noun] for item in clause.items for noun in item.nouns if noun in meaning()["on_mode"]]
+            mode = next((mode for mode in (*named, *meaning()["on_modes"]) if mode in options or not options), None)
             if mode is None:
                 return Deed(problem="cannot")
             wanted["mode"] = mode

@@ -129,15 +129,17 @@ class Finder:
     def levels(self, item: Item) -> Mapping[str, float]:
         """Every device a description fits, and how well."""
         out: dict[str, float] = {}
-        loose = _LOOSE if item.nouns else _NOUN
+        rooms_named = list(self._in_partial(item))
+        loose = _LOOSE if item.nouns else _NEXT if rooms_named else _NOUN
         for key in self._worded(item.stems):
             out[key] = loose
-        for key in self._in_partial(item):
+        for key in rooms_named:
             out[key] = max(out.get(key, 0), _NEXT)
         for noun in item.nouns:
+            words = set(item.stems) - {stem(noun)}
             own = noun != item.text.casefold().rstrip("s") and not item.many
             for key, level in self.index.noun(noun).items():
-                bonus = 0.5 if own and key in out else 0.0
+                bonus = 0.5 if own and (key in out or words & self.index.words[key]) else 0.0
                 out[key] = max(out.get(key, 0), level + bonus)
         for key in self.index.in_rooms(item.rooms or (self.index.level(item.level) if item.level else ())):
             out[key] = max(out.get(key, 0), _NOUN if not item.nouns else _NEXT)

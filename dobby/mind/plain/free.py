@@ -132,7 +132,8 @@ class _Reading:
         if not (clause.items or clause.flags & {"here", "there", "house", "everything", "all", "it"}):
             return None
         found = self._find(clause)
-        if found.rivals and self.verb == "add":
+        generic = any("list" in item.nouns for item in clause.items)
+        if found.rivals and self.verb == "add" and generic:
             usual = self._find(replace_items(clause, [*clause.items, Item(("shopping",), "", ("shopping",))]))
             found = usual if usual.devices else found
         return found if found.devices or found.rivals else None

@@ -99,6 +99,8 @@ class Index:
     def level(self, word: str) -> list[str]:
         """The rooms of a floor said in a general word: `up`, `down`, `top` or a storey's number."""
         ranks = {room.name: rank for room in self.house.rooms if (rank := rank_of(room.floor)) is not None}
+        cellars = {room.floor for room in self.house.rooms if (rank_of(room.name) or 0) < 0}
+        ranks |= {room.name: -1 for room in self.house.rooms if room.floor in cellars and room.name in ranks}
         if not ranks:
             return []
         ground = min((rank for rank in ranks.values() if rank >= 0), default=0)

@@ -12,7 +12,7 @@ from dobby.mind.plain.clause import Clause
 from dobby.mind.plain.find import Finder, Found
 from dobby.mind.plain.lexicon import meaning
 from dobby.mind.plain.report import plural
-from dobby.mind.plain.speech import Speech, called
+from dobby.mind.plain.speech import Speech, called, upper
 from dobby.mind.plan import Plan
 
 _MOST = 6
@@ -45,10 +45,16 @@ class Teller:
     def _match(self, clause: Clause, rule: Mapping[str, Any]) -> list[Device] | Plan:
         """All devices that are asked about, of those a rule applies to; a plan where that is none."""
         found = self.finder.all_of(clause, lambda device: _rule(rule, device) is not None)
-        return [self.finder.index.devices[key] for key in found.devices] if found.devices else self.missing(found)
+        return (
+            [self.finder.index.devices[key] for key in found.devices]
+            if found.devices
+            else self.missing(found, clause.attr if not clause.items else "")
+        )
 
-    def missing(self, found: Found) -> Plan:
+    def missing(self, found: Found, what: str = "") -> Plan:
         """Why nothing fits, with the nearest names."""
+        if found.reason == "unfit" and what:
+            return self._plan("no_reading", what=what)
         if found.reason == "unfit":
             return self._described(found.unfit[:_MOST])
         if found.reason in ("where", "what"):
@@ -91,7 +97,10 @@ class Teller:
         if len(devices) == 1 and not yes and not no:
             return self._plan("unknown_state", [devices[0].id], name=devices[0].name, state=state)
         every = bool(clause.flags & {"all", "both", "everything"})
-        told, good = ((yes, not no) if every and not no else (no, False)) if every else (yes or no, bool(yes))
+        if yes and no and not every and clause.asks != "any":
+            what = upper(self._each(devices[:_MOST], state))
+            return Plan(say=f"{what}.", topic=tuple(d.id for d in devices), language=self.speech.language)
+        told, good = ((yes, not no) if not no else (no, False)) if every else (yes or no, bool(yes))
         what = self._each(told[:_MOST], state)
         return self._plan("yes" if good else "no", [device.id for device in told], what=what or self.speech.say("none"))
 
