@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from dobby import Change, Device, Refused, State, Unreachable, Unsure, Vault
+from dobby import Change, Device, Refused, State, Unreachable, Unsure, Vault, specs
 
 from .announcement import table
 from .catalog import SUBSCRIPTIONS, Catalog, Life
@@ -331,6 +331,7 @@ class Broker:
 def _warm() -> None:
     """What is slow the first time: files to read, a library to import."""
     table()
+    specs("light")
     import_module("aiomqtt")
 
 

@@ -11,7 +11,7 @@ from dobby import Ask, Change, Device, Finding, Refused, Sign, State, Unreachabl
 from .broker import PATIENCE, Address, Broker, Ear, address, remember_login
 from .entity import Order
 
-LONGEST_SETTLING = 15.0  # seconds for a house to announce itself
+LONGEST_SETTLING = 60.0  # seconds for a house to announce itself
 FIRST_WORD = 1.0  # seconds to wait for a device that has said nothing yet, or that was asked
 ATTEMPTS = 3
 
