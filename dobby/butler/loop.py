@@ -57,7 +57,6 @@ class Butler:
         self._lanes: dict[str, Lane] = {}
         self._working: set[int] = set()
         self._hearing: set[asyncio.Task[Heard]] = set()
-        self._strangers = strangers.Quota()
         self._ended = asyncio.Event()
         self._tasks: asyncio.TaskGroup | None = None
         self._open = False
@@ -102,7 +101,7 @@ class Butler:
 
         def meet(db: sqlite3.Connection) -> tuple[int, bool, list[OutboxRow | None]]:
             number, new = inbox.receive(db, event)
-            return number, new, strangers.meet(db, desk, inbox.get(db, number), self._strangers) if new else []
+            return number, new, strangers.meet(db, desk, inbox.get(db, number)) if new else []
 
         number, new, told = await desk.store.write(meet)
         desk.post.hand_over(told)

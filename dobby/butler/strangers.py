@@ -4,7 +4,6 @@ It does not know what they want: their words are not read.
 """
 
 import sqlite3
-from collections import deque
 from dataclasses import replace
 
 from dobby.butler.desk import Desk
@@ -17,28 +16,22 @@ MOST = 5  # new strangers an hour that owners are told of: a flood must not beco
 HOUR = 3600.0
 
 
-class Quota:
-    """How many strangers the owners have heard of lately."""
-
-    def __init__(self) -> None:
-        self._told: deque[float] = deque(maxlen=MOST)
-
-    def take(self, now: float) -> bool:
-        """May they hear of one more? Then that is counted. Asked in the store's thread only."""
-        if len(self._told) == MOST and now - self._told[0] < HOUR:
-            return False
-        self._told.append(now)
-        return True
-
-
-def meet(db: sqlite3.Connection, desk: Desk, row: EventRow, quota: Quota) -> list[OutboxRow | None]:
+def meet(db: sqlite3.Connection, desk: Desk, row: EventRow) -> list[OutboxRow | None]:
     """Close the event; the first one from an address is answered, and the owners are told."""
-    source = row.event.source
-    inbox.move(db, row.id, EventState.REFUSED, why="stranger", at=desk.clock.now())
+    source, now = row.event.source, desk.clock.now()
+    inbox.move(db, row.id, EventState.REFUSED, why="stranger", at=now)
     told = [desk.tell(db, f"stranger:{row.lane}", row.lane, desk.words("stranger", source))]
-    if told == [None] or not quota.take(desk.clock.now()):
+    if told == [None]:
         return told
     for person, lane in desk.owner_lanes():
-        words = desk.words("stranger_owner", replace(source, person=person), bridge=source.bridge, chat=source.chat[:64])
-        told.append(desk.tell(db, f"stranger:{row.lane}:{person}", lane, words))
+        if _told_lately(db, lane, now - HOUR) < MOST:
+            words = desk.words("stranger_owner", replace(source, person=person), bridge=source.bridge, chat=source.chat[:64])
+            told.append(desk.tell(db, f"stranger:{row.lane}:{person}", lane, words))
     return told
+
+
+def _told_lately(db: sqlite3.Connection, lane: str, since: float) -> int:
+    """Of how many strangers an owner has heard: by the rows, so that what was rolled back does not count."""
+    where = "key >= 'stranger:' AND key < 'stranger;' AND lane = ? AND at > ?"
+    count: int = db.execute(f"SELECT count(*) FROM outbox WHERE {where}", (lane, since)).fetchone()[0]
+    return count
