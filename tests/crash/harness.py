@@ -34,7 +34,7 @@ class Stuck(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """SIGKILL, or an error, at the `when`-th (`"5"`, `"5+"`: from then on) call of one name by one thread, counted from a gate."""
+    """What befalls one thread at its `when`-th call of one name, counted from a gate; `"5+"`: and at every later one."""
 
     call: str
     when: str
@@ -42,8 +42,14 @@ class Kill:
     gate: str = "ready"  # start: nothing was opened yet; ready: nothing was taken up yet
     what: str = "signal=KILL"
 
+    @property
+    def kills(self) -> bool:
+        """A death, not an error that the process is to live with."""
+        return self.what == "signal=KILL"
+
     def __str__(self) -> str:
-        return f"{self.thread} {self.call} {self.when}" + (" from the start" if self.gate == "start" else "")
+        what = "" if self.kills else f" {self.what}"
+        return f"{self.thread} {self.call} {self.when}{what}" + (" from the start" if self.gate == "start" else "")
 
 
 @dataclass(slots=True)
@@ -57,6 +63,7 @@ class Life:
     acked: set[str] = field(default_factory=set)
     skipped: set[str] = field(default_factory=set)
     refused: int = 0
+    ahead: float = 0.0  # seconds by which the clock was put forward
     deaths: int = 0
     notes: list[str] = field(default_factory=list)
 
@@ -104,10 +111,10 @@ class Process:
         if b"attached" not in line:
             raise RuntimeError(f"strace: {line.decode()}")
 
-    async def arm(self, kill: Kill, thread: int) -> None:
+    async def arm(self, kill: Kill, thread: int, trace: Path) -> None:
         """It will die there."""
         inject = f"inject={kill.call}:{kill.what}:when={kill.when}"
-        await self.trace(thread, "-o", "/dev/null", "-e", f"trace={kill.call}", "-e", inject)
+        await self.trace(thread, "-o", str(trace), "-e", f"trace={kill.call}", "-e", inject)
 
     async def end(self) -> None:
         """Let go of it, whatever it is doing."""
@@ -145,6 +152,8 @@ class Bench:
     def forget(self, life: Life) -> None:
         """Its folder goes."""
         shutil.rmtree(life.home, ignore_errors=True)
+        for path in (self.trace(life), self.errors(life)):
+            path.unlink(missing_ok=True)
         self.outside.worlds.pop(life.name)
 
     async def start(self, life: Life, kill: Kill | None = None, **options: Any) -> Process:
@@ -152,11 +161,11 @@ class Bench:
         process = await self.born(life, **options)
         try:
             if kill is not None and kill.gate == "start":
-                await process.arm(kill, process.pid)
+                await process.arm(kill, process.pid, self.trace(life))
             process.go()
             threads = (await process.line())["threads"]
             if kill is not None and kill.gate == "ready":
-                await process.arm(kill, threads[kill.thread])
+                await process.arm(kill, threads[kill.thread], self.trace(life))
             process.go()
             await process.line()
         except BaseException:
@@ -174,12 +183,17 @@ class Bench:
             "home": str(life.home),
             "outside": str(self.outside.path),
             "at": life.name,
+            "ahead": life.ahead,
             "errors": str(self.errors(life)),
         }
         assert self._forks.stdin is not None
         self._forks.stdin.write(json.dumps(chosen).encode() + b"\n")
         async with asyncio.timeout(PATIENCE):
             return await ready
+
+    def trace(self, life: Life) -> Path:
+        """What the tracer saw of the last armed process."""
+        return self.folder / f"{life.name}.trace"
 
     def errors(self, life: Life) -> Path:
         """Where its processes' complaints go."""
@@ -241,6 +255,12 @@ async def drive(process: Process, life: Life, *, hurry: bool = False) -> None:
     await process.ask(quit=True)
 
 
+async def _status(process: Process, life: Life, seconds: float) -> dict[str, Any]:
+    """How things stand, with the clock put forward."""
+    life.ahead += seconds
+    return await process.ask(later=seconds)
+
+
 async def _say(process: Process, life: Life, step: Step, hurry: bool) -> None:
     """As a provider does: again and again under one key until it is acknowledged; and once more for good measure."""
     request = {"say": step.text, "key": step.key, "bridge": step.bridge, "chat": step.chat}
@@ -248,7 +268,7 @@ async def _say(process: Process, life: Life, step: Step, hurry: bool) -> None:
         life.refused += 1
         await asyncio.sleep(0.02)
         if hurry:
-            await process.ask(later=1.0)
+            await _status(process, life, 1.0)
     life.acked.add(step.key)
     if step.key == "m2" and (await process.ask(**request)).get("new"):
         life.notes.append("a repeated key was taken for a new text")
@@ -257,7 +277,7 @@ async def _say(process: Process, life: Life, step: Step, hurry: bool) -> None:
 async def _in_turn(process: Process, life: Life, step: Step, hurry: bool) -> bool:
     """Wait until what it answers can be seen; False where that will not happen any more."""
     while step.after and not life.world.saw(f"{step.bridge}/{step.chat}", step.after):
-        how = await process.ask(later=1.0 if hurry else 0.0)
+        how = await _status(process, life, 1.0 if hurry else 0.0)
         if not any(how[name] for name in ("events", "outbox")) and not life.world.saw(f"{step.bridge}/{step.chat}", step.after):
             life.skipped.add(step.key)
             return False
@@ -270,12 +290,12 @@ async def _rest(process: Process, life: Life, hurry: bool) -> None:
     until = asyncio.get_running_loop().time() + PATIENCE
     ahead = 0
     while True:
-        how = await process.ask(later=1.0 if hurry else 0.0)
+        how = await _status(process, life, 1.0 if hurry else 0.0)
         if how["idle"] and not any(how[name] for name in ("events", "waiting", "outbox", "effects")):
             return
         if how["idle"] and not any(how[name] for name in ("events", "outbox", "effects")) and ahead < 5:
             ahead += 1
-            await process.ask(later=LATER)
+            await _status(process, life, LATER)
         if asyncio.get_running_loop().time() > until:
             raise Stuck(f"not at rest: {how}")
         await asyncio.sleep(0.01)

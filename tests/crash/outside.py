@@ -75,9 +75,11 @@ class World:
         if "read" in asked:
             return {"state": self.read(asked["read"])}
         if "set" in asked:
-            return {"ok": self.set(asked["set"], asked["wanted"])}
+            self.set(asked["set"], asked["wanted"])
+            return {"ok": True}
         if "do" in asked:
-            return {"ok": self.do(asked["do"], asked["args"])}
+            self.do(asked["do"], asked["args"])
+            return {"ok": True}
         if "send" in asked:
             return {"id": self.send(asked["send"])}
         lane, key = asked["look_up"]

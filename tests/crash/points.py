@@ -16,9 +16,11 @@ from tests.crash.harness import Bench, Kill, Life, drive
 
 # Calls that change a file, a folder, or what somebody outside hears.
 WRITES = (
-    "write", "writev", "pwrite64", "pwritev", "pwritev2", "fsync", "fdatasync", "sync_file_range", "ftruncate", "fallocate",
-    "rename", "renameat", "renameat2", "unlink", "unlinkat", "link", "linkat", "mkdir", "mkdirat", "sendto", "sendmsg", "sendfile",
-)  # fmt: skip
+    *("write", "writev", "pwrite64", "pwritev", "pwritev2", "ftruncate", "fallocate"),
+    *("fsync", "fdatasync", "sync_file_range"),
+    *("rename", "renameat", "renameat2", "unlink", "unlinkat", "link", "linkat", "mkdir", "mkdirat"),
+    *("sendto", "sendmsg", "sendfile"),
+)
 CREATES = re.compile(r"^openat\(.*O_CREAT")
 Counts = dict[tuple[str, str], int]
 

@@ -13,7 +13,8 @@ import random
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from tests.crash import points
 from tests.crash.harness import Bench, Kill, Stuck, live, open_bench
@@ -22,6 +23,8 @@ from tests.crash.verdict import Verdict, judge
 
 SIDE_BY_SIDE = 4  # houses at once; they wait more than they work
 SEED = 20
+ERRORS = {"pwrite64": "ENOSPC", "fdatasync": "EIO", "ftruncate": "EIO"}
+AWHILE = 30  # calls for which a disk stays full
 
 
 @dataclass(slots=True)
@@ -41,11 +44,11 @@ class Tally:
     seconds: float = 0.0
     words: list[str] = field(default_factory=list)
 
-    def add(self, kills: Sequence[Kill | None], deaths: int, verdict: Verdict) -> None:
-        """One house more."""
+    def add(self, kills: Sequence[Kill | None], met: int, verdict: Verdict) -> None:
+        """One house more; `met` is how many of its kills, or errors, it lived to see."""
         self.points += 1
-        self.kills += deaths
-        self.beyond += deaths == 0
+        self.kills += met
+        self.beyond += met == 0
         self.lost += len(verdict.lost)
         self.doubled += len(verdict.doubled)
         self.wrong += len(verdict.wrong)
@@ -61,25 +64,27 @@ class Tally:
         )
 
 
-HEAD = f"{'sweep':<28}{'points':>8}{'kills':>7}{'beyond':>8}{'lost':>6}{'doubled':>9}{'wrong':>7}{'unknown':>9}{'corrupt':>9}{'s':>8}"
+HEAD = "sweep                         points  kills  beyond  lost  doubled  wrong  unknown  corrupt       s"
 
 
 async def put_through(bench: Bench, tally: Tally, kills: Sequence[Kill | None], *, fresh: bool, steps: Sequence[Step]) -> None:
     """One house, its deaths, its account."""
     life = bench.life(fresh=fresh, steps=steps)
+    errors = [kill for kill in kills if kill and not kill.kills]
     try:
-        await live(bench, life, kills)
+        await live(bench, life, kills, hurry=bool(errors))
     except (Stuck, TimeoutError) as error:
         life.notes.append(f"stuck: {error}")
-    armed = sum(kill is not None for kill in kills)
-    if life.deaths > armed:
-        life.notes.append(f"it died {life.deaths} times, {armed} by our hand: {_complaint(bench.errors(life))}")
-    tally.add(kills, life.deaths, judge(life))
+    may_die = sum(kill is not None and (kill.kills or kill.gate == "start") for kill in kills)
+    if life.deaths > may_die:
+        life.notes.append(f"it died {life.deaths} times, {may_die} by our hand: {_complaint(bench.errors(life))}")
+    tally.refused += life.refused
+    tally.add(kills, bench.trace(life).read_text().count("(INJECTED)") if errors else life.deaths, judge(life))
     bench.forget(life)
 
 
-def _complaint(errors: "object") -> str:
-    lines = errors.read_text().strip().splitlines() if errors.exists() else []  # type: ignore[attr-defined]
+def _complaint(errors: Path) -> str:
+    lines = errors.read_text().strip().splitlines() if errors.exists() else []
     return lines[-1] if lines else "without a word"
 
 
@@ -109,7 +114,7 @@ def plan(
     start = random.Random(seed).randrange(step)
     again = points.seconds(counts, seed)
     chosen = kills[start::step]
-    return [[kill, next(again)] if number % twice == 0 else [kill] for number, kill in enumerate(chosen)]
+    return [[kill, next(again)] if twice and number % twice == 0 else [kill] for number, kill in enumerate(chosen)]
 
 
 async def sweep_running(step: int = 1, **options: bool) -> Tally:
@@ -140,14 +145,25 @@ async def sweep_migration(step: int = 1) -> Tally:
         return await sweep(bench, "migration", plan(kills, counts, step=step), steps=FIRST)
 
 
+async def sweep_errors(step: int = 1) -> Tally:
+    """A full or failing disk at every write: once, and for a while; nothing may be half-written or wrongly told as done."""
+    async with open_bench() as bench:
+        counts = await points.count(bench, bench.life())
+        writer = [kill for kill in points.every(counts) if kill.thread == "writer" and kill.call in ERRORS]
+        once = [replace(kill, what=f"error={ERRORS[kill.call]}") for kill in writer]
+        awhile = [replace(kill, when=f"{kill.when}..{int(kill.when) + AWHILE}") for kill in once]
+        kills = [kill for pair in zip(once, awhile, strict=True) for kill in pair]
+        return await sweep(bench, "full or failing disk", plan(kills, counts, step=step, twice=0))
+
+
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--every", type=int, default=1, metavar="K", help="only every K-th point")
     parser.add_argument("--naive", action="store_true", help="only the negative control")
-    parser.add_argument("--only", choices=("running", "start", "migration"))
+    parser.add_argument("--only", choices=("running", "start", "migration", "errors"))
     chosen = parser.parse_args()
-    works = {"running": sweep_running, "start": sweep_first_start, "migration": sweep_migration}
+    works = {"running": sweep_running, "start": sweep_first_start, "migration": sweep_migration, "errors": sweep_errors}
     print(HEAD)
     bad = 0
     if chosen.naive:

@@ -111,12 +111,12 @@ def _effects(db: sqlite3.Connection) -> Iterator[dict[str, Any]]:
 def _judge_world(verdict: Verdict, life: Life, db: sqlite3.Connection) -> None:
     """The last word about each device; the shed opens only where Zoe saw the question and said yes."""
     world = {device: life.world.read(device) for device in life.world.states}
-    wanted = {**AT_LAST, "shed": {"locked": "m13" not in life.acked}}
+    wanted: dict[str, dict[str, Any]] = {**AT_LAST, "shed": {"locked": "m13" not in life.acked}}
     for device, traits in wanted.items():
         for trait, value in traits.items():
             got = world[device][trait]
             if isinstance(value, list):
                 verdict.lost += [f"{item} is not on the list" for item in (Counter(value) - Counter(got)).elements()]
                 verdict.doubled += [f"{item} is on the list once more" for item in (Counter(got) - Counter(value)).elements()]
-            elif got != value:
+            elif got != value and not (trait == "position" and abs(got - value) <= 1):  # one step is there
                 verdict.wrong.append(f"{device} {trait} is {got}, not {value}")
