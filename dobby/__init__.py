@@ -3,7 +3,9 @@
 Everything here is looked up when it is first used, so that importing one part of Dobby does not load all of it.
 """
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -52,3 +54,14 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME_OF:
         raise AttributeError(f"dobby has no {name!r}")
     return getattr(import_module(_HOME_OF[name]), name)
+
+
+class _Door(ModuleType):
+    """A module of a name offered here (`dobby/act.py`, once imported) does not hide what is offered (`@act`)."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in _HOME_OF:
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Door

@@ -39,7 +39,7 @@ from dobby.store import FolderLock, Store
 from dobby.vault import VaultFile
 
 log = logging.getLogger(__name__)
-RELOAD = 2.0  # seconds between looks for a changed skill
+RELOAD = 1.0  # seconds between looks for a changed skill
 HINTS = ("what can you do?", "what is on?", "turn everything off")
 GRACE = 3.0  # seconds an errand or a family has to end when it is asked to stop
 
@@ -166,12 +166,12 @@ async def _kept(family: Family) -> None:
 
 
 async def _end_family(dobby: Dobby, name: str) -> None:
-    dobby.drivers.pop(name, None)
-    dobby.families.pop(name, None)
     task = dobby.tasks.pop(name, None)
     if task is not None:
         task.cancel()
         await asyncio.wait({task}, timeout=GRACE)
+    dobby.drivers.pop(name, None)
+    dobby.families.pop(name, None)
 
 
 async def _reload(dobby: Dobby) -> None:

@@ -136,7 +136,7 @@ class Console:
             after = int(request.get("after", 0))
             limit = min(int(request.get("limit", 50)), 500)
             lines = await self._store.read(lambda db: outbox.conversation(db, source.lane, after=after, limit=limit))
-            return {"lines": [asdict(row) for row in lines]}
+            return {"lines": [asdict(row) | {"effects": sorted(row.effects)} for row in lines]}
         if op not in self.operations:
             return {"error": f"There is no operation {op!r}."}
         return await self.operations[op](request)

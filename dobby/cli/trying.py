@@ -45,7 +45,7 @@ def trying(house: Path, sentences: tuple[str, ...], as_json: bool, from_stdin: b
     if bool(sentences) == from_stdin:
         raise click.UsageError("say SENTENCES, or give lines with --stdin")
     spoken = [json.dumps({"say": text, "yes": yes, "keep": keep}) for text in sentences]
-    lines = open(sys.stdin.fileno(), errors="replace", closefd=False) if from_stdin else spoken  # noqa: PTH123, SIM115
+    lines = open(sys.stdin.fileno(), errors="replace", closefd=False) if from_stdin else spoken  # noqa: SIM115
     asyncio.run(_try(loaded, lines, as_json))
 
 
