@@ -11,13 +11,16 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
+from dobby.errors import DobbyError
+
 MAGIC = b"DOBBY-VAULT-1\n"
 SALT = 16  # bytes
 NONCE = 12  # bytes
 TAG = 16  # bytes
+WRONG = "The passphrase does not open the vault, or the file was changed."
 
 
-class WrongPassphrase(ValueError):
+class WrongPassphrase(DobbyError):
     """The passphrase is another one, or the bytes were changed: nobody can tell which."""
 
 
@@ -35,11 +38,11 @@ def unseal(sealed: bytes, passphrase: str) -> bytes:
     size = len(MAGIC) + SALT + NONCE
     head = sealed[:size]
     if not head.startswith(MAGIC) or len(sealed) < size + TAG:
-        raise WrongPassphrase
+        raise WrongPassphrase(WRONG)
     try:
         return AESGCM(_key(passphrase, head)).decrypt(head[-NONCE:], sealed[size:], head)
     except InvalidTag as error:
-        raise WrongPassphrase from error
+        raise WrongPassphrase(WRONG) from error
 
 
 def _key(passphrase: str, head: bytes) -> bytes:

@@ -123,7 +123,7 @@ def unfinished(db: sqlite3.Connection) -> list[EffectRow]:
     return _select(db, "state = 'intended' ORDER BY id", ())
 
 
-OVERTAKEN = "Something newer was asked of it."
+OVERTAKEN = "overtaken"  # something newer was asked of it
 BEGUN = (
     "coalesce((SELECT max(question.ended) FROM question, json_each(question.effects) AS asked"
     " WHERE asked.value = effect.id AND question.state = 'yes'), effect.at)"

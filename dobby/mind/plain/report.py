@@ -45,11 +45,11 @@ def _key(outcome: Outcome, speech: Speech) -> _Key:
     how = _how(outcome, verb)
     if verb is not None:
         what = outcome.call.args.get("what") or outcome.call.args.get("item") or outcome.call.args.get("room") or ""
-        return _Key(how, str(verb), "", str(what), outcome.why)
+        return _Key(how, str(verb), "", str(what), _why(outcome, speech))
     device = outcome.device
     state = ", ".join(_states(outcome, speech)) if device else ""
     shown = speech.value(device, trait, value) if device else str(value)
-    return _Key(how, state, f"{trait}={_plain(value)}", shown, outcome.why)
+    return _Key(how, state, f"{trait}={_plain(value)}", shown, _why(outcome, speech))
 
 
 def _how(outcome: Outcome, verb: object) -> str:
@@ -57,7 +57,12 @@ def _how(outcome: Outcome, verb: object) -> str:
         return "echoed"
     if outcome.state is EffectState.DONE:
         return "did" if verb is not None else "already" if _was_so(outcome) else "done"
-    return outcome.state.value
+    return "would" if outcome.why == "rehearse" else outcome.state.value
+
+
+def _why(outcome: Outcome, speech: Speech) -> str:
+    """A reason of ours in the person's language; a driver's own words stay as they are."""
+    return "" if outcome.why == "rehearse" else str(speech.table["why"].get(outcome.why, outcome.why))
 
 
 def _told(outcome: Outcome) -> tuple[str, Value]:
@@ -100,6 +105,9 @@ def _sentence(key: _Key, group: Sequence[Outcome], speech: Speech) -> str:
         "be": table["report"]["one" if len(devices) == 1 and not plural(devices[0]) else "many"],
         "where": speech.within([key.value]) if key.state == "clean" and key.value else "",
     }
+    if key.how == "would":
+        done = _sentence(key._replace(how="done" if key.trait else "did"), group, speech)
+        return speech.say("would_do", what=done.rstrip("."))
     if key.how == "did":
         row = table["did"]
         named = "play_none" if key.state == "play" and not key.value else key.state
