@@ -40,10 +40,16 @@ class Post(Broker):  # type: ignore[misc] # amqtt is not typed
         """Close the door and cut every line first: devices come back at once, and a reader that is cancelled may not notice."""
         for server in self._servers.values():
             server.instance.close()
-        for _, handler in list(self._sessions.values()):
-            if handler.writer and not handler.writer.is_closed:
-                handler.writer._writer.transport.abort()
-        await asyncio.sleep(0.05)
+        for _ in range(100):
+            open_ones = [
+                handler for _, handler in self._sessions.values() if handler._reader_task and not handler._reader_task.done()
+            ]
+            for handler in open_ones:
+                if handler.writer and not handler.writer.is_closed:
+                    handler.writer._writer.transport.abort()
+            await asyncio.sleep(0.02)
+            if not open_ones:
+                break
         async with asyncio.timeout(5):
             await super().shutdown()
 
