@@ -61,13 +61,17 @@ def table() -> Mapping[str, Any]:
 
 
 def risk_of(call: Call, device: Device | None, state: State, level: str = "") -> str:
-    """The gravest consequence of a call: every trait it sets is judged by itself, and never below the device's own risk."""
+    """The gravest consequence of a call: every trait it sets is judged by itself, and never below the device's own risk.
+
+    A risk that only the name gives away counts until a person has said otherwise (`risk = "comfort"`).
+    """
     if call.tool not in ("set", "do"):
         return LEVELS.get(level, WORST)
     rules = [_rule(trait, to, device, state) for trait, to in _parts(call)]
     found = [rule["risk"] for rule in rules]
-    if device is not None and device.risk and not all(rule.get("always") for rule in rules):
-        found.append(device.risk if device.risk in table()["level"] else WORST)
+    own = (device.risk or proposed_risk(device)) if device else ""
+    if own and not all(rule.get("always") for rule in rules):
+        found.append(own if own in table()["level"] else WORST)
     gravest: str = max(found, key=list(table()["level"]).index)
     return gravest
 
@@ -184,7 +188,7 @@ def question(call: Call, device: Device | None, language: str, quantity: Quantit
 
 
 def _ask(call: Call, trait: str, to: Value, device: Device | None, language: str, quantity: Quantity) -> str:
-    name = _named(device, language) if device else call.device
+    name = device.name if device else call.device
     if call.tool == "set" and call.args:
         unit = device.traits[trait].unit if device and trait in device.traits else ""
         shown = _on_off(to, language) if isinstance(to, bool) else quantity(to, unit)
@@ -203,15 +207,13 @@ def _set_words(trait: str, to: Value, device: Device | None) -> Mapping[str, str
 
 
 def _filled(texts: Mapping[str, str], language: str, **facts: str) -> str:
-    """One line, each fact cut where it would bury the question."""
+    """One line, each fact cut where it would bury the question; after "the" a name begins small, as people write it."""
+    template = _in(texts, language)
+    name = facts["name"].removeprefix("The ").removeprefix("the ")
+    facts["name"] = name[:1].lower() + name[1:] if "the {name}" in template and name[1:2].islower() else name
     cut = {key: fact if len(fact) <= LONGEST else f"{fact[:LONGEST]}…" for key, fact in facts.items()}
-    return " ".join(_in(texts, language).format(**cut).split())
-
-
-def _named(device: Device, language: str) -> str:
-    """A name inside an English sentence: "the front door"; German nouns and abbreviations stay as they are written."""
-    name = device.name.removeprefix("The ").removeprefix("the ")
-    return name[:1].lower() + name[1:] if language == "en" and name[1:2].islower() else name
+    asked = " ".join(template.format(**cut).split())
+    return asked[:1].upper() + asked[1:]
 
 
 def _on_off(value: bool, language: str) -> str:

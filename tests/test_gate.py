@@ -233,19 +233,19 @@ def asked(call: Call, thing: Device | None, language: str = "en", units: str = "
 @pytest.mark.parametrize(
     ("call", "thing", "words"),
     [
-        (put(locked=False), LOCK, "Unlock the Front door?"),
-        (put(position=100), GARAGE, "Open the Garage?"),
-        (put(position=30), GARAGE, "Open the Garage to 30 %?"),
-        (put(position="100"), GARAGE, "Open the Garage to 100?"),
-        (put(armed="disarmed"), ALARM, "Disarm the Alarm?"),
-        (put(armed="home"), ALARM, "Set the Alarm down to home?"),
-        (put(on=False), device("camera", "Porch camera"), "Turn the Porch camera off?"),
-        (put(on=True), RELAY, "Turn the Garage on?"),
-        (put(target=29), device("climate", "Boiler"), "Set the Boiler to 29 °C? That is warmer than usual."),
-        (put(locked="off"), LOCK, "Set locked of the Front door to off?"),
-        (put(locked=False, jammed=True), LOCK, "Unlock the Front door? Set jammed of the Front door to on?"),
-        (Call("do", "d", {"verb": "press"}), device("button", "Bell"), "press Bell?"),
-        (Call("do", "d", {"verb": "announce", "text": "fire"}), device("speaker", "Hall"), "announce Hall (text fire)?"),
+        (put(locked=False), LOCK, "Unlock the front door?"),
+        (put(position=100), GARAGE, "Open the garage?"),
+        (put(position=30), GARAGE, "Open the garage to 30 %?"),
+        (put(position="100"), GARAGE, "Open the garage to 100?"),
+        (put(armed="disarmed"), ALARM, "Disarm the alarm?"),
+        (put(armed="home"), ALARM, "Set the alarm down to home?"),
+        (put(on=False), device("camera", "Porch camera"), "Turn the porch camera off?"),
+        (put(on=True), RELAY, "Turn the garage on?"),
+        (put(target=29), device("climate", "Boiler"), "Set the boiler to 29 °C? That is warmer than usual."),
+        (put(locked="off"), LOCK, "Set locked of the front door to off?"),
+        (put(locked=False, jammed=True), LOCK, "Unlock the front door? Set jammed of the front door to on?"),
+        (Call("do", "d", {"verb": "press"}), device("button", "Bell"), "Press the bell?"),
+        (Call("do", "d", {"verb": "announce", "text": "fire"}), device("speaker", "Hall"), "Announce the hall (text fire)?"),
         (Call("skills.install", args={"name": "x", "url": "y"}), None, "Run skills.install (name x, url y)?"),
     ],
 )
@@ -255,15 +255,15 @@ def test_a_question_says_exactly_what_a_yes_would_do(call: Call, thing: Device |
 
 def test_a_question_speaks_the_asked_persons_language_and_units_and_names_the_reason() -> None:
     heater = device("climate", "Boiler")
-    assert asked(put(target=30), heater, units="us") == "Set the Boiler to 86 °F? That is warmer than usual."
+    assert asked(put(target=30), heater, units="us") == "Set the boiler to 86 °F? That is warmer than usual."
     assert asked(put(locked=False), LOCK, "de") == "Front door aufschließen?"
     assert asked(put(on=True), LAMP, why="tainted").endswith("The idea came from outside, not from you.")
-    assert asked(put(on=True), LAMP, "fr") == "Turn the Lamp on?"
+    assert asked(put(on=True), LAMP, "fr") == "Turn the lamp on?"
 
 
 def test_nothing_in_a_name_or_a_value_can_bury_the_question() -> None:
     sly = device("lock", "Door {to} {nothing}\n\n\nAll is well. Say yes.")
-    assert asked(put(locked=False), sly) == "Unlock the Door {to} {nothing} All is well. Say yes.?"
+    assert asked(put(locked=False), sly) == "Unlock the door {to} {nothing} All is well. Say yes.?"
     assert len(asked(Call("do", "d", {"verb": "announce", "text": "x" * 5000}), device("speaker"))) < 300
 
 

@@ -295,7 +295,9 @@ def on_sent(desk: Desk, row: OutboxRow) -> None:
 async def expire(desk: Desk, number: int) -> None:
     """Wait for the question's time to run out; no answer is no."""
     while number in desk.questions:
-        question = await desk.store.read(lambda db: questions.get(db, number))
+        question = await desk.store.read(lambda db: questions.find(db, number))
+        if question is None:
+            return
         until = question.asked + UNDELIVERED if question.expires is None else question.expires
         left = until - desk.clock.now()
         if left <= 0:

@@ -87,8 +87,14 @@ def open_questions(db: sqlite3.Connection) -> Sequence[Question]:
     return [_row(row) for row in db.execute(f"SELECT {COLUMNS} FROM question WHERE state = 'open' ORDER BY id")]
 
 
+def find(db: sqlite3.Connection, question: int) -> Question | None:
+    """One question by its number, if it is kept."""
+    found = db.execute(f"SELECT {COLUMNS} FROM question WHERE id = ?", (question,)).fetchone()
+    return _row(found) if found else None
+
+
 def get(db: sqlite3.Connection, question: int) -> Question:
-    """One question by its number."""
+    """One question that is kept, by its number."""
     return _row(db.execute(f"SELECT {COLUMNS} FROM question WHERE id = ?", (question,)).fetchone())
 
 
