@@ -17,7 +17,7 @@ check: .venv/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy dobby
-	for skill in skills/*/; do (cd skills && ../$(BIN)/mypy --config-file ../pyproject.toml $$(basename $$skill)) || exit 1; done
+	for skill in skills/*/; do $(BIN)/mypy $$skill || exit 1; done
 
 fix: .venv/dev
 	$(BIN)/ruff check --fix .

@@ -56,6 +56,8 @@ class Family:
         self._house = house
         self._store = store
         self._vault = vault.part(name)
+        if hasattr(driver, "vault"):
+            driver.vault = self._vault
         self._clock = clock
         self._interfaces = interfaces
         self._multicast = multicast

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 from dobby.events import EffectClass, Value
 
+ROUNDED = 6  # of 255: how far a colour's channel may come back from what was asked
+
 
 @dataclass(frozen=True, slots=True)
 class Spec:
@@ -35,10 +37,19 @@ class Spec:
         if isinstance(wanted, numbers) and isinstance(got, numbers):
             return abs(wanted - got) <= self.step
         if isinstance(wanted, str) and isinstance(got, str):
-            return wanted.casefold() == got.casefold()
+            return wanted.casefold() == got.casefold() or (self.type == "color" and _near(wanted, got))
         if isinstance(wanted, list) and isinstance(got, list):
             return {str(one).casefold() for one in wanted} == {str(one).casefold() for one in got}
         return wanted == got
+
+
+def _near(wanted: str, got: str) -> bool:
+    """Two colours (#rrggbb) that differ only by what a lamp rounds on its way through xy or hue."""
+    try:
+        one, other = bytes.fromhex(wanted[1:]), bytes.fromhex(got[1:])
+    except ValueError:
+        return False
+    return len(one) == len(other) == 3 and all(abs(a - b) <= ROUNDED for a, b in zip(one, other, strict=True))
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,7 @@ class Driver(Protocol):
     """How one family of devices is found, attached, read, set and heard.
 
     Raises `Refused` (not done), `Unreachable` (never sent) or `Unsure` (may have happened); anything else counts as unsure.
+    A driver with an attribute `vault` finds its own secrets there before anything else is asked of it.
     """
 
     looks_for: Sequence[Sign]
