@@ -145,7 +145,7 @@ write_config() {
   run install -m 0640 "$here/dobby.toml.example" "$config/dobby.toml"
   if [ "$reach" = lan ]; then
     address=$(lan_address)
-    hosts="\"$(hostname).local\""
+    hosts="\"$(hostname | cut -d . -f 1).local\""
     [ -z "$address" ] || hosts="\"$address\", $hosts"
     run sed -i -e 's|^# host = .*|host = "0.0.0.0"|' -e "s|^# hosts = .*|hosts = [$hosts]|" "$config/dobby.toml"
   fi

@@ -49,6 +49,9 @@ def known(name: str) -> bool:
 def make(folder: Path, file: Path, passphrase: str | None = None, tell: Tell = silent) -> Made:
     """Write `file`, with 0600; an older one of that name is replaced only by one that was checked.
 
+    It only reads the folder, so it needs no lock and a Dobby may live there. Without a passphrase the vault is left out, and
+    what comes back says so.
+
     :raises BackupError: it could not be made, and why.
     """
     if not (folder / "journal.db").is_file():
