@@ -302,7 +302,7 @@ class _Builder:
         if paired:
             clause.verb = paired
             return
-        if clause.verb in ("", "set", "leave"):
+        if clause.verb in ("", "set") or (clause.verb == "leave" and part in ("on", "off", "open", "close")):
             clause.verb = part
         elif clause.verb in ("on", "off", "open", "close") and part != clause.verb and not clause.asks:
             clause.blocks.add("two")

@@ -128,6 +128,8 @@ class Deeds:
     def _word(self, clause: Clause, device: Device, trait: str, spec: Spec) -> Deed:
         """A value that is a word: a colour, a mode, half."""
         tag, word = next(iter(clause.values.items()))
+        if {"level": "number", "ct": "number", "color": "color"}.get(tag, "text") != spec.type:
+            return Deed(problem="wrong_unit")
         if tag == "level":
             return self._checked(device, trait, spec, self._level(word, spec), "%")
         if tag == "ct":

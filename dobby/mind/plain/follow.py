@@ -22,9 +22,11 @@ def follow(row: list[Clause], thinker: Thinker) -> Plan | None:
     last = thinker.context.last
     if not last or any(clause.acts or clause.unknown or clause.attr for clause in row):
         return None
-    if any(clause.blocks - {"not"} for clause in row):
+    if any(clause.blocks - {"not"} or clause.asks or "it" in clause.flags for clause in row):
         return None
-    target = next((clause for clause in row if clause.items or clause.flags & {"other", "here"}), None)
+    meant = (clause for clause in row if "not" not in clause.blocks or "other" in clause.flags)
+    here = {"here"} if any(clause.flags & {"same"} or "not" in clause.blocks for clause in row) else set()
+    target = next((clause for clause in meant if clause.items or clause.flags & ({"other"} | here)), None)
     if target is None:
         return None
     correcting = any("not" in clause.blocks for clause in row)

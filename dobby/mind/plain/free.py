@@ -17,6 +17,7 @@ from dobby.mind.plain.think import Draft, Thinker
 from dobby.mind.plain.words import fold_all, listed
 from dobby.mind.plan import Choice, Plan
 
+_MOST_ITEMS = 6
 _LISTS = ("add", "complete", "remove")
 
 
@@ -105,7 +106,9 @@ class _Reading:
             if self._no_list():
                 return Draft(says=[self.thinker.speech.say("no_list")])
         bare = self._head(self.rule["bare_head"])
-        return self._bare(bare) if bare is not None else None
+        few = bare is not None and len(self.texts) - bare <= _MOST_ITEMS and self.texts[bare] != "to"
+        few = few and (self.verb != "add" or not any(mark.sense("prep") for mark in self.marks[1:]))
+        return self._bare(bare) if bare is not None and few else None
 
     def _head(self, heads: Sequence[Key]) -> int | None:
         return next((len(head) for head in heads if self.texts[: len(head)] == head and len(self.texts) > len(head)), None)

@@ -12,6 +12,7 @@ import yaml
 
 from dobby.mind.plain.words import fold_all, listed, stem
 
+LANGUAGES = ("en", "de")
 HOME = Path(__file__).parent
 
 
@@ -60,7 +61,6 @@ class Lexicon:
             for phrase, sense in _phrases(language):
                 self._learn(fold_all(phrase) or (phrase,), [sense])
         self.vocabulary = {word for key in self.senses for word in key}
-        self.known = {key[0] for key, senses in self.senses.items() if len(key) == 1 and any(s.tag == "known" for s in senses)}
 
     def _learn(self, key: Key, senses: list[Sense]) -> None:
         row = self.senses.setdefault(key, [])

@@ -11,7 +11,7 @@ from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
 from dobby.mind.plain.index import Index
-from dobby.mind.plain.lexicon import Lexicon, Sense
+from dobby.mind.plain.lexicon import LANGUAGES, Lexicon, Sense, lexicon
 from dobby.mind.plain.words import Word, stem
 
 MOST_WORDS = 90
@@ -83,9 +83,10 @@ class Mark:
 class Marker:
     """Marks texts with the words of one lexicon and the names of one index."""
 
-    def __init__(self, lexicon: Lexicon, index: Index) -> None:
-        self.lexicon, self.index = lexicon, index
-        self._choices = sorted(lexicon.vocabulary | index.vocabulary)
+    def __init__(self, words: Lexicon, index: Index) -> None:
+        self.lexicon, self.index = words, index
+        self._names = sorted(word for word in index.vocabulary if len(word) > 2)
+        self._words = sorted(word for word in words.vocabulary if len(word) > 2)
 
     def mark(self, words: Sequence[Word], names_first: bool = True, guess: bool = True) -> list[Mark]:
         """The best cover of these words; without `guess`, misspelt ones are left alone."""
@@ -195,13 +196,21 @@ class Marker:
         return None
 
     def _nearest(self, text: str) -> str:
-        allowed = 0 if len(text) < 4 else 1 if len(text) < 6 else 2
-        if not allowed or len(text) > 30:
+        """The one word it is a slip of: names may be further off than words that make things happen."""
+        if not 4 <= len(text) <= 30 or any(text in lexicon(language).vocabulary for language in LANGUAGES):
             return ""
-        found = process.extract(text, self._choices, scorer=OSA.distance, score_cutoff=allowed, limit=4)
-        near = [(choice, distance) for choice, distance, _ in found if choice[0] == text[0] or distance == 1]
-        nearest = [choice for choice, distance in near if distance == near[0][1]]
-        nearest = [choice for choice in nearest if choice in self.index.vocabulary] or nearest
-        if len({stem(choice) for choice in nearest}) > 1:
-            nearest = [choice for choice in nearest if choice[0] == text[0] and choice[-1] == text[-1]]
-        return nearest[0] if len({stem(choice) for choice in nearest}) == 1 else ""
+        for choices, furthest in ((self._names, 2 if len(text) > 5 else 1), (self._words, 1)):
+            found = process.extract(text, choices, scorer=OSA.distance, score_cutoff=furthest, limit=4)
+            found = found if choices is self._names else [row for row in found if _slip(text, row[0])]
+            near = [choice for choice, distance, _ in found if distance == found[0][1] and {choice[0], choice[1]} & {text[0]}]
+            near = (
+                near if len({stem(choice) for choice in near}) == 1 else [c for c in near if (c[0], c[-1]) == (text[0], text[-1])]
+            )
+            if len({stem(choice) for choice in near}) == 1:
+                return near[0]
+        return ""
+
+
+def _slip(text: str, word: str) -> bool:
+    """Letters swapped, doubled or left out; another letter makes another word (`sweet` is not `sweep`)."""
+    return sorted(text) == sorted(word) or (len(text) > 4 and len(text) != len(word))

@@ -13,15 +13,13 @@ from dobby.house.registry import House
 from dobby.mind.plain import report as reports
 from dobby.mind.plain.free import free_plan
 from dobby.mind.plain.index import Index
-from dobby.mind.plain.lexicon import lexicon
+from dobby.mind.plain.lexicon import LANGUAGES, lexicon
 from dobby.mind.plain.mark import Marker
 from dobby.mind.plain.small import small_talk
 from dobby.mind.plain.speech import Speech
 from dobby.mind.plain.think import Thinker
 from dobby.mind.plain.words import LONGEST_TEXT, clean, cut
 from dobby.mind.plan import Context, Outcome, Plan
-
-LANGUAGES = ("en", "de")
 
 
 class PlainMind:

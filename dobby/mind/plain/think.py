@@ -21,6 +21,7 @@ from dobby.mind.plain.tell import Teller
 from dobby.mind.plan import Choice, Context, Order, Plan
 
 _MOST_CHOICES = 8
+_MOST_STRANGE = 3
 _PLAYS = frozenset({"pause", "next", "previous", "stop", "mute", "unmute", "up", "down", "set"})
 
 
@@ -124,7 +125,7 @@ class Thinker:
         before = self._before_chatter(row[-1]) if len(row) == 1 else None
         if before is not None and not draft.calls:
             self._clause(before, draft)
-        if draft.calls and not draft.choices:
+        if draft.calls and not draft.choices and len(unknown) <= _MOST_STRANGE:
             return self._offer(draft, " ".join(unknown))
         return self._lost(" ".join(unknown))
 
@@ -362,7 +363,3 @@ class Thinker:
         verbs |= {"pause": "play", "resume": "play", "next": "play", "previous": "play"}
         key = f"cannot_{verbs.get(clause.verb, clause.verb)}"
         return key if key in self.speech.table["say"] else "cannot"
-
-    def again(self, call: Call, device: Device) -> Call:
-        """The same call for another device."""
-        return replace(call, device=device.id)
