@@ -107,8 +107,10 @@ class Web:
 
     @property
     def url(self) -> str:
-        """Where the page is; to be asked for once it is open."""
-        return f"http://{self.host}:{self.port}"
+        """Where the page is, once it is open: where it listens everywhere, by the first name it may be called."""
+        everywhere = self.host in ("0.0.0.0", "::", "")
+        name = self._hosts[1] if everywhere and len(self._hosts) > 1 else "127.0.0.1" if everywhere else self.host
+        return f"http://{name}:{self.port}"
 
     async def send(self, row: OutboxRow) -> str:
         """The row itself is what pages show: it is there as soon as it is committed."""

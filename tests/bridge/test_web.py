@@ -15,6 +15,7 @@ from visitor import Visitor
 
 from dobby.bridge.door import Knocks
 from dobby.bridge.live import Window
+from dobby.bridge.web import Web
 from dobby.clock import FixedClock
 from dobby.events import OutboxState
 from dobby.journal import outbox
@@ -471,3 +472,10 @@ async def test_fuzzed_requests_break_nothing(dobby: Dobby, anna: Visitor) -> Non
                 async with anna.http.post(anna.base + path, data=raw, headers=headers) as answer:
                     assert answer.status in (200, 400, 401, 413, 422, 429), (path, body)
     assert await anna.lines() == []
+
+
+@pytest.mark.parametrize(("hosts", "url"), [(("dobby.local", "10.0.0.2"), "http://dobby.local:81"), ((), "http://127.0.0.1:81")])
+async def test_a_page_that_listens_everywhere_is_named_by_what_a_phone_can_call(
+    dobby: Dobby, hosts: tuple[str, ...], url: str
+) -> None:
+    assert Web(dobby.store, dobby.people, FixedClock(0), host="0.0.0.0", port=81, hosts=hosts).url == url
