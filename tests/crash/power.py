@@ -79,8 +79,8 @@ class Promises:
         return self
 
 
-async def record(folder: Path, *, full: bool) -> tuple[Path, list[Op]]:
-    """Run the composition from an empty folder under a trace; its folder's path and everything it did."""
+async def record(folder: Path, *, full: bool) -> list[Op]:
+    """Run the composition from an empty folder under a trace: everything it wrote, synced and said."""
     async with open_bench(full=full, pages=PAGES) as bench:
         life = bench.life(fresh=True)
         process = await bench.born(life)
@@ -93,10 +93,10 @@ async def record(folder: Path, *, full: bool) -> tuple[Path, list[Op]]:
             await drive(process, life)
         finally:
             await process.end()
-        return life.home, read_trace(folder / "trace", life.home)
+        return read_trace(folder / "trace", life.home)
 
 
-def states(home: Path, ops: list[Op], seed: int = SEED) -> Iterator[tuple[str, Image, Promises]]:
+def states(ops: list[Op], seed: int = SEED) -> Iterator[tuple[str, Image, Promises]]:
     """Every different state that a cut may leave, with what had been promised by then."""
     disk, promised, dice = Disk(), Promises(), random.Random(seed)
     seen: set[tuple[bytes, Promises]] = set()
@@ -113,19 +113,19 @@ def states(home: Path, ops: list[Op], seed: int = SEED) -> Iterator[tuple[str, I
                 yield f"{kind} at {number} ({op.what} {Path(op.path).name})", image, promised
 
 
-async def try_states(name: str, home: Path, ops: list[Op], most: int | None) -> Cuts:
+async def try_states(name: str, folder: Path, ops: list[Op], most: int | None) -> Cuts:
     """Open the states (a seeded sample of `most`) by the product's own store and look for what was promised."""
     cuts, began = Cuts(name, operations=len(ops)), time.monotonic()
-    total = sum(1 for _ in states(home, ops)) if most else 0
+    total = sum(1 for _ in states(ops)) if most else 0
     keep = set(random.Random(SEED).sample(range(total), min(most or 0, total)))
-    for number, (where, image, promised) in enumerate(states(home, ops)):
+    for number, (where, image, promised) in enumerate(states(ops)):
         if most and number not in keep:
             continue
         cuts.states += 1
         cuts.kinds[where.partition(" ")[0]] += 1
-        _lay(home, image)
+        _lay(folder, image)
         try:
-            store = open_journal(home)
+            store = open_journal(folder)
         except StoreError as error:
             cuts.corrupt += 1
             cuts.words.append(f"{where}: cannot be opened: {error}")
@@ -141,13 +141,12 @@ async def try_states(name: str, home: Path, ops: list[Op], most: int | None) -> 
     return cuts
 
 
-def _lay(home: Path, image: Image) -> None:
+def _lay(folder: Path, image: Image) -> None:
     """The folder exactly so."""
-    home.mkdir(parents=True, exist_ok=True)
-    for path in home.iterdir():
+    for path in folder.iterdir():
         path.unlink()
     for name, data in image.items():
-        Path(name).write_bytes(data)
+        (folder / Path(name).name).write_bytes(data)
 
 
 def _missing(db: sqlite3.Connection, promised: Promises) -> list[str]:
@@ -166,9 +165,11 @@ def _missing(db: sqlite3.Connection, promised: Promises) -> list[str]:
 
 
 async def cut(folder: Path, *, full: bool = True, most: int | None = None) -> Cuts:
-    """Record one run and try its states."""
-    home, ops = await record(folder, full=full)
-    return await try_states("WAL, FULL" if full else "WAL, NORMAL (control)", home, ops, most)
+    """Record one run and try its states, in a folder that is nobody else's."""
+    ops = await record(folder, full=full)
+    disk = folder / "disk"
+    disk.mkdir()
+    return await try_states("WAL, FULL" if full else "WAL, NORMAL (control)", disk, ops, most)
 
 
 def main() -> None:

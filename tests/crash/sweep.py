@@ -1,7 +1,8 @@
 """kill -9 at every call that writes, then a restart, then the account: nothing lost, nothing doubled.
 
-    python -m tests.crash.sweep                 everything (`make crash`)
-    python -m tests.crash.sweep --every 5       every fifth point, from a seeded start
+    python -m tests.crash.sweep                 everything, controls and power cuts included (`make crash`, about 20 minutes)
+    python -m tests.crash.sweep --every 5       every fifth point of each
+    python -m tests.crash.sweep --only running  one of running, start, migration, errors
     python -m tests.crash.sweep --naive         the negative control: without reconciliation effects must double
 
 It does not know the product's insides: only processes, rows and what reached the world.
@@ -11,60 +12,26 @@ import argparse
 import asyncio
 import random
 import sys
+import tempfile
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
-from tests.crash import points
+from tests.crash import points, power
 from tests.crash.harness import Bench, Kill, Stuck, live, open_bench
 from tests.crash.scenario import FIRST, STEPS, Step
-from tests.crash.verdict import Verdict, judge
+from tests.crash.tally import HEAD, Tally
+from tests.crash.verdict import judge
+from tests.crash.whole import sweep_whole
 
 SIDE_BY_SIDE = 4  # houses at once; they wait more than they work
 SEED = 20
 ERRORS = {"pwrite64": "ENOSPC", "fdatasync": "EIO", "ftruncate": "EIO"}
 AWHILE = 30  # calls for which a disk stays full
-
-
-@dataclass(slots=True)
-class Tally:
-    """What a sweep has seen so far."""
-
-    name: str
-    points: int = 0
-    kills: int = 0
-    beyond: int = 0  # points that the run ended before
-    lost: int = 0
-    doubled: int = 0
-    wrong: int = 0
-    unknown: int = 0
-    corrupt: int = 0
-    refused: int = 0
-    seconds: float = 0.0
-    words: list[str] = field(default_factory=list)
-
-    def add(self, kills: Sequence[Kill | None], met: int, verdict: Verdict) -> None:
-        """One house more; `met` is how many of its kills, or errors, it lived to see."""
-        self.points += 1
-        self.kills += met
-        self.beyond += met == 0
-        self.lost += len(verdict.lost)
-        self.doubled += len(verdict.doubled)
-        self.wrong += len(verdict.wrong)
-        self.corrupt += len(verdict.corrupt)
-        self.unknown += verdict.unknown
-        at = ", then ".join(str(kill) for kill in kills if kill)
-        self.words += [f"{at}: {words}" for words in verdict.words]
-
-    def __str__(self) -> str:
-        return (
-            f"{self.name:<28}{self.points:>8}{self.kills:>7}{self.beyond:>8}{self.lost:>6}{self.doubled:>9}"
-            f"{self.wrong:>7}{self.unknown:>9}{self.corrupt:>9}{self.seconds:>8.0f}"
-        )
-
-
-HEAD = "sweep                         points  kills  beyond  lost  doubled  wrong  unknown  corrupt       s"
+CONTROL = 8  # the negative control takes only every so many-th point: it has nothing to find but that it finds
+WHOLE = 100  # points on the whole daemon
+STATES = 800  # of the disk, where not all are wanted
 
 
 async def put_through(bench: Bench, tally: Tally, kills: Sequence[Kill | None], *, fresh: bool, steps: Sequence[Step]) -> None:
@@ -151,32 +118,54 @@ async def sweep_errors(step: int = 1) -> Tally:
         counts = await points.count(bench, bench.life())
         writer = [kill for kill in points.every(counts) if kill.thread == "writer" and kill.call in ERRORS]
         once = [replace(kill, what=f"error={ERRORS[kill.call]}") for kill in writer]
-        awhile = [replace(kill, when=f"{kill.when}..{int(kill.when) + AWHILE}") for kill in once]
-        kills = [kill for pair in zip(once, awhile, strict=True) for kill in pair]
+        awhile = [replace(kill, when=f"{kill.when}..{int(kill.when) + AWHILE}") for kill in once[::3]]
+        kills = sorted([*once, *awhile], key=lambda kill: (kill.call, int(kill.when.partition(".")[0]), kill.when))
         return await sweep(bench, "full or failing disk", plan(kills, counts, step=step, twice=0))
+
+
+def show(tally: Tally, *, must_double: bool = False) -> bool:
+    """Print a line and what was wrong; True where it is as it should be."""
+    print(tally, flush=True)
+    if must_double:
+        return tally.doubled > 0
+    print(*(f"  {words}\n" for words in tally.words), sep="", end="", flush=True)
+    return not tally.words
+
+
+async def everything(step: int) -> bool:
+    """Every sweep and its control, one line each."""
+    print(HEAD)
+    good = [show(await work(step)) for work in SWEEPS.values()]
+    good.append(show(await sweep_running(step * CONTROL, naive=True), must_double=True))
+    good.append(show(await sweep_whole(max(8, WHOLE // step))))
+    print(f"\n{power.HEAD}")
+    for full in (True, False):
+        with tempfile.TemporaryDirectory() as folder:
+            cuts = await power.cut(Path(folder), full=full, most=None if step == 1 else STATES)
+        print(cuts, flush=True)
+        good.append(not (cuts.broken or cuts.corrupt) if full else cuts.broken > 0)
+    return all(good)
+
+
+SWEEPS = {"running": sweep_running, "start": sweep_first_start, "migration": sweep_migration, "errors": sweep_errors}
 
 
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--every", type=int, default=1, metavar="K", help="only every K-th point")
+    parser.add_argument("--every", type=int, default=1, metavar="K", help="only every K-th point, from a seeded start")
     parser.add_argument("--naive", action="store_true", help="only the negative control")
-    parser.add_argument("--only", choices=("running", "start", "migration", "errors"))
+    parser.add_argument("--only", choices=SWEEPS)
     chosen = parser.parse_args()
-    works = {"running": sweep_running, "start": sweep_first_start, "migration": sweep_migration, "errors": sweep_errors}
-    print(HEAD)
-    bad = 0
     if chosen.naive:
-        tally = asyncio.run(sweep_running(chosen.every, naive=True))
-        print(tally)
-        sys.exit(0 if tally.doubled else 1)
-    for name, work in works.items():
-        if chosen.only in (None, name):
-            tally = asyncio.run(work(chosen.every))
-            print(tally, flush=True)
-            print(*(f"  {words}" for words in tally.words), sep="\n" if tally.words else "", flush=True)
-            bad += len(tally.words)
-    sys.exit(1 if bad else 0)
+        print(HEAD)
+        good = show(asyncio.run(sweep_running(chosen.every, naive=True)), must_double=True)
+    elif chosen.only:
+        print(HEAD)
+        good = show(asyncio.run(SWEEPS[chosen.only](chosen.every)))
+    else:
+        good = asyncio.run(everything(chosen.every))
+    sys.exit(not good)
 
 
 if __name__ == "__main__":
