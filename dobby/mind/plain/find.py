@@ -4,7 +4,7 @@ A name beats a description; a place not said is the one just talked about, the o
 It does not know what is to be done, only which devices it may be done to.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rapidfuzz import fuzz, process
@@ -113,10 +113,13 @@ class Finder:
         return frozenset.intersection(*rooms) if rooms else None
 
     def _scores(self, clause: Clause, places: "frozenset[str] | None") -> "dict[str, float] | Found":
-        tables = [self.levels(item) for item in clause.items]
-        for item, table in zip(clause.items, tables, strict=True):
-            if not table:
+        tables: list[Mapping[str, float]] = []
+        for item in sorted(clause.items, key=lambda item: not (item.devices or item.rooms)):
+            among = min(tables, key=len) if tables else None
+            table = self.levels(item, among)
+            if not table and (among is None or not self.levels(item)):
                 return Found(reason="none_in" if item.is_place else "unknown", word=item.text)
+            tables.append(table)
         if not tables or clause.flags & {"here", "there"}:
             here = self.index.in_rooms(places) if places is not None else self.index.devices
             tables.append(dict.fromkeys(here, _NOUN))
@@ -126,8 +129,8 @@ class Finder:
             scores = {key: level + table[key] for key, level in scores.items() if key in table}
         return scores
 
-    def levels(self, item: Item) -> Mapping[str, float]:
-        """Every device a description fits, and how well."""
+    def levels(self, item: Item, among: Collection[str] | None = None) -> Mapping[str, float]:
+        """Every device a description fits, and how well; with `among`, only those matter."""
         out: dict[str, float] = {}
         rooms_named = list(self._in_partial(item))
         loose = _LOOSE if item.nouns else _NEXT if rooms_named else _NOUN
@@ -138,7 +141,9 @@ class Finder:
         for noun in item.nouns:
             words = set(item.stems) - {stem(noun)}
             own = noun != item.text.casefold().rstrip("s") and not item.many
-            for key, level in self.index.noun(noun).items():
+            meant = self.index.noun(noun)
+            for key in meant if among is None or len(among) > len(meant) else [key for key in among if key in meant]:
+                level = meant[key]
                 bonus = 0.5 if own and (key in out or words & self.index.words[key]) else 0.0
                 out[key] = max(out.get(key, 0), level + bonus)
         for key in self.index.in_rooms(item.rooms or (self.index.level(item.level) if item.level else ())):
