@@ -36,7 +36,7 @@ class Bridge(Protocol):
         ...
 
     async def look_up(self, row: OutboxRow) -> bool | None:
-        """Did it go out? None where nobody can tell."""
+        """Did it go out? None where nobody can tell; :raises Unreachable: it cannot be asked now."""
         ...
 
 
@@ -109,13 +109,19 @@ class Post:
             pause = min(pause * 2, LONGEST_PAUSE)
 
     async def _look_up(self, bridge: Bridge, row: OutboxRow) -> bool | None:
-        """Did it go out? A provider that cannot say so now counts as one that never can."""
-        try:
-            async with asyncio.timeout(SEND_SECONDS):
-                return await bridge.look_up(row)
-        except Exception:
-            log.exception("Message %d could not be looked up", row.id)
-            return None
+        """Did it go out? One who cannot be reached is asked again; one who cannot say so counts as one that never can."""
+        pause = 1.0
+        while True:
+            try:
+                async with asyncio.timeout(SEND_SECONDS):
+                    return await bridge.look_up(row)
+            except Unreachable as error:
+                log.info("Message %d waits to be looked up: %s", row.id, error)
+            except Exception:
+                log.exception("Message %d could not be looked up", row.id)
+                return None
+            await self._clock.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
 
     async def _move(self, row: OutboxRow, state: OutboxState, provider: str = "", why: str = "") -> bool:
         now = self._clock.now()

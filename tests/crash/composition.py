@@ -116,7 +116,10 @@ class FakeBridge:
 
     async def look_up(self, row: OutboxRow) -> bool | None:
         """The provider's list, where it has one."""
-        went: bool | None = (await self._wire.ask(look_up=[row.reply.lane, row.reply.key]))["went"]
+        answer = await self._wire.ask(look_up=[row.reply.lane, row.reply.key])
+        if "down" in answer:
+            raise Unreachable("The provider cannot be reached.")
+        went: bool | None = answer["went"]
         return went
 
 
