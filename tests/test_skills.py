@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
+from dobby.cli import main
 from dobby.cli.line import Line
 from dobby.errors import Refused, SkillError
 from dobby.paths import shipped
@@ -338,9 +340,9 @@ def test_the_list_says_what_each_skill_may_do_and_which_is_broken(tmp_path: Path
     assert "functions only; Dobby is not running" in shown
 
 
-def _dobby(*words: str, code: int = 0) -> "subprocess.CompletedProcess[str]":
-    run = subprocess.run([sys.executable, "-m", "dobby", *words], capture_output=True, text=True, timeout=30)
-    assert run.returncode == code, run.stdout + run.stderr
+def _dobby(*words: str, code: int = 0) -> Result:
+    run = CliRunner().invoke(main, words)
+    assert run.exit_code == code, run.output
     return run
 
 

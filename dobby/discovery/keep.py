@@ -101,7 +101,7 @@ class Family:
             self.troubles[what] = str(error)
             log.info("%s: %s: %s", self.name, what, error)
         except Exception as error:  # a family's own fault ends its try, nothing else
-            self.troubles[what] = f"{type(error).__name__} ({what})"
+            self.troubles[what] = f"{type(error).__name__}; see the log"
             log.exception("%s could not %s", self.name, what)
 
     # Finding and adopting
