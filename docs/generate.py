@@ -3,13 +3,14 @@
 A part stands between `<!-- NAME -->` and `<!-- /NAME -->`. It does not know what else a page says.
 """
 
-import os
 import re
 import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
+
+from click.testing import CliRunner
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = {
@@ -24,19 +25,24 @@ EXAMPLES = {
 }
 
 
-def dobby(*words: str) -> str:
-    """What the command prints."""
-    command = [sys.executable, "-m", "dobby", *words]
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, env={**os.environ, "COLUMNS": "100"})
-    if run.returncode:
-        raise SystemExit(f"dobby {' '.join(words)} failed:\n{run.stdout}{run.stderr}")
-    return run.stdout.rstrip()
-
-
 def transcript() -> str:
-    """The README's conversation, held with a dollhouse just now; clock times become one."""
-    said = re.sub(r"\b\d\d:\d\d\b", "19:03", dobby("demo", "--transcript"))
-    return f"```console\n$ dobby demo --transcript\n{said}\n```"
+    """The README's conversation, held with a dollhouse just now."""
+    run = subprocess.run(
+        [sys.executable, "-m", "dobby", "demo", "--transcript"], cwd=ROOT, capture_output=True, text=True, timeout=90
+    )
+    if run.returncode:
+        raise SystemExit(f"The transcript does not hold:\n{run.stdout}{run.stderr}")
+    return f"```console\n$ dobby demo --transcript\n{same_time(run.stdout.rstrip())}\n```"
+
+
+def same_time(said: str) -> str:
+    """A conversation as if it had been held at three past seven."""
+    return re.sub(r"\b\d\d:\d\d\b", "19:03", said)
+
+
+def page(name: str) -> str:
+    """A page as it stands."""
+    return (ROOT / name).read_text("utf-8")
 
 
 def risks() -> str:
@@ -44,15 +50,20 @@ def risks() -> str:
     table = tomllib.loads((ROOT / "dobby/risks.toml").read_text("utf-8"))["level"]
     roles = ("owner", "adult", "child", "guest", "unknown")
     head = ["| what it risks | for example | " + " | ".join(roles) + " |", "|---" * 7 + "|"]
-    return "\n".join(head + [f"| {risk} | {EXAMPLES[risk]} | " + " | ".join(row[r] for r in roles) + " |" for risk, row in table.items()])
+    return "\n".join(
+        head + [f"| {risk} | {EXAMPLES[risk]} | " + " | ".join(row[r] for r in roles) + " |" for risk, row in table.items()]
+    )
 
 
 def commands() -> str:
     """Every command's own help."""
-    from dobby.cli import COMMANDS
+    from dobby.cli import COMMANDS, main
+
+    def help_of(words: list[str]) -> str:
+        return CliRunner().invoke(main, [*words, "--help"], prog_name="dobby", terminal_width=100).output.rstrip()
 
     asked = [[name] for name in COMMANDS] + [["skills", "new"]]
-    return "\n\n".join(f"## dobby {' '.join(words)}\n\n```\n{dobby(*words, '--help')}\n```" for words in asked)
+    return "\n\n".join(f"## dobby {' '.join(words)}\n\n```\n{help_of(words)}\n```" for words in asked)
 
 
 def kinds() -> str:
@@ -75,31 +86,29 @@ PARTS: dict[str, dict[str, Callable[[], str]]] = {
 }
 
 
-def filled(page: str, parts: Mapping[str, Callable[[], str]]) -> str:
+def filled(name: str) -> str:
     """A page's text with its parts made anew."""
-    text = (ROOT / page).read_text("utf-8")
-    for name, make in parts.items():
-        begin, end = f"<!-- {name} -->\n", f"\n<!-- /{name} -->"
+    text = page(name)
+    for part, make in PARTS[name].items():
+        begin, end = f"<!-- {part} -->\n", f"\n<!-- /{part} -->"
         before, _, rest = text.partition(begin)
         _, _, after = rest.partition(end)
         if not rest:
-            raise SystemExit(f"{page} has no part {name}")
+            raise SystemExit(f"{name} has no part {part}")
         text = before + begin + make() + end + after
     return text
 
 
 def main(argv: list[str]) -> int:
     """Write, or only look."""
-    stale = []
-    for page, parts in PARTS.items():
-        text = filled(page, parts)
-        if text != (ROOT / page).read_text("utf-8"):
-            stale.append(page)
-            if "--check" not in argv:
-                (ROOT / page).write_text(text, "utf-8")
-    if stale:
-        print(("stale: " if "--check" in argv else "written: ") + ", ".join(stale))
-    return 1 if stale and "--check" in argv else 0
+    stale = {name: text for name in PARTS if (text := filled(name)) != page(name)}
+    if "--check" in argv:
+        print("stale: " + ", ".join(stale) if stale else "fresh")
+        return 1 if stale else 0
+    for name, text in stale.items():
+        (ROOT / name).write_text(text, "utf-8")
+        print(f"written: {name}")
+    return 0
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from dobby.cli.signals import stop_on_signals
 from dobby.config import parse_config
 from dobby.daemon import live
 from dobby.dollhouse.house import Dollhouse, open_dollhouse
-from dobby.dollhouse.transcript import hold
+from dobby.dollhouse.transcript import README, hold, lines
 from dobby.errors import DobbyError
 from dobby.house.model import Room
 from dobby.journal import household
@@ -45,10 +45,16 @@ FINDING = 20.0  # seconds the demo waits for its devices
 
 @click.command()
 @click.option("--port", default=8321, show_default=True, help="The chat page's port; the next free one is taken.")
-@click.option("--transcript", is_flag=True, help="Hold the README's conversation, check the house, and end.")
+@click.option(
+    "--transcript",
+    is_flag=False,
+    flag_value=str(README),
+    type=click.Path(path_type=Path),
+    help="Hold the README's conversation (or FILE's, in the same form), check the house, and end.",
+)
 @click.option("--state", "folder", type=click.Path(path_type=Path), help="Keep the rows here (a folder of its own by default).")
 @click.option("--verbose", is_flag=True, help="Log everything.")
-def demo(port: int, transcript: bool, folder: Path | None, verbose: bool) -> None:
+def demo(port: int, transcript: Path | None, folder: Path | None, verbose: bool) -> None:
     """Start a dollhouse and Dobby; Ctrl-C ends both.
 
     The devices are simulated, the protocols are real: a Sonos household (SSDP, SOAP, events) and an MQTT broker with
@@ -61,35 +67,36 @@ def demo(port: int, transcript: bool, folder: Path | None, verbose: bool) -> Non
         sys.exit(asyncio.run(_demo(port, transcript, folder or Path(temporary))))
 
 
-async def _demo(port: int, transcript: bool, folder: Path) -> int:
+async def _demo(port: int, transcript: Path | None, folder: Path) -> int:
+    script = lines(transcript) if transcript else []
     stop = stop_on_signals()
     house = await open_dollhouse(port=0)
     try:
-        config = _config(house, 0 if transcript else await _free(port))
+        config = _config(house, 0 if script else await _free(port))
         ready: asyncio.Future[Dobby] = asyncio.get_running_loop().create_future()
         async with asyncio.TaskGroup() as group:
-            shown = group.create_task(_show(ready, house, stop, transcript))
+            shown = group.create_task(_show(ready, house, stop, script))
             await live(config, folder, stop, ready=ready.set_result)
             shown.cancel()
     finally:
         await house.aclose()
     if shown.cancelled():
-        return 1 if transcript else 0
+        return 1 if script else 0
     for words in shown.result():
         click.echo(f"NOT SO: {words}", err=True)
     return 1 if shown.result() else 0
 
 
-async def _show(ready: "asyncio.Future[Dobby]", house: Dollhouse, stop: asyncio.Event, transcript: bool) -> list[str]:
+async def _show(ready: "asyncio.Future[Dobby]", house: Dollhouse, stop: asyncio.Event, script: list[dict[str, Any]]) -> list[str]:
     """Once he is there: hold the conversation and end, or invite the visitor and let them. Returns what was not so."""
     dobby = await ready
     await _name_rooms(dobby)
     await _found(dobby, house)
-    if not transcript:
+    if not script:
         await _invite(dobby)
         return []
     async with Line(dobby.folder) as line:
-        wrong = await hold(house, lambda number, text: line.ask("say", id=number, text=text), line.said(), click.echo)
+        wrong = await hold(house, lambda number, text: line.ask("say", id=number, text=text), line.said(), click.echo, script)
     stop.set()
     return wrong
 

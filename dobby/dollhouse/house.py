@@ -60,11 +60,13 @@ class Dollhouse:
 async def open_dollhouse(names: Iterable[str] = (), **options: Any) -> Dollhouse:
     """Start the device sides of these skills (of all that have one); each takes those options that it knows."""
     house = Dollhouse()
-    wanted = set(names)
+    folders = {path.parent.name: path.parent for path in sorted(shipped("skills").glob("*/dollhouse.py"))}
+    wanted = list(names) or list(folders)
+    if unknown := [name for name in wanted if name not in folders]:
+        raise DobbyError(f"There is no dollhouse of {', '.join(unknown)}; there are {' and '.join(folders)}.")
     try:
-        for folder in sorted(path.parent for path in shipped("skills").glob("*/dollhouse.py")):
-            if not wanted or folder.name in wanted:
-                house.parts[folder.name] = await _start(device_side(folder), options)
+        for name in wanted:
+            house.parts[name] = await _start(device_side(folders[name]), options)
     except BaseException:
         await house.aclose()
         raise

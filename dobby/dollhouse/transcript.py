@@ -7,31 +7,48 @@ import asyncio
 import re
 import tomllib
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from dobby.dollhouse.house import Dollhouse
+from dobby.errors import DobbyError
+from dobby.events import State
 from dobby.house.model import Spec
 
 WITHIN = 3.0  # seconds the house has to become what was said, unless the line gives more
 REPLY_SECONDS = 20.0
 
-Ask = Callable[[str, str], Any]
+README = Path(__file__).with_name("transcript.toml")
 
 
-def lines() -> list[dict[str, Any]]:
-    """The conversation, line by line."""
-    rows: list[dict[str, Any]] = tomllib.loads(Path(__file__).with_name("transcript.toml").read_text("utf-8"))["line"]
+class Truth(Protocol):
+    """A house that says what its devices really are."""
+
+    def truth(self, device: str) -> State: ...
+
+
+def lines(file: Path = README) -> list[dict[str, Any]]:
+    """A conversation, line by line; the README's by default.
+
+    :raises DobbyError: there is none in the file.
+    """
+    try:
+        rows: list[dict[str, Any]] = tomllib.loads(file.read_text("utf-8"))["line"]
+    except (OSError, ValueError, KeyError) as error:
+        raise DobbyError(f"{file} is no conversation: {error!r}") from error
     return rows
 
 
 async def hold(
-    house: Dollhouse, say: Callable[[str, str], Any], said: AsyncIterator[Mapping[str, Any]], show: Callable[[str], None]
+    house: Truth,
+    say: Callable[[str, str], Awaitable[Any]],
+    said: AsyncIterator[Mapping[str, Any]],
+    show: Callable[[str], Any],
+    rows: Iterable[Mapping[str, Any]],
 ) -> list[str]:
     """Say each line, show it and its answer, look at the house; returns what did not become true, in words."""
     wrong: list[str] = []
-    for row in lines():
+    for row in rows:
         show(f"  you> {row['say']}")
         await say(uuid.uuid4().hex, row["say"])
         try:
@@ -47,7 +64,7 @@ async def hold(
     return wrong
 
 
-async def _look(house: Dollhouse, row: Mapping[str, Any]) -> list[str]:
+async def _look(house: Truth, row: Mapping[str, Any]) -> list[str]:
     """Wait until the devices themselves are what was said."""
     loop = asyncio.get_running_loop()
     until = loop.time() + row.get("within", WITHIN)
@@ -56,7 +73,7 @@ async def _look(house: Dollhouse, row: Mapping[str, Any]) -> list[str]:
     return missing
 
 
-def _missing(house: Dollhouse, row: Mapping[str, Any]) -> list[str]:
+def _missing(house: Truth, row: Mapping[str, Any]) -> list[str]:
     found = []
     for wanted in row.get("becomes", ()):
         now = house.truth(wanted["device"])

@@ -1,0 +1,150 @@
+"""`dobby demo` and `dobby dollhouse`: what a newcomer sees works, ends cleanly, and fails where the house is not as said."""
+
+import asyncio
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dobby.dollhouse.transcript import hold, lines
+from dobby.events import State
+from docs import generate
+from tests.test_daemon import QUIET, Process, dobby, dollhouse, eventually, skill_tables
+
+
+def _leftovers() -> set[str]:
+    return {path.name for path in Path(tempfile.gettempdir()).glob("dobby-demo-*")}
+
+
+def _children(of: int) -> list[str]:
+    return Path(f"/proc/{of}/task/{of}/children").read_text().split()
+
+
+# The transcript
+
+
+def test_the_transcript_holds_and_is_what_the_readme_shows() -> None:
+    before = _leftovers()
+    done = subprocess.run([sys.executable, "-m", "dobby", "demo", "--transcript"], capture_output=True, text=True, timeout=55)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("  you> ") == len(lines())
+    shown = generate.page("README.md").partition("$ dobby demo --transcript\n")[2].partition("\n```")[0]
+    assert generate.same_time(done.stdout.rstrip()) == shown
+    assert _leftovers() <= before
+
+
+class Liar:
+    """A house in which nothing becomes what is said."""
+
+    def truth(self, device: str) -> State:
+        return {}
+
+
+class Sayer:
+    """Answers every text with the same words."""
+
+    def __init__(self, words: str, times: int) -> None:
+        self.words, self.times = words, times
+
+    async def say(self, key: str, text: str) -> None: ...
+
+    async def said(self) -> AsyncIterator[Mapping[str, Any]]:
+        for _ in range(self.times):
+            yield {"text": self.words, "options": ["Yes"]}
+
+
+async def _held(sayer: Sayer, show: Any = lambda words: None) -> list[str]:
+    rows = [{"say": "lights on", "reply": "on", "within": 0.2, "becomes": [{"device": "a.lamp", "on": True, "brightness": 40}]}]
+    return await hold(Liar(), sayer.say, sayer.said(), show, rows)
+
+
+async def test_a_house_that_did_not_become_what_was_said_is_told_trait_by_trait() -> None:
+    shown: list[str] = []
+    wrong = await _held(Sayer("Lights on.", 1), shown.append)
+    assert wrong == [
+        "After 'lights on' a.lamp.on is None, not True.",
+        "After 'lights on' a.lamp.brightness is None, not 40.",
+    ]
+    assert shown == ["  you> lights on", "dobby> Lights on.  [Yes]"]
+
+
+async def test_an_answer_about_something_else_and_none_at_all_are_told() -> None:
+    assert (await _held(Sayer("Hello.", 1)))[0] == "'lights on' was answered 'Hello.', which says nothing of 'on'."
+    assert await _held(Sayer("", 0)) == ["'lights on' was not answered."]
+
+
+def test_a_wrong_expectation_makes_the_command_fail(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(
+        '[[line]]\nsay = "is the front door locked?"\nreply = "locked"\n'
+        'within = 0.3\nbecomes = [{ device = "mqtt.front_door", locked = false }]\n'
+    )
+    command = [sys.executable, "-m", "dobby", "demo", "--transcript", "--script", "mine.toml"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=55)
+    assert done.returncode == 1
+    assert done.stderr == "NOT SO: After 'is the front door locked?' mqtt.front_door.locked is True, not False.\n"
+
+
+# The visit
+
+
+def test_two_demos_side_by_side_invite_and_end_cleanly_on_ctrl_c(tmp_path: Path) -> None:
+    before = _leftovers()
+    houses = [Process(tmp_path, "demo") for _ in range(2)]
+    for house in houses:
+        house.wait_for("Ctrl-C ends it.", 40)
+        assert re.search(r"Dobby has found \d\d devices in 6 rooms\.", house.said)
+        assert "unlock the front door" in house.said
+    addresses = [re.findall(r"http://127\.0\.0\.1:\d+/#code=\w{5}-\w{5}", house.said) for house in houses]
+    assert [len(found) for found in addresses] == [1, 1]
+    assert addresses[0][0].partition("/#")[0] != addresses[1][0].partition("/#")[0]
+    assert len(_leftovers() - before) == 2
+    for house in houses:
+        assert not _children(house.process.pid)
+        begun = time.monotonic()
+        assert house.end(signal.SIGINT) == 0, house.said
+        assert time.monotonic() - begun < 6
+        assert house.said.endswith("Ctrl-C ends it.\n"), "no traceback, no complaint"
+    assert _leftovers() <= before
+
+
+@pytest.mark.parametrize("after", [0.2, 1.0, 2.0])
+def test_ctrl_c_ends_it_at_any_moment_of_the_start(tmp_path: Path, after: float) -> None:
+    before = _leftovers()
+    process = Process(tmp_path, "demo")
+    time.sleep(after)
+    assert process.end(signal.SIGINT) in (0, 1, -signal.SIGINT)
+    assert "Traceback" not in process.said or "KeyboardInterrupt" in process.said
+    assert _leftovers() <= before
+
+
+# The dollhouse alone
+
+
+def test_the_dollhouse_alone_prints_what_a_config_needs(tmp_path: Path) -> None:
+    with dollhouse(tmp_path, "--port", "0") as house:
+        tables = skill_tables(house)
+        assert re.search(r'\[skills\.mqtt\]\nat = \["127\.0\.0\.1:\d+"\]', tables)
+        assert "[skills.sonos]\nat = [" in tables
+        with dobby(tmp_path, QUIET + tables):
+            eventually(tmp_path, "what is playing in the kitchen?", "itchen")
+            eventually(tmp_path, "pause the music in the kitchen", "itchen")
+            eventually(tmp_path, "bedside lamp on", "on")
+
+
+def test_an_unknown_family_is_said(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-m", "dobby", "dollhouse", "nonsense"], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 1
+    assert "There is no dollhouse of nonsense; there are mqtt and sonos." in done.stderr
+
+
+async def test_the_readmes_conversation_expects_something_of_the_house() -> None:
+    assert sum(1 for row in lines() if row.get("becomes")) >= 6
+    assert all(row.get("reply") for row in lines())
+    await asyncio.sleep(0)
