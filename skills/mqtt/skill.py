@@ -43,7 +43,7 @@ class Brokers:
                 await self._leave(where.at)
             raise
         await broker.until(lambda: broker.settled, LONGEST_SETTLING)
-        for device in broker.catalog.devices():
+        for device in sorted(broker.catalog.devices(), key=lambda device: device.id):  # not as they happened to be announced
             yield device
 
     async def _enter(self, broker: Broker, where: Address, ask: Ask) -> None:
