@@ -4,9 +4,12 @@ It does not know what anybody waits for.
 """
 
 import asyncio
+import os
 import time
 from datetime import datetime, tzinfo
+from pathlib import Path
 from typing import Protocol
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 
 class Clock(Protocol):
@@ -43,6 +46,15 @@ class FixedClock:
     async def sleep(self, seconds: float) -> None:
         self._now += seconds
         await asyncio.sleep(0)
+
+
+def machine_zone() -> ZoneInfo:
+    """The machine's time zone by its name, with all its changes of hour; UTC where it has none."""
+    linked = str(Path("/etc/localtime").resolve()).partition("zoneinfo/")[2]
+    try:
+        return ZoneInfo(os.environ.get("TZ", "").lstrip(":") or linked or "UTC")
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return ZoneInfo("UTC")
 
 
 def local(instant: float, zone: tzinfo | None) -> datetime:

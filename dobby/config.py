@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
-from types import MappingProxyType
+from types import MappingProxyType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 from zoneinfo import ZoneInfo
 
@@ -18,11 +18,14 @@ from dobby.paths import shipped
 
 @dataclass(frozen=True, slots=True)
 class HouseConfig:
-    """What holds for everybody who said nothing else. `units` is `metric` or `us`; `time_zone` an IANA name."""
+    """What holds for everybody who said nothing else. `units` is `metric` or `us`; `time_zone` an IANA name; where the
+    house stands, in degrees north and east, tells when its sun rises and sets."""
 
     language: str = "en"
     units: str = "metric"
     time_zone: str = ""
+    latitude: float | None = None
+    longitude: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,13 @@ class SkillsConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class RoutinesConfig:
+    """The routines, by name, that may open an entry without asking each time they run."""
+
+    entry: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """The whole file."""
 
@@ -75,6 +85,13 @@ class Config:
     web: WebConfig = WebConfig()
     discovery: DiscoveryConfig = DiscoveryConfig()
     skills: SkillsConfig = SkillsConfig()
+    routines: RoutinesConfig = RoutinesConfig()
+
+    @property
+    def place(self) -> tuple[float, float] | None:
+        """Where the house stands, in degrees north and east; None where nobody said."""
+        north, east = self.house.latitude, self.house.longitude
+        return None if north is None or east is None else (north, east)
 
     @property
     def zone(self) -> ZoneInfo | None:
@@ -116,6 +133,9 @@ def _is_own(name: str, value: Any) -> bool:
 def _check(config: Config, where: str) -> None:
     if config.house.units not in ("metric", "us"):
         raise ConfigError(f'{where}: house.units is "{config.house.units}"; it can be "metric" or "us".')
+    for name, value, most in (("latitude", config.house.latitude, 90), ("longitude", config.house.longitude, 180)):
+        if value is not None and not -most <= value <= most:
+            raise ConfigError(f"{where}: house.{name} is {value}; it can be -{most} to {most} degrees.")
     if not 0 <= config.web.port <= 65535:
         raise ConfigError(f"{where}: web.port is {config.web.port}; it can be 0 (any free one) to 65535.")
     for tool, level in config.skills.levels.items():
@@ -150,6 +170,9 @@ def _dot(path: str, key: str) -> str:
 def _value(kind: Any, value: Any, where: str, path: str) -> Any:
     if is_dataclass(kind):
         return _fill(kind, value, where, path)
+    if isinstance(kind, UnionType):  # a number that may be missing
+        kind = get_args(kind)[0]
+        value = float(value) if isinstance(value, int) and not isinstance(value, bool) else value
     plain = get_origin(kind) or kind
     if plain is tuple:
         item = get_args(kind)[0]
@@ -165,4 +188,4 @@ def _value(kind: Any, value: Any, where: str, path: str) -> Any:
     return value
 
 
-_NAMES = {str: "a text", int: "a whole number", bool: "true or false"}
+_NAMES = {str: "a text", float: "a number", int: "a whole number", bool: "true or false"}

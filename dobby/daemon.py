@@ -18,11 +18,12 @@ from dobby.bridge.console import Console
 from dobby.bridge.web import Web
 from dobby.butler import Butler, Desk
 from dobby.butler.tools import Toolbox
-from dobby.clock import SystemClock
+from dobby.clock import SystemClock, machine_zone
 from dobby.config import Config
 from dobby.discovery.keep import Family
 from dobby.errors import SkillError, StoreError
 from dobby.events import Role
+from dobby.house.almanac import Almanac
 from dobby.house.history import History
 from dobby.house.registry import House
 from dobby.journal import household, open_journal
@@ -32,6 +33,7 @@ from dobby.notify import notify, watchdog_seconds
 from dobby.operations import operations
 from dobby.people import People, Person
 from dobby.post import Bridge, Post
+from dobby.schedule import Wheel
 from dobby.skill.driver import Driver
 from dobby.skill.load import Skill, load_skill, load_skills, stamps, tighten
 from dobby.skill.stall import StallWatch
@@ -84,7 +86,9 @@ async def compose(config: Config, folder: Path, stack: AsyncExitStack) -> Dobby:
     bridges: list[Bridge] = [console, *([web] if web else [])]
     post = Post(store, clock, bridges)
     mind = Routed(plain, lambda: (tool for skill in toolbox.skills.values() for tool in skill.tools.values()))
-    desk = Desk(store, house, hands, mind, people, clock, post, config.house.language, config.house.units, config.zone)
+    zone = config.zone or machine_zone()
+    desk = Desk(store, house, hands, mind, people, clock, post, config.house.language, config.house.units, zone, config.place)
+    desk.entry_routines = frozenset(name.casefold() for name in config.routines.entry)
     await store.read(desk.load_modes)
     toolbox.desk = desk
     butler = Butler(desk)
@@ -234,6 +238,7 @@ async def _serve(dobby: Dobby, stop: asyncio.Event, ready: Callable[[Dobby], Non
         spawn = dobby.desk.spawn  # what fails in here is logged and leaves the rest alone
         for what, words in list(dobby.broken.items()):
             spawn(_broke(dobby, what, words), f"tell of {what}")
+        spawn(_wheel(dobby).run(), "wheel")
         spawn(dobby.history.run(), "history")
         spawn(asyncio.to_thread(dobby.plain.warm), "warm the mind")
         spawn(_reload(dobby), "reload skills")
@@ -278,6 +283,14 @@ async def _put_away(dobby: Dobby) -> None:
     if dobby.web is not None:
         await dobby.web.aclose()
     await dobby.console.aclose()
+
+
+def _wheel(dobby: Dobby) -> Wheel:
+    desk = dobby.desk
+    almanac = Almanac(desk.zone or machine_zone(), desk.place)
+    wheel = Wheel(dobby.store, dobby.clock, dobby.people, almanac, dobby.butler.hear)
+    desk.wake = wheel.wake
+    return wheel
 
 
 def _stall_watch(dobby: Dobby) -> StallWatch:

@@ -149,6 +149,36 @@ class Call:
     tainted: tuple[str, ...] = ()
 
 
+class DueKind(StrEnum):
+    """What kind of appointment: a timer rings, a reminder says something, `once` and `routine` do something."""
+
+    TIMER = "timer"
+    REMINDER = "reminder"
+    ONCE = "once"
+    ROUTINE = "routine"
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What is to happen later, exactly as it will: `calls` absolute, or `remind` words to say, or a timer's `name`.
+
+    `at` is the instant of the next run, in seconds since 1970; `after` the seconds that were asked for, 0 where an hour
+    was named; `every` an RRULE (RFC 5545) in the house's wall time, "" for once; `sun` moves it to the sun of those days
+    (`sunset-1800`); `said` shows it back in words; `policy` what a missed run comes to, "" for its kind's own.
+    """
+
+    kind: DueKind
+    at: float
+    calls: tuple[Call, ...] = ()
+    remind: str = ""
+    name: str = ""
+    after: float = 0.0
+    every: str = ""
+    sun: str = ""
+    said: str = ""
+    policy: str = ""
+
+
 class EventState(StrEnum):
     """`received → working → (waiting) → done | refused | failed | parked`."""
 

@@ -40,7 +40,11 @@ class Talk:
 
 @dataclass(slots=True)
 class Desk:
-    """Everything the butler works with; made by the composition root. `levels` are the skills' functions and their levels."""
+    """Everything the butler works with; made by the composition root. `levels` are the skills' functions and their levels.
+
+    `place` is where the house stands (degrees north, east); `entry_routines` may open an entry without asking each time;
+    `wake` tells the wheel that appointments have changed.
+    """
 
     store: Store
     house: House
@@ -52,6 +56,8 @@ class Desk:
     language: str = "en"
     units: str = "metric"
     zone: tzinfo | None = None
+    place: tuple[float, float] | None = None
+    entry_routines: frozenset[str] = frozenset()
     modes: Modes = field(default_factory=Modes)
     levels: dict[str, str] = field(default_factory=dict)
     talks: dict[str, Talk] = field(default_factory=dict)
@@ -61,6 +67,7 @@ class Desk:
     _watches: "dict[int, asyncio.Task[None] | None]" = field(default_factory=dict)
     spawn: Callable[[Coroutine[Any, Any, None], str], "asyncio.Task[None] | None"] = lambda work, name: None
     on_put: Callable[[int], object] = lambda question: None
+    wake: Callable[[], None] = lambda: None
 
     def put(self, question: Question, *, instead_of: Iterable[Question] = ()) -> None:
         """A question is open from now on."""
@@ -87,6 +94,7 @@ class Desk:
             talked=talk.talked,
             last=talk.last,
             busy=bool(self.mine_under_way(source)),
+            place=self.place,
         )
 
     def language_of(self, source: Source) -> str:

@@ -12,8 +12,9 @@ from typing import Any
 
 from dobby.act import Ending
 from dobby.butler.desk import Desk
+from dobby.butler.keeping import OURS, carry, grant_of, inside, shown_first
 from dobby.events import Call, EffectState, EventState, Origin, Source
-from dobby.gate import Decision, Verdict, decide, question
+from dobby.gate import STRICTNESS, Decision, Grant, Verdict, decide, question
 from dobby.house.units import quantity
 from dobby.journal import inbox, ledger, questions
 from dobby.journal.inbox import EventRow
@@ -42,15 +43,25 @@ class Steer:
 # Judging and writing down
 
 
-def judge(desk: Desk, call: Call, source: Source) -> Decision:
-    """The gate's verdict on one call, from the house as it is now."""
+def judge(desk: Desk, call: Call, source: Source, grant: Grant | None = None, hash_: str = "") -> Decision:
+    """The gate's verdict on one call, from the house as it is now; on an appointment, by the gravest thing it will do."""
+    later = inside(call)
+    if later is not None:
+        return _judge_later(desk, later, acting(source, Origin.ROUTINE))
     device = desk.house.get(call.device)
-    state = desk.house.state.of(call.device)
-    return decide(call, device, source, state=state, modes=desk.modes, level=desk.levels.get(call.tool, ""))
+    state, level = desk.house.state.of(call.device), desk.levels.get(call.tool, "")
+    return decide(call, device, source, state=state, modes=desk.modes, grant=grant, level=level, hash_=hash_)
 
 
-def _effect(desk: Desk, event: int, call: Call, source: Source) -> EffectRow:
-    decision = judge(desk, call, source)
+def _judge_later(desk: Desk, calls: Sequence[Call], source: Source) -> Decision:
+    if not calls and desk.modes.rehearse:
+        return Decision(Verdict.REFUSE, "comfort", "rehearse")
+    verdicts = [judge(desk, call, source) for call in calls]
+    return max(verdicts, key=lambda one: STRICTNESS.index(one.verdict), default=Decision(Verdict.ALLOW, "comfort"))
+
+
+def _effect(desk: Desk, event: int, call: Call, source: Source, grant: Grant | None, hash_: str) -> EffectRow:
+    decision = judge(desk, call, source, grant, hash_)
     states = {Verdict.ALLOW: EffectState.INTENDED, Verdict.ASK: EffectState.ASKED, Verdict.REFUSE: EffectState.REFUSED}
     before = desk.hands.before(call)
     class_ = desk.hands.effect_class(call)
@@ -71,7 +82,8 @@ def write_plan(
     `undoes` are the effects that these take back, one each.
     """
     source = acting(row.event.source, origin)
-    effects = [ledger.write_down(db, _effect(desk, row.id, call, source)) for call in plan.calls]
+    grant, hash_ = grant_of(db, desk, source), hash_calls(plan.calls)
+    effects = [ledger.write_down(db, _effect(desk, row.id, call, source, grant, hash_)) for call in plan.calls]
     kept = {
         "say": plan.say,
         "effects": effects,
@@ -90,23 +102,33 @@ def write_plan(
 
 
 async def carry_out(desk: Desk, effects: Sequence[EffectRow], steer: Steer, *, recovering: bool = False) -> dict[int, Ending]:
-    """Do what is intended, several devices side by side; a steering text stops what has not begun."""
+    """Do what is intended, several devices side by side, each in order; a steering text stops what has not begun."""
     room = asyncio.Semaphore(SIDE_BY_SIDE)
+    endings: dict[int, Ending] = {}
 
-    async def one(effect: EffectRow) -> Ending:
-        async with room:
-            if recovering:
-                return await _take_up(desk, effect)
-            if steer.stopped.is_set() or desk.modes.hands_off:
-                return Ending(EffectState.REFUSED, why="stopped" if steer.stopped.is_set() else "hands_off")
-            return await desk.hands.perform(effect)
+    async def one_device(mine: list[EffectRow]) -> None:
+        for effect in mine:
+            async with room:
+                endings[effect.id] = await _carry_one(desk, effect, steer, recovering)
 
-    intended = [effect for effect in effects if effect.state is EffectState.INTENDED]
-    if len(intended) == 1:
-        return {intended[0].id: await one(intended[0])}
+    by_device: dict[str, list[EffectRow]] = {}
+    for effect in effects:
+        if effect.state is EffectState.INTENDED:
+            by_device.setdefault(effect.call.device or effect.call.tool, []).append(effect)
     async with asyncio.TaskGroup() as group:
-        tasks = {effect.id: group.create_task(one(effect)) for effect in intended}
-    return {number: task.result() for number, task in tasks.items()}
+        for mine in by_device.values():
+            group.create_task(one_device(mine))
+    return endings
+
+
+async def _carry_one(desk: Desk, effect: EffectRow, steer: Steer, recovering: bool) -> Ending:
+    if effect.call.tool in OURS and (recovering or not steer.stopped.is_set()):
+        return Ending(EffectState.DONE)  # a row of ours: kept in the commit that says so
+    if recovering:
+        return await _take_up(desk, effect)
+    if steer.stopped.is_set() or desk.modes.hands_off:
+        return Ending(EffectState.REFUSED, why="stopped" if steer.stopped.is_set() else "hands_off")
+    return await desk.hands.perform(effect)
 
 
 async def _take_up(desk: Desk, effect: EffectRow) -> Ending:
@@ -149,7 +171,7 @@ async def finish(desk: Desk, row: EventRow, kept: dict[str, Any], steer: Steer, 
     now = desk.clock.now()
 
     def close(db: sqlite3.Connection) -> tuple[list[EffectRow], list[OutboxRow | None], list[Question]]:
-        close_effects(db, endings, now)
+        close_effects(db, {**endings, **carry(db, desk, rows, endings)}, now)
         effects = _with_under_way(ledger.by_id(db, kept["effects"]), endings)
         taken_back = {effect.id for effect in effects if effect.state in (EffectState.DONE, EffectState.INTENDED)}
         for old, new in kept.get("undoes", ()):
@@ -248,13 +270,16 @@ def _question(db: sqlite3.Connection, desk: Desk, row: EventRow, asked: list[Eff
     units = desk.units_of(Source(person))
     words = " ".join(
         question(
-            effect.call,
-            desk.house.get(effect.call.device),
+            call,
+            desk.house.get(call.device),
             language,
             lambda value, unit: quantity(value, unit, units, language),
             why=effect.why,
         )
+        if isinstance(call, Call)
+        else call
         for effect in asked
+        for call in _asked_about(desk, row, effect)
     )
     draft = Question(
         0,
@@ -268,6 +293,15 @@ def _question(db: sqlite3.Connection, desk: Desk, row: EventRow, asked: list[Eff
         asked=desk.clock.now(),
     )
     return replace(draft, id=questions.ask(db, draft))
+
+
+def _asked_about(desk: Desk, row: EventRow, effect: EffectRow) -> Sequence[Call | str]:
+    """The calls that a question is about; of an appointment, what it says of itself and what of it is guarded."""
+    calls = inside(effect.call)
+    if calls is None:
+        return [effect.call]
+    source = acting(row.event.source, Origin.ROUTINE)
+    return [str(effect.call.args.get("said", "")), *(one for one in calls if judge(desk, one, source).verdict is Verdict.ASK)]
 
 
 async def _ask_which(desk: Desk, row: EventRow, plan: Plan, **more: Any) -> None:
@@ -329,7 +363,8 @@ async def work_on(
     desk: Desk, row: EventRow, plan: Plan, steer: Steer, *, origin: Origin = Origin.PERSON, undoes: Sequence[int] = ()
 ) -> None:
     """Carry a plan through: a question back, an answer, or acts. `undoes` are the effects that its calls take back."""
-    plan = await look_first(desk, row, plan)
+    asks = any(judge(desk, call, row.event.source).verdict is Verdict.ASK for call in plan.keeps())
+    plan = await look_first(desk, row, shown_first(desk, row.event.source, plan, asks))
     if plan.choices:
         await _ask_which(desk, row, plan, origin=origin, undoing=list(undoes))
         return

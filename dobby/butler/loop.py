@@ -7,12 +7,12 @@ import asyncio
 import logging
 import sqlite3
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from dobby.butler import answers, orders, recover, strangers
+from dobby.butler import answers, appointed, orders, recover, strangers
 from dobby.butler.desk import Desk
 from dobby.butler.errand import Steer, finish, work_on
 from dobby.errors import Closed, IllegalMove, StoreError
@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 WAITING_MOST = 20  # texts of one lane; beyond it "one moment" is said once
 LONGEST_TEXT = 4000  # characters a mind is given
 MIND_SECONDS = 60.0  # a mind has to make something of a text
+Also = Callable[[sqlite3.Connection, int], None]
+"""What is written together with an event, whose number it is given."""
 
 
 @dataclass(slots=True)
@@ -75,22 +77,29 @@ class Butler:
 
     # Hearing
 
-    async def hear(self, event: Event) -> Heard:
+    async def hear(self, event: Event, also: Also | None = None) -> Heard:
         """Commit an event, then let it be worked on. The same key again changes nothing.
 
-        A caller who goes away meanwhile changes nothing either.
+        A caller who goes away meanwhile changes nothing either. `also` is written in the same commit.
 
         :raises DiskFull: there is no room; nothing was kept, and the bridge must say so.
         """
-        hearing = asyncio.get_running_loop().create_task(self._take_in(replace(event, received=self.desk.clock.now())))
+        hearing = asyncio.get_running_loop().create_task(self._take_in(replace(event, received=self.desk.clock.now()), also))
         self._hearing.add(hearing)
         hearing.add_done_callback(self._hearing.discard)
         return await asyncio.shield(hearing)
 
-    async def _take_in(self, event: Event) -> Heard:
+    async def _take_in(self, event: Event, also: Also | None) -> Heard:
         if not event.source.authority.rank:
             return await self._meet(event)
-        number, new = await self.desk.store.write(lambda db: inbox.receive(db, event))
+
+        def receive(db: sqlite3.Connection) -> tuple[int, bool]:
+            number, new = inbox.receive(db, event)
+            if also is not None:
+                also(db, number)
+            return number, new
+
+        number, new = await self.desk.store.write(receive)
         if new:
             self._route(EventRow(number, event, EventState.RECEIVED, 0, None))
         return Heard(number, new)
@@ -239,6 +248,9 @@ class Butler:
     async def _work(self, row: EventRow, steer: Steer) -> None:
         if row.plan is not None:
             await finish(self.desk, row, row.plan, steer, recovering=True)
+            return
+        if row.event.kind is EventKind.DUE:
+            await appointed.work(self.desk, row, steer)
             return
         answer = answers.match(self.desk, row.event)  # one that was left over by a restart or a full disk
         if answer is not None and await answers.take(self.desk, row, answer, steer):

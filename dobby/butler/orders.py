@@ -6,8 +6,10 @@ It does not understand words (`mind`) nor carry anything out itself (`errand`).
 from collections.abc import Sequence
 from dataclasses import replace
 
+from dobby.butler import appointed
 from dobby.butler.desk import Desk
 from dobby.butler.errand import Steer, report, work_on
+from dobby.butler.keeping import OURS
 from dobby.clock import local
 from dobby.events import Call, Origin, Role, Source, Value
 from dobby.gate import Modes
@@ -29,6 +31,8 @@ async def carry(desk: Desk, row: EventRow, plan: Plan, steer: Steer) -> None:
         await _say(desk, row, plan, await _explain(desk, row.event.source))
     elif plan.order is Order.STOP:
         await _stop(desk, row, plan, steer)
+    elif plan.order in (*appointed.STATES, Order.APPOINTMENTS, Order.LEFT, Order.CHANGE):
+        await appointed.carry(desk, row, plan, steer)
     else:
         await _switch(desk, row, plan)
 
@@ -43,6 +47,8 @@ async def _say(desk: Desk, row: EventRow, plan: Plan, text: str, calls: Sequence
 def reverse(desk: Desk, effect: EffectRow) -> Call | None:
     """The call that brings back what was before; None where nothing can."""
     call = effect.call
+    if call.tool in OURS:
+        return appointed.back(effect)
     if call.tool == "set":
         moved = dict.fromkeys([*call.args, *effect.after])  # what came with it goes back with it
         back: dict[str, Value] = {trait: effect.before[trait] for trait in moved if effect.before.get(trait) is not None}
@@ -110,13 +116,19 @@ async def _explain(desk: Desk, source: Source) -> str:
 
 
 async def _stop(desk: Desk, row: EventRow, plan: Plan, steer: Steer) -> None:
-    """What moves is halted, through the gate; that overtakes what was under way."""
+    """A ringing timer first; else what moves is halted, through the gate, and that overtakes what was under way; else what
+    was just kept for later is dropped."""
     source = row.event.source
+    quiet = await appointed.silence(desk, source)
+    if quiet:
+        more = desk.words("still_moving", source) if desk.mine_under_way(source) else ""
+        await _say(desk, row, plan, " ".join(part for part in (quiet, more) if part))
+        return
     moving = dict.fromkeys(effect.call.device for effect in desk.mine_under_way(source))
     halts = [
         Call("do", device.id, {"verb": "stop"}) for device in map(desk.house.get, moving) if device and "stop" in device.verbs
     ]
-    calls = halts or list(plan.calls)
+    calls = halts or list(plan.calls) or ([] if steer.halted else await appointed.drop_last(desk, source))
     nothing = "left_it" if steer.halted else "nothing_to_stop"
     await _say(desk, row, plan, plan.say or ("" if calls else desk.words(nothing, source)), calls)
 

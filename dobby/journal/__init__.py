@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dobby.store import Store, open_reader
 
-MIGRATIONS = (Path(__file__).with_name("schema.sql").read_text("utf-8"),)
+MIGRATIONS = tuple(Path(__file__).with_name(name).read_text("utf-8") for name in ("schema.sql", "schedule.sql"))
 
 
 def open_journal(folder: Path | None, *, full: bool = True) -> Store:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dobby.errors import IllegalMove
-from dobby.events import Event, EventState
+from dobby.events import Event, EventKind, EventState
 from dobby.journal.pack import body_json, dump, load_event, source_json
 
 MOVES: dict[EventState, tuple[EventState, ...]] = {
@@ -60,7 +60,8 @@ def receive(db: sqlite3.Connection, event: Event) -> tuple[int, bool]:
     if found is None:
         known = db.execute("SELECT id FROM event WHERE key = ?", (event.key,)).fetchone()
         return known[0], False
-    db.execute("INSERT INTO line (lane, event) VALUES (?, ?)", (event.source.lane, found[0]))
+    if event.kind is not EventKind.DUE:  # nobody said it
+        db.execute("INSERT INTO line (lane, event) VALUES (?, ?)", (event.source.lane, found[0]))
     return found[0], True
 
 

@@ -5,11 +5,11 @@ It does not know which table a text goes into.
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from dobby.events import Attachment, Call, Event, EventKind, Location, Origin, Role, Source
+from dobby.events import Attachment, Call, Due, DueKind, Event, EventKind, Location, Origin, Role, Source
 from dobby.house.model import Device, Spec
 
 
@@ -87,6 +87,25 @@ def call_dict(call: Call) -> dict[str, Any]:
 def load_call(row: dict[str, Any]) -> Call:
     """A call as it was kept."""
     return Call(row["tool"], row["device"], row["args"], tuple(row.get("tainted", ())))
+
+
+SCHEDULE = "schedule"  # the tool that keeps an appointment: its args are the whole of it
+
+
+def due_call(due: Due, *, instead: int = 0) -> Call:
+    """Keeping an appointment as a call, so that it is judged, written down and taken back like any other.
+
+    `instead` is the number of the one whose place it takes.
+    """
+    row = {name: value for name, value in asdict(due).items() if value}
+    calls: list[Any] = [call_dict(call) for call in due.calls]
+    return Call(SCHEDULE, "", {**row, "kind": str(due.kind), "calls": calls, **({"instead": instead} if instead else {})})
+
+
+def load_due(args: Mapping[str, Any]) -> Due:
+    """The appointment of such a call."""
+    known = {name: args[name] for name in Due.__dataclass_fields__ if name in args}
+    return Due(**{**known, "kind": DueKind(args["kind"]), "calls": tuple(load_call(row) for row in args["calls"])})
 
 
 def device_json(device: Device) -> str:

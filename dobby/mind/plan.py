@@ -9,8 +9,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from dobby.events import Call, EffectState, Role, State
+from dobby.events import Call, Due, EffectState, Role, State
 from dobby.house.model import Device
+from dobby.journal.pack import due_call
 
 
 class Order(StrEnum):
@@ -24,6 +25,12 @@ class Order(StrEnum):
     HANDS_ON = "hands_on"
     REHEARSE = "rehearse"  # "just tell me what you would do" from now on
     PERFORM = "perform"  # the end of rehearsing
+    APPOINTMENTS = "appointments"  # what is still to come; for all of these `about` names which
+    LEFT = "left"  # how long until then
+    CANCEL = "cancel"
+    PAUSE = "pause"
+    RESUME = "resume"
+    CHANGE = "change"  # to the time of the one appointment in `due`
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +39,8 @@ class Context:
 
     `here` is the speaker's room ("" unknown); `now` aware, in the house's zone; `units` `metric` or `us`;
     `language` of the person ("en", "de"); `talked` the ids of devices last talked about, latest first; `last` the
-    calls of this person's last act; `busy` is True while an errand of this conversation is under way.
+    calls of this person's last act; `busy` is True while an errand of this conversation is under way;
+    `place` is where the house stands, in degrees north and east.
     """
 
     person: str
@@ -44,6 +52,7 @@ class Context:
     talked: tuple[str, ...] = ()
     last: tuple[Call, ...] = ()
     busy: bool = False
+    place: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +70,8 @@ class Plan:
     `calls` are absolute (`brightness = 35`, never "brighter") and already fit the device's Spec; `say` is an answer,
     a refusal or a remark that goes with the report; `choices` make `say` a question back (nothing is done until one
     is chosen); `order` is for the butler himself; `topic` the devices talked about, so that "it" has a meaning;
-    `understood` is False where the mind could make nothing of it.
+    `understood` is False where the mind could make nothing of it; `due` is for later; `about` the words by which an order
+    names an appointment.
     """
 
     calls: tuple[Call, ...] = ()
@@ -72,6 +82,12 @@ class Plan:
     language: str = "en"
     understood: bool = True
     mind: str = "plain"
+    due: tuple[Due, ...] = ()
+    about: str = ""
+
+    def keeps(self) -> tuple[Call, ...]:
+        """What is for later, as calls that keep it."""
+        return tuple(due_call(due) for due in self.due)
 
 
 @dataclass(frozen=True, slots=True)

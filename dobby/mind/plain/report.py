@@ -8,10 +8,12 @@ from typing import NamedTuple
 
 from dobby.events import EffectState, Value
 from dobby.house.model import Device
+from dobby.journal.pack import SCHEDULE
 from dobby.mind.plain.speech import Speech, called, fill, upper
 from dobby.mind.plan import Outcome
 
 _MANY = 4
+_LATER = (SCHEDULE, "appointment")
 
 
 class _Key(NamedTuple):
@@ -26,6 +28,8 @@ class _Key(NamedTuple):
 
 def report(outcomes: Sequence[Outcome], speech: Speech) -> str:
     """One message about these outcomes, grouped, in the order they happened."""
+    later = [_later(outcome, speech) for outcome in outcomes if outcome.call.tool in _LATER]
+    outcomes = [outcome for outcome in outcomes if outcome.call.tool not in _LATER]
     groups: dict[_Key, list[Outcome]] = {}
     for outcome in outcomes:
         groups.setdefault(_key(outcome, speech), []).append(outcome)
@@ -36,7 +40,18 @@ def report(outcomes: Sequence[Outcome], speech: Speech) -> str:
     told = [upper(_sentence(key, group, speech)) for key, group in groups.items()]
     if changed and len(rest) > 2:
         told.append(fill(speech.table["report"]["already_rest"], {"count": len(rest)}))
-    return " ".join(told)
+    return " ".join(dict.fromkeys((*told, *later)))
+
+
+def _later(outcome: Outcome, speech: Speech) -> str:
+    """An appointment that was kept, paused or dropped."""
+    args = outcome.call.args
+    said, to = str(args.get("said", "")), str(args.get("to", args.get("kind", "")))
+    if outcome.state is EffectState.DONE:
+        return speech.say(f"later_{to}", said=said)
+    if outcome.why == "rehearse":
+        return speech.say("would_do", what=said.rstrip("."))
+    return f"{said} {_why(outcome, speech)}".strip()
 
 
 def _key(outcome: Outcome, speech: Speech) -> _Key:

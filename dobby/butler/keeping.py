@@ -1,0 +1,77 @@
+"""Keeping appointments as effects: judged by what they will do, kept in the same commit that says so.
+
+It does not know when they come due (`schedule`) nor what is done then (`appointed`).
+"""
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from dobby.act import Ending
+from dobby.butler.desk import Desk
+from dobby.errors import IllegalMove
+from dobby.events import Call, DueKind, EffectState, Source
+from dobby.gate import Grant
+from dobby.journal import appointments, inbox
+from dobby.journal.ledger import EffectRow
+from dobby.journal.pack import SCHEDULE, hash_calls, load_due
+from dobby.mind.plan import Choice, Plan
+
+CHANGE = "appointment"  # the tool that pauses, goes on with or ends one: `{"due": number, "to": state, "name": words}`
+OURS = (SCHEDULE, CHANGE)
+
+
+def inside(call: Call) -> Sequence[Call] | None:
+    """What an appointment will do, for the gate to judge; None for a call of another sort."""
+    return None if call.tool not in OURS else load_due(call.args).calls if call.tool == SCHEDULE else ()
+
+
+def carry(db: sqlite3.Connection, desk: Desk, effects: Sequence[EffectRow], endings: Mapping[int, Ending]) -> dict[int, Ending]:
+    """Keep, pause or end what these effects say, within the commit that closes them; how each ended."""
+    return {effect.id: _carry(db, desk, effect) for effect in effects if effect.call.tool in OURS and _goes_on(effect, endings)}
+
+
+def _goes_on(effect: EffectRow, endings: Mapping[int, Ending]) -> bool:
+    return effect.id in endings and endings[effect.id].state is EffectState.DONE
+
+
+def _carry(db: sqlite3.Connection, desk: Desk, effect: EffectRow) -> Ending:
+    args: Mapping[str, Any] = effect.call.args
+    try:
+        if effect.call.tool == SCHEDULE:
+            if "instead" in args:
+                appointments.put(db, args["instead"], "ended", desk.clock.now())
+            _keep(db, desk, effect)
+        else:
+            appointments.put(db, args["due"], args["to"], desk.clock.now())
+    except IllegalMove:
+        return Ending(EffectState.FAILED, why="appointment_gone")
+    desk.wake()
+    return Ending(EffectState.DONE)
+
+
+def _keep(db: sqlite3.Connection, desk: Desk, effect: EffectRow) -> None:
+    """An appointment that an owner was asked about has their grant: for exactly these calls, by this trigger."""
+    asker, due, now = inbox.get(db, effect.event).event.source, load_due(effect.call.args), desk.clock.now()
+    grant = None
+    if due.calls and appointments.was_asked(db, effect.id):
+        grant = appointments.make_grant(db, hash_calls(due.calls), asker.person, due.every or f"{due.at:.3f}", now)
+    appointments.keep(db, effect.id, due, asker.person, asker.lane, str(desk.zone or ""), now, grant)
+
+
+def grant_of(db: sqlite3.Connection, desk: Desk, source: Source) -> Grant | None:
+    """What an owner agreed to, where this acts on a grant that still stands."""
+    found = appointments.standing_grant(db, source.grant) if source.grant else None
+    return Grant(found[0], entry=found[1].casefold() in desk.entry_routines) if found else None
+
+
+def shown_first(desk: Desk, source: Source, plan: Plan, asks: bool) -> Plan:
+    """A routine is shown back before it is kept; one that an owner must be asked about (`asks`) is shown with that question."""
+    shown = [due.said for due in plan.due if due.kind is DueKind.ROUTINE]
+    calls = (*plan.calls, *plan.keeps())
+    if not shown or asks or plan.choices:
+        return replace(plan, calls=calls, due=())
+    say = " ".join([*shown, desk.words("keep_it", source)])
+    choices = (Choice(desk.words("yes_word", source), calls), Choice(desk.words("no_word", source), ()))
+    return replace(plan, calls=(), due=(), say=say, choices=choices)
