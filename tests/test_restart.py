@@ -339,7 +339,8 @@ async def test_one_sick_message_does_not_hold_up_the_others(world: World) -> Non
         world.bridge.fails = [ValueError("?")]
         world.bridge.arrives = False
         await home.say("anna", "hello")
-        assert await home.say("anna", "lamp on") == ["Lamp on=True done."]
+        assert await home.say("anna", "lamp on") == ["Lamp on=True done. <perhaps_missed> Good evening."]
+        assert await home.say("anna", "lamp off") == ["Lamp on=False done."]
         assert await home.count("outbox WHERE state = 'unknown'") == 1
 
 

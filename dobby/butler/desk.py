@@ -7,7 +7,7 @@ import asyncio
 import logging
 import sqlite3
 from collections.abc import Callable, Coroutine, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from typing import Any
 
@@ -125,11 +125,23 @@ class Desk:
 
     def reply(self, db: sqlite3.Connection, row: EventRow, text: str, **more: Any) -> OutboxRow | None:
         """Owe the one answer to an event; a second one under the same event is not made."""
-        return outbox.owe(db, Reply(f"event:{row.id}", row.lane, text, **more), row.id, self.clock.now())
+        return self._owe(db, Reply(f"event:{row.id}", row.lane, text, **more), row.id)
 
     def tell(self, db: sqlite3.Connection, key: str, lane: str, text: str, **more: Any) -> OutboxRow | None:
         """Owe a message that answers no text: an identity of its own, so that it is told once."""
-        return outbox.owe(db, Reply(key, lane, text, **more), None, self.clock.now())
+        return self._owe(db, Reply(key, lane, text, **more), None)
+
+    def _owe(self, db: sqlite3.Connection, reply: Reply, event: int | None) -> OutboxRow | None:
+        """A message; where one before it may not have arrived, it says so."""
+        missing = outbox.in_doubt(db, reply.lane)
+        if missing:
+            bridge, _, chat = reply.lane.partition("/")
+            words = self.words("perhaps_missed", self.people.source(bridge, chat), texts=" / ".join(missing))
+            reply = replace(reply, text=f"{reply.text} {words}")
+        owed = outbox.owe(db, reply, event, self.clock.now())
+        if owed is not None and missing:
+            outbox.spoken_of(db, reply.lane)
+        return owed
 
     def owner_lanes(self) -> list[tuple[str, str]]:
         """(person, lane) of every owner who can be reached: where they last wrote, else their first address."""
@@ -195,7 +207,7 @@ class Desk:
                 if older.state is EffectState.INTENDED:
                     ledger.close(db, older.id, EffectState.FAILED, after={}, echoed=False, why=ledger.OVERTAKEN, at=now)
 
-        await self.store.write(close)
+        await insist(self.store, self.clock, close)
 
     def _let_go(self, effect: int) -> "asyncio.Task[None] | None":
         self.under_way.pop(effect, None)

@@ -69,6 +69,21 @@ def move(db: sqlite3.Connection, outbox: int, state: OutboxState, at: float, *, 
     return cursor.rowcount == 1
 
 
+SAID = "said"  # why a message in doubt needs no further word: the person has been told
+
+
+def in_doubt(db: sqlite3.Connection, lane: str) -> list[str]:
+    """What may not have reached a conversation and was not spoken of since. A question that was answered has."""
+    answered = "SELECT id FROM question WHERE state IN ('yes', 'no', 'chosen')"
+    where = f"lane = ? AND state = 'unknown' AND why <> ? AND coalesce(question, 0) NOT IN ({answered}) ORDER BY id"
+    return [row[0] for row in db.execute(f"SELECT text FROM outbox WHERE {where}", (lane, SAID))]
+
+
+def spoken_of(db: sqlite3.Connection, lane: str) -> None:
+    """A later message says that these may be missing."""
+    db.execute("UPDATE outbox SET why = ? WHERE lane = ? AND state = 'unknown'", (SAID, lane))
+
+
 def unsent(db: sqlite3.Connection) -> list[OutboxRow]:
     """What is owed, or was being sent when a process died; oldest first."""
     rows = db.execute(f"SELECT {COLUMNS} FROM outbox WHERE state IN ('owed', 'sending') ORDER BY id")

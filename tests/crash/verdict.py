@@ -74,6 +74,9 @@ def _judge_messages(verdict: Verdict, life: Life, db: sqlite3.Connection) -> Non
     for key, row in rows.items():
         if row["state"] == "unknown" and row["lane"].startswith(PAGER):
             verdict.unknown += 1
+            after = [later for later in rows.values() if later["lane"] == row["lane"] and later["at"] > row["changed"]]
+            if after and not any("perhaps_missed" in later["text"] for later in after):
+                verdict.wrong.append(f"{key} may be missing and no later message says so")
         elif row["state"] not in SENT:
             verdict.wrong.append(f"{key} is {row['state']}")
         elif not seen[key]:
