@@ -17,7 +17,7 @@ from dobby.alive import Dobby
 from dobby.cli.line import Line
 from dobby.cli.login import show_login
 from dobby.cli.signals import stop_on_signals
-from dobby.config import parse_config
+from dobby.config import Config, parse_config
 from dobby.daemon import live
 from dobby.dollhouse.house import Dollhouse, open_dollhouse
 from dobby.dollhouse.transcript import README, hold, lines
@@ -57,7 +57,7 @@ FINDING = 20.0  # seconds the demo waits for its devices
 def demo(port: int, transcript: Path | None, folder: Path | None, verbose: bool) -> None:
     """Start a dollhouse and Dobby; Ctrl-C ends both.
 
-    The devices are simulated, the protocols are real: a Sonos household (SSDP, SOAP, events) and an MQTT broker with
+    The devices are simulated, the protocols are real: a Sonos household (SOAP, events) and an MQTT broker with
     lights, blinds, a lock, an alarm and more, all on loopback.
     """
     start_logging(verbose)
@@ -101,14 +101,9 @@ async def _show(ready: "asyncio.Future[Dobby]", house: Dollhouse, stop: asyncio.
     return wrong
 
 
-def _config(house: Dollhouse, port: int) -> Any:
-    table = {
-        "house": {"language": "en"},
-        "web": {"port": port},
-        "discovery": {"interfaces": ["127.0.0.1"]},
-        "skills": house.skills,
-    }
-    return parse_config(table, "demo")
+def _config(house: Dollhouse, port: int) -> Config:
+    """Led to this dollhouse and no other: by multicast he would find the neighbours' on this machine, and real speakers."""
+    return parse_config({"web": {"port": port}, "discovery": {"on": False}, "skills": house.skills}, "demo")
 
 
 async def _free(port: int) -> int:
