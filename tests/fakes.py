@@ -32,7 +32,7 @@ from dobby.skill.driver import Ask, Finding, Pool, Sign, Vault
 from dobby.store import Store
 
 NOON = 1_750_000_000.0
-PATIENCE = {"cover": 0.4}
+PATIENCE = {"cover": 0.6}
 
 
 class HandClock:
@@ -83,7 +83,8 @@ class Temper:
     garbage: bool = False  # reads as nonsense
     unreadable: bool = False
     pushes: bool = True
-    thread: threading.Event | None = None  # set: its command blocks in a thread until this is set
+    thread: threading.Event | None = None  # its command blocks in a thread until this is set
+    gate: asyncio.Event | None = None  # its command waits until this is set
 
 
 class FakeDriver:
@@ -140,6 +141,8 @@ class FakeDriver:
         self.most_at_once = max(self.most_at_once, self.at_once)
         try:
             await asyncio.sleep(temper.accepts)
+            if temper.gate:
+                await temper.gate.wait()
             if temper.fails and not temper.late:
                 raise temper.fails.pop(0)
             if temper.thread:
@@ -302,7 +305,7 @@ class Home:
             self.driver.turn(device.id, rows.get(device.id, {}))
         self.mind = ScriptedMind()
         self.bridge, self.bridges = bridges[0], {bridge.name: bridge for bridge in bridges}
-        self.hands = Hands(self.house, {"fake": self.driver}, settle=0.05, patience=PATIENCE, accept=0.15, looking=0.1, back=0.3)
+        self.hands = Hands(self.house, {"fake": self.driver}, settle=0.05, patience=PATIENCE, accept=2.0, looking=0.5, back=1.0)
         self.people = People(store, clock)
         self.post = Post(store, clock, bridges)
         self.desk = Desk(store, self.house, self.hands, self.mind, self.people, clock, self.post)

@@ -49,7 +49,7 @@ def reasons() -> set[str]:
     found = {"role", "hands_off", ledger.OVERTAKEN, *table()["words"]["reason"]}
     for call in calls():
         found |= {text for keyword in call.keywords if keyword.arg == "why" for text in texts(keyword.value)}
-        if getattr(call.func, "id", "") in ("Unsure", "_Busy"):
+        if getattr(call.func, "attr", getattr(call.func, "id", "")) in ("Unsure", "_Busy", "_ending"):
             found |= {text for argument in call.args for text in texts(argument)}
     return found - NOT_TOLD
 

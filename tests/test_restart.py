@@ -184,7 +184,8 @@ async def test_a_message_that_was_owed_goes_out_once(world: World) -> None:
     world.bridge.open.clear()
     async with world.process() as home:
         await home.hear("anna", "hello")
-        await asyncio.sleep(0.05)
+        while not await home.count("outbox"):
+            await asyncio.sleep(0.005)
     world.bridge.open.set()
     async with world.process() as home:
         await home.rest()
@@ -198,8 +199,8 @@ async def test_a_message_that_was_being_sent_is_looked_up(world: World, went: bo
     world.bridge.open.clear()
     async with world.process() as home:
         await home.hear("anna", "hello")
-        await asyncio.sleep(0.05)
-        assert await home.count("outbox WHERE state = 'sending'") == 1
+        while not await home.count("outbox WHERE state = 'sending'"):
+            await asyncio.sleep(0.005)
     world.bridge.open.set()
     world.bridge.went = went
     async with world.process() as home:

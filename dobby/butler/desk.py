@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from typing import Any
 
-from dobby.act import Hands
+from dobby.act import Ending, Hands
 from dobby.clock import Clock, local
 from dobby.events import Call, EffectState, Reply, Source
 from dobby.gate import Modes
@@ -219,21 +219,21 @@ class Desk:
             ending = await (self.hands.reconcile(effect) if recovering else self.hands.watch(effect))
             if ending.state is EffectState.INTENDED:
                 ending = await self.hands.watch(effect)
+            now = self.clock.now()
+            told = await insist(self.store, self.clock, lambda db: self._end_of_slow(db, effect, row, ending, now))
+            self.post.hand_over([told])
         finally:
             self._let_go(effect.id)
-        now = self.clock.now()
 
-        def close(db: sqlite3.Connection) -> OutboxRow | None:
-            if ledger.by_id(db, [effect.id])[0].state is not EffectState.INTENDED:
-                return None
-            ledger.close(db, effect.id, ending.state, after=ending.after, echoed=ending.echoed, why=ending.why, at=now)
-            if ending.state is EffectState.DONE:
-                return None
-            text = self.mind.report(
-                [self.outcome(ledger.by_id(db, [effect.id])[0])],
-                self.language_of(row.event.source),
-                self.units_of(row.event.source),
-            )
-            return self.tell(db, f"effect:{effect.id}:late", row.lane, text)
-
-        self.post.hand_over([await insist(self.store, self.clock, close)])
+    def _end_of_slow(
+        self, db: sqlite3.Connection, effect: EffectRow, row: EventRow, ending: Ending, at: float
+    ) -> OutboxRow | None:
+        """A slow change has come to its end: into the ledger, and into words where it did not get there."""
+        if ledger.by_id(db, [effect.id])[0].state is not EffectState.INTENDED:
+            return None
+        ledger.close(db, effect.id, ending.state, after=ending.after, echoed=ending.echoed, why=ending.why, at=at)
+        if ending.state is EffectState.DONE:
+            return None
+        source, closed = row.event.source, ledger.by_id(db, [effect.id])[0]
+        text = self.mind.report([self.outcome(closed)], self.language_of(source), self.units_of(source))
+        return self.tell(db, f"effect:{effect.id}:late", row.lane, text)
