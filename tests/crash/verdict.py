@@ -112,9 +112,13 @@ def _effects(db: sqlite3.Connection) -> Iterator[dict[str, Any]]:
 
 
 def _judge_world(verdict: Verdict, life: Life, db: sqlite3.Connection) -> None:
-    """The last word about each device; the shed opens only where Zoe saw the question and said yes."""
+    """The last word about each device.
+
+    The shed opens only where Zoe saw the question and said yes, and was not asked back which of two open questions she meant.
+    """
     world = {device: life.world.read(device) for device in life.world.states}
-    wanted: dict[str, dict[str, Any]] = {**AT_LAST, "shed": {"locked": "m13" not in life.acked}}
+    asked_back = db.execute("SELECT count(*) FROM question WHERE kind = 'which'").fetchone()[0] > 0
+    wanted: dict[str, dict[str, Any]] = {**AT_LAST, "shed": {"locked": "m13" not in life.acked or asked_back}}
     for device, traits in wanted.items():
         for trait, value in traits.items():
             got = world[device][trait]
