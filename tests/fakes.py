@@ -296,7 +296,14 @@ FIRST: Mapping[str, State] = {
 class Home:
     """Everything wired: `say` a text, wait, and look at what was answered and done."""
 
-    def __init__(self, store: Store, clock: HandClock, bridges: Sequence[FakeBridge], rows: Mapping[str, State]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: HandClock,
+        bridges: Sequence[FakeBridge],
+        rows: Mapping[str, State],
+        patience: Mapping[str, float],
+    ) -> None:
         self.store, self.clock = store, clock
         self.house = House(clock)
         self.driver = FakeDriver(self.house)
@@ -305,7 +312,7 @@ class Home:
             self.driver.turn(device.id, rows.get(device.id, {}))
         self.mind = ScriptedMind()
         self.bridge, self.bridges = bridges[0], {bridge.name: bridge for bridge in bridges}
-        self.hands = Hands(self.house, {"fake": self.driver}, settle=0.05, patience=PATIENCE, accept=2.0, looking=0.5, back=1.0)
+        self.hands = Hands(self.house, {"fake": self.driver}, settle=0.05, patience=patience, accept=2.0, looking=0.5, back=1.0)
         self.people = People(store, clock)
         self.post = Post(store, clock, bridges)
         self.desk = Desk(store, self.house, self.hands, self.mind, self.people, clock, self.post)
@@ -396,9 +403,10 @@ async def build(
     bridges: Sequence[FakeBridge] = (),
     rows: Mapping[str, State] = FIRST,
     store: Store | None = None,
+    patience: Mapping[str, float] = PATIENCE,
 ) -> Home:
     """A home on a state folder, or in memory, that does not run yet."""
-    home = Home(store or open_journal(folder, full=False), clock or HandClock(), bridges or [FakeBridge()], rows)
+    home = Home(store or open_journal(folder, full=False), clock or HandClock(), bridges or [FakeBridge()], rows, patience)
     await home.furnish()
     return home
 

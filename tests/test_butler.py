@@ -188,15 +188,17 @@ async def test_no_the_other_one_amends_what_runs_before_what_waits(home: Home) -
     assert context.last == ON.calls and context.talked == ("lamp",)
 
 
-async def test_stop_halts_what_is_under_way_here_and_nobody_elses(home: Home) -> None:
-    home.driver.temper["blind"].settles = -1
-    assert await told_first(home, "anna", "blind down") == "Blind position=100 intended."
-    assert await told_first(home, "dora", "stop") == "<nothing_to_stop>"
-    assert await told_first(home, "anna", "stop") == "Blind verb=stop done."
-    assert [command for _, command in home.driver.said] == [{"position": 0}, {"verb": "stop"}]
-    await home.rest()
-    assert len(home.told("anna")) == 2, "no second message about the blind"
-    assert [context.busy for text, context in home.mind.asked if text == "stop"] == [False, True]
+async def test_stop_halts_what_is_under_way_here_and_nobody_elses() -> None:
+    async with lived_in(patience={"cover": 60.0}) as home:
+        home.mind.plans.update(PLANS)
+        home.driver.temper["blind"].settles = -1
+        assert await told_first(home, "anna", "blind down") == "Blind position=100 intended."
+        assert await told_first(home, "dora", "stop") == "<nothing_to_stop>"
+        assert await told_first(home, "anna", "stop") == "Blind verb=stop done."
+        assert [command for _, command in home.driver.said] == [{"position": 0}, {"verb": "stop"}]
+        await home.rest()
+        assert len(home.told("anna")) == 2, "no second message about the blind"
+        assert [context.busy for text, context in home.mind.asked if text == "stop"] == [False, True]
 
 
 async def told_first(home: Home, person: str, text: str) -> str:
