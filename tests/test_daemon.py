@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from dobby.cli import main
 from dobby.cli.line import Line
 from dobby.errors import DobbyError
 from dobby.journal import MIGRATIONS
@@ -95,14 +97,14 @@ def run(folder: Path, *words: str, code: int = 0) -> str:
     return done.stdout + done.stderr
 
 
-def chat(folder: Path, *words: str) -> str:
-    return run(folder, "chat", "--state", "state", *words).strip()
+def chat(folder: Path, text: str) -> str:
+    return asyncio.run(ask(folder / "state", text))[0]
 
 
 def eventually(folder: Path, text: str, answer: str, seconds: float = 15.0) -> None:
     """Ask until he says so: devices need a moment to be found."""
     until = time.monotonic() + seconds
-    while answer not in (said := chat(folder, *text.split())):
+    while answer not in (said := chat(folder, text)):
         assert time.monotonic() < until, said
         time.sleep(0.3)
 
@@ -115,8 +117,8 @@ def test_a_house_of_real_protocols_is_found_run_killed_and_taken_up_again(tmp_pa
         config = QUIET + skill_tables(house)
         with dobby(tmp_path, config) as first:
             eventually(tmp_path, "turn on the kitchen ceiling light", "light on")
-            assert chat(tmp_path, "is", "the", "kitchen", "ceiling", "light", "on?").startswith("dobby> Yes")
-            assert "?" in chat(tmp_path, "unlock", "the", "front", "door")
+            assert chat(tmp_path, "is the kitchen ceiling light on?").startswith("Yes")
+            assert "?" in chat(tmp_path, "unlock the front door")
             first.end(signal.SIGKILL)
         with dobby(tmp_path, config):
             assert "nlocked" in chat(tmp_path, "yes")
@@ -139,7 +141,7 @@ def test_when_the_dollhouse_goes_the_devices_are_out_of_reach_and_come_back_with
         alive = Process(tmp_path, "dollhouse", "mqtt", "--port", port)  # the port is taken: says so and ends
         assert alive.process.wait(15) != 0
     with dobby(tmp_path, config):
-        assert "light on." not in chat(tmp_path, "turn", "off", "the", "kitchen", "ceiling", "light")
+        assert "light on." not in chat(tmp_path, "turn off the kitchen ceiling light")
         with dollhouse(tmp_path, "mqtt", "--port", port):
             eventually(tmp_path, "turn on the kitchen ceiling light", "light on", 30)
 
@@ -160,7 +162,7 @@ def test_a_dead_broker_and_absent_speakers_leave_the_rest_working(tmp_path: Path
     )
     config = QUIET + '[skills]\nfolders = ["mine"]\n[skills.mqtt]\nat = ["127.0.0.1:9"]\n[skills.sonos]\nat = ["127.66.0.1"]\n'
     with dobby(tmp_path, config) as process:
-        assert chat(tmp_path, "how is the egg?") == "dobby> Soft."
+        assert run(tmp_path, "chat", "--state", "state", "how", "is the egg?") == "dobby> Soft.\n"
         told = run(tmp_path, "doctor", "--config", "dobby.toml", "--state", "state", code=1)
         assert "SICK  mqtt: 0 devices" in told
         assert process.end() == 0
@@ -276,9 +278,10 @@ def test_a_page_whose_port_is_taken_is_told_and_the_console_works(tmp_path: Path
 
 
 def test_without_him_every_command_says_so(tmp_path: Path) -> None:
-    for words in (["chat", "hello"], ["chat"], ["login"]):
-        assert "No Dobby is running on state. Start him with `dobby run`." in run(tmp_path, *words, "--state", "state", code=1)
-    assert "There is no journal in state" in run(tmp_path, "ledger", "--state", "state", code=1)
+    for words in (["chat", "hello"], ["chat"], ["login"], ["login", "--end"]):
+        said = CliRunner().invoke(main, [*words, "--state", str(tmp_path)])
+        assert (said.exit_code, said.output) == (1, f"Error: No Dobby is running on {tmp_path}. Start him with `dobby run`.\n")
+    assert "There is no journal in" in CliRunner().invoke(main, ["ledger", "--state", str(tmp_path)]).output
 
 
 # The console's door
@@ -364,7 +367,7 @@ def test_a_full_disk_refuses_the_text_in_words_and_works_again_when_there_is_roo
             with pytest.raises(DobbyError, match="no room left on the disk"):
                 asyncio.run(ask(state, *(f"tell me number {number} {'x' * 900}" for number in range(400))))
             (state / "filler").unlink()
-            assert chat(tmp_path, "hello", "again")
+            assert chat(tmp_path, "hello again")
             assert process.end() == 0
         with sqlite3.connect(state / "journal.db") as db:
             assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)

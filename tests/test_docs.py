@@ -92,6 +92,13 @@ def test_the_readmes_two_commands_are_targets_and_its_folders_exist() -> None:
         assert (ROOT / "dobby" / name).is_file() or list(ROOT.glob(f"skills/*/{name}")), name
 
 
+def test_the_wheel_carries_every_folder_that_the_program_opens() -> None:
+    carried = tomllib.loads(generate.page("pyproject.toml"))["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    opened = {name for path in tracked("dobby/*.py") for name in re.findall(r'shipped\("(\w+)"\)', path.read_text("utf-8"))}
+    assert opened <= set(carried)
+    assert carried == {name: f"dobby/_shipped/{name}" for name in carried}
+
+
 @pytest.mark.parametrize("folder", SKILLS, ids=lambda folder: folder.name)
 def test_every_skill_says_what_it_is_and_how_good(folder: Path) -> None:
     front = yaml.safe_load((folder / "SKILL.md").read_text("utf-8").split("---\n")[1])

@@ -5,6 +5,7 @@ It does not know how either works.
 
 import asyncio
 import logging
+import socket
 import sqlite3
 import sys
 import tempfile
@@ -71,14 +72,16 @@ async def _demo(port: int, transcript: Path | None, folder: Path) -> int:
     script = lines(transcript) if transcript else []
     stop = stop_on_signals()
     house = await open_dollhouse(port=0)
+    guard = socket.socket(socket.AF_UNIX)
     try:
-        config = _config(house, 0 if script else await _free(port))
+        config = _config(house, 0 if script else _free(port, guard))
         ready: asyncio.Future[Dobby] = asyncio.get_running_loop().create_future()
         async with asyncio.TaskGroup() as group:
             shown = group.create_task(_show(ready, house, stop, script))
             await live(config, folder, stop, ready=ready.set_result)
             shown.cancel()
     finally:
+        guard.close()
         await house.aclose()
     if shown.cancelled():
         return 1 if script else 0
@@ -106,15 +109,16 @@ def _config(house: Dollhouse, port: int) -> Config:
     return parse_config({"web": {"port": port}, "discovery": {"on": False}, "skills": house.skills}, "demo")
 
 
-async def _free(port: int) -> int:
-    """This port, or the next one that nobody listens on."""
+def _free(port: int, guard: socket.socket) -> int:
+    """This port, or the next one that nobody listens on; `guard` keeps a demo that starts beside this one from taking it too."""
     for candidate in range(port, port + 50):
-        try:
-            server = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", candidate)
-        except OSError:
-            continue
-        server.close()
-        await server.wait_closed()
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", candidate))
+                guard.bind(f"\0dobby-demo-{candidate}")
+            except OSError:
+                continue
         return candidate
     return 0
 
