@@ -169,6 +169,31 @@ def test_a_dead_broker_and_absent_speakers_leave_the_rest_working(tmp_path: Path
         assert "Traceback" not in process.said
 
 
+# The console
+
+
+def test_a_conversation_at_the_terminal_shows_what_was_said_and_ends_with_the_last_answer(tmp_path: Path) -> None:
+    write_skill(tmp_path / "mine", "slow", SLOW)
+    command = [sys.executable, "-m", "dobby", "chat", "--state", "state"]
+    with dobby(tmp_path, ALONE + 'folders = ["mine"]\n') as process:
+        first = subprocess.run(
+            command, cwd=tmp_path, env=_env(), input="hello\n\ncount slowly\n", capture_output=True, text=True, timeout=30
+        )
+        assert first.returncode == 0, first.stderr
+        assert first.stdout.count("dobby> ") == 2
+        assert first.stdout.endswith("dobby> One, two, three.\n")
+        terminal = subprocess.Popen(
+            command, cwd=tmp_path, env=_env(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        assert terminal.stdout
+        recent = [terminal.stdout.readline().decode() for _ in range(4)]
+        assert (recent[0], recent[3]) == ("  you> hello\n", "dobby> One, two, three.\n")
+        terminal.send_signal(signal.SIGINT)
+        _, told = terminal.communicate(timeout=5)
+        assert b"Traceback" not in told
+        assert process.end() == 0
+
+
 # Ends
 
 
@@ -395,7 +420,7 @@ def _rows(folder: Path, sql: str) -> list[Any]:
         db.close()
 
 
-def _until(so: Any, seconds: float = 10.0) -> None:
+def _until(so: Any, seconds: float = 20.0) -> None:
     until = time.monotonic() + seconds
     while not so():
         assert time.monotonic() < until
