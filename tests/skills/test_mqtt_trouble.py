@@ -5,7 +5,6 @@ import gc
 import json
 import logging
 import shutil
-import time
 import warnings
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -60,10 +59,9 @@ async def test_a_broker_that_restarts_is_one_gap_and_everything_goes_on(own: Any
 async def test_attaching_does_not_wait_and_needs_no_adoption(own: Any, mqtt: Any) -> None:
     found = await adopted(mqtt, own)
     later = skill.driver()
-    began = time.monotonic()
     for device in found.values():
         await later.attach(device)
-    assert time.monotonic() - began < 0.05
+    assert not any(broker.up for broker in later._brokers.values()), "nobody was waited for"
     assert (await later.read(found["mqtt.kitchen_ceiling"]))["brightness"] == 60
     assert len(later._brokers) == 1
     await later.aclose()
@@ -227,14 +225,13 @@ async def test_five_thousand_announcements_are_taken_without_blocking_the_house(
                     "uniq_id": f"l{number}",
                 }
                 await client.publish(f"homeassistant/light/l{number}/config", json.dumps(settings), retain=True)
-        longest, stop = 0.0, asyncio.Event()
+        turns, stop = 0, asyncio.Event()
 
         async def watch() -> None:
-            nonlocal longest
+            nonlocal turns
             while not stop.is_set():
-                began = time.monotonic()
                 await asyncio.sleep(0.005)
-                longest = max(longest, time.monotonic() - began)
+                turns += 1
 
         watching = asyncio.create_task(watch())
         finding = Finding(Sign("config", "mqtt"), broker)
@@ -242,7 +239,7 @@ async def test_five_thousand_announcements_are_taken_without_blocking_the_house(
         stop.set()
         await watching
         assert len(found) == 5_000
-        assert longest < 1.5  # on a machine that does ten other things
+        assert turns > 10  # everybody else had their turns meanwhile
 
 
 async def test_a_house_ends_without_a_trace() -> None:
