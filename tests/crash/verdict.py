@@ -69,11 +69,14 @@ def _judge_events(verdict: Verdict, life: Life, db: sqlite3.Connection) -> None:
 def _judge_messages(verdict: Verdict, life: Life, db: sqlite3.Connection) -> None:
     seen = Counter(row["key"] for row in life.world.visible)
     rows = {row["key"]: row for row in db.execute("SELECT * FROM outbox")}
+    answered = {row[0] for row in db.execute("SELECT id FROM question WHERE state IN ('yes', 'no', 'chosen')")}
     verdict.doubled += [f"{key} was seen {count} times" for key, count in seen.items() if count > 1]
     verdict.wrong += [f"{key} was seen and has no row" for key in seen if key not in rows]
     for key, row in rows.items():
         if row["state"] == "unknown" and row["lane"].startswith(PAGER):
             verdict.unknown += 1
+            if row["question"] in answered:
+                continue
             after = [later for later in rows.values() if later["lane"] == row["lane"] and later["at"] > row["changed"]]
             if after and not any("perhaps_missed" in later["text"] for later in after):
                 verdict.wrong.append(f"{key} may be missing and no later message says so")
