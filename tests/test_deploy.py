@@ -191,6 +191,8 @@ def test_the_example_says_nothing_as_it_is() -> None:
 def test_the_example_names_every_key_with_its_default() -> None:
     table = tomllib.loads(UNCOMMENTED)
     assert sorted(flat(table)) == sorted(every_key(Config))
+    for nowhere in ("latitude", "longitude"):  # a house stands somewhere or is not said to
+        assert table["house"].pop(nowhere) == 0.0
     assert parse_config(table) == Config()
 
 

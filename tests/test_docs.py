@@ -4,16 +4,13 @@ import ast
 import re
 import subprocess
 import tomllib
-from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import get_type_hints
 
 import click
 import pytest
 import yaml
 
 from dobby.cli import COMMANDS, main
-from dobby.config import Config, parse_config
 from docs import generate
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -59,19 +56,6 @@ def test_no_page_names_a_command_that_is_not_there() -> None:
     for page in PAGES:
         named = set(re.findall(r"`dobby ([a-z]+)", page.read_text("utf-8")))
         assert named <= known, page
-
-
-def test_every_config_key_stands_in_the_example_with_its_default() -> None:
-    lines = (ROOT / "deploy/dobby.toml.example").read_text("utf-8").splitlines()
-    example = [re.sub(r"^# (?=[a-z_]+ = )", "", line) for line in lines]
-    config = parse_config(tomllib.loads("\n".join(example)), "the example")
-    assert config == Config()
-    for name, section in get_type_hints(Config).items():
-        assert is_dataclass(section)
-        assert f"[{name}]" in example
-        for field in fields(section):
-            plain = any(line.startswith(f"{field.name} = ") for line in example)
-            assert plain or f"[{name}.{field.name}]" in example or field.name == "own", f"{name}.{field.name}"
 
 
 @pytest.mark.parametrize("name", ["risks", "commands", "kinds"])

@@ -96,9 +96,10 @@ async def typed() -> AsyncIterator[str]:
     loop, lines = asyncio.get_running_loop(), asyncio.Queue[str]()
 
     def read() -> None:
-        for text in sys.stdin:
-            loop.call_soon_threadsafe(lines.put_nowait, text)
-        loop.call_soon_threadsafe(lines.put_nowait, "")
+        with contextlib.suppress(RuntimeError):  # the conversation has ended before the input
+            for text in sys.stdin:
+                loop.call_soon_threadsafe(lines.put_nowait, text)
+            loop.call_soon_threadsafe(lines.put_nowait, "")
 
     threading.Thread(target=read, daemon=True).start()
     while text := await lines.get():
