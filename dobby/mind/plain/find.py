@@ -193,12 +193,14 @@ class Finder:
         return out
 
     def exact(self, key: str, clause: Clause) -> int:
-        """2: called just that; 1: every word of its name is said (or is its room); 0: only described."""
+        """2: called just that; 1: every word of its name is said (or is its room, said or stood in); 0: only described."""
         said = tuple(word for item in clause.items for word in item.stems)
         device = self.index.devices[key]
         if said in self.index.called[key]:
             return 2
-        covered = set(said) | self.index.room_words.get(device.room.casefold(), frozenset())
+        room = device.room.casefold()
+        places = {self.context.here.casefold(), *(name.casefold() for item in clause.items for name in item.rooms)}
+        covered = set(said) | (self.index.room_words.get(room, frozenset()) if room in places else frozenset())
         named = any(set(name) <= covered and set(name) & set(said) for name in self.index.called[key])
         return 1 if named and not all(item.is_place for item in clause.items) else 0
 
