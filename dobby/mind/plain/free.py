@@ -218,6 +218,7 @@ class _Reading:
             draft.says.append(self.thinker.speech.say("time_later"))
         elif found.devices:
             draft.calls = [call for key in found.devices for call in self._calls(key, words)]
+            draft.says = [] if draft.calls else [self.thinker.speech.say("what_to_add")]
         else:
             draft.choices = [Choice(devices[key].name, tuple(self._calls(key, words))) for key in found.rivals[:8]]
             names = self.thinker.speech.names((devices[key].name for key in found.rivals[:8]), 8, "or")
