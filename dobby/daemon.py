@@ -41,7 +41,7 @@ from dobby.store import FolderLock, Store
 from dobby.vault import VaultFile
 
 log = logging.getLogger(__name__)
-RELOAD = 1.0  # seconds between looks for a changed skill
+RELOAD = 3.0  # seconds between looks for a changed skill
 HINTS = ("what can you do?", "what is on?", "turn everything off")
 GRACE = 3.0  # seconds an errand or a family has to end when it is asked to stop
 

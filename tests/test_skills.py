@@ -415,7 +415,7 @@ async def test_a_skill_that_blocks_is_named_once_in_words_and_never_stops_him(tm
         @read(says=["sleep"])
         async def sleep() -> str:
             """Sleep."""
-            time.sleep(3)
+            time.sleep(5)
             return "Slept."
         ''',
     )

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
-PATIENCE = 1.0  # seconds without a heartbeat until the loop counts as held up
+PATIENCE = 2.0  # seconds without a heartbeat until the loop counts as held up
 
 
 class StallWatch:
