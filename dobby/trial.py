@@ -10,20 +10,22 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any
 
 from dobby.act import Hands
 from dobby.butler import Butler, Desk
-from dobby.clock import FixedClock
+from dobby.clock import FixedClock, machine_zone
 from dobby.events import Change, Event, Role, Source, State
 from dobby.gate import Modes
 from dobby.house.kinds import coupled
 from dobby.house.load import Loaded, initial
 from dobby.house.state import States
 from dobby.house.virtual import Virtual
-from dobby.journal import open_journal
+from dobby.journal import appointments, open_journal
+from dobby.journal.appointments import DueRow
 from dobby.journal.outbox import OutboxRow
+from dobby.journal.questions import Question
 from dobby.mind.plain import PlainMind
 from dobby.people import People, Person
 from dobby.post import Post
@@ -93,7 +95,7 @@ class Trial:
         hands = Hands(self._house, {"virtual": self._driver}, settle=SETTLE)
         post = Post(self._store, self._clock, [self._ear])
         self.mind = PlainMind(self._house, loaded.language)
-        zone = loaded.now.tzinfo if loaded.now else None
+        zone = loaded.now.tzinfo if loaded.now else machine_zone()
         self._desk = Desk(
             self._store, self._house, hands, self.mind, self._people, self._clock, post, loaded.language, loaded.units, zone
         )
@@ -137,9 +139,10 @@ class Trial:
         await self._stand(case)
         await self._start_over(case.state, case.keep)
         before = self._snapshot()
+        kept = {row.id for row in await self._appointments()}
         begun, older = time.perf_counter(), set(self._desk.questions)
         replies = await self._hear(case.say)
-        if case.yes and any(row.kind == "approve" and row.id not in older for row in self._desk.questions.values()):
+        if case.yes and any(row.id not in older and _is_leave(row, self._yes) for row in self._desk.questions.values()):
             replies = await self._hear("yes")
         spent = (time.perf_counter() - begun) * 1000
         after = self._snapshot()
@@ -152,7 +155,7 @@ class Trial:
                 for (device, trait), value in after.items()
                 if before.get((device, trait)) != value and trait not in LEFT_OUT
             ],
-            "scheduled": [],
+            "scheduled": [_scheduled(row, self._zone) for row in await self._appointments() if row.id not in kept],
             "mind": "plain",
             "ms": round(spent, 2),
         }
@@ -164,6 +167,17 @@ class Trial:
         await self._butler.settled()
         await self._desk.post.flushed()
         return [row.reply.text for row in self._ear.heard]
+
+    async def _appointments(self) -> list[DueRow]:
+        return await self._store.read(appointments.open_ones)
+
+    @property
+    def _zone(self) -> tzinfo:
+        return self._desk.zone or machine_zone()
+
+    @property
+    def _yes(self) -> str:
+        return self._desk.words("yes_word", OWNER)
 
     def _snapshot(self) -> dict[tuple[str, str], Any]:
         return {(device.id, trait): value for device in self._house for trait, value in self._house.state.of(device.id).items()}
@@ -189,9 +203,29 @@ async def open_trial(loaded: Loaded) -> AsyncIterator[Trial]:
         await trial._store.aclose()
 
 
+def _is_leave(question: Question, yes: str) -> bool:
+    """The gate's own question, or a routine that is shown back before it is kept; never "which one?"."""
+    return question.kind == "approve" or [label for label, _ in question.choices[:1]] == [yes]
+
+
+def _scheduled(row: DueRow, zone: tzinfo) -> dict[str, Any]:
+    """An appointment as `dobby try` tells it."""
+    due = row.due
+    when: dict[str, Any] = {"at": datetime.fromtimestamp(due.at, zone).isoformat()}
+    if due.every:
+        when = {"every": due.every, **({"sun": due.sun} if due.sun else {})}
+    elif due.after:
+        when = {"after_s": int(due.after) if due.after.is_integer() else due.after}
+    done: list[dict[str, Any]] = []
+    for call in due.calls:
+        sets = [{"device": call.device, "trait": trait, "to": to} for trait, to in call.args.items()]
+        done += sets if call.tool == "set" else [{"device": call.device, **call.args}]
+    return {**when, "do": done or [{"remind": due.remind or due.name or due.kind.value}]}
+
+
 def _forget(db: sqlite3.Connection) -> None:
     """A conversation that starts over has no past: nothing to undo, to explain or to answer."""
-    for table in ("line", "question", "outbox", "effect", "event"):
+    for table in ("run", "due", '"grant"', "line", "question", "outbox", "effect", "event"):
         db.execute(f"DELETE FROM {table}")
 
 

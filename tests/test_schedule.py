@@ -304,7 +304,8 @@ async def test_a_child_cannot_make_an_appointment_that_opens_the_door_by_itself(
 async def test_an_edit_ends_the_grant_and_is_asked_for_again() -> None:
     async with house() as home:
         await keep_routine(home, routine(at("2026-03-02T07:00"), DAILY, put("lock", locked=False), name="morning"))
-        later = Plan(order=Order.CHANGE, about="morning", due=(Due(DueKind.ONCE, at("2026-03-02T08:00"), said="at 8"),))
+        due = Due(DueKind.ROUTINE, at("2026-03-02T08:00"), every=DAILY, said="every day at 8")
+        later = Plan(order=Order.CHANGE, about="morning", due=(due,))
         home.mind.plans["at eight"] = later
         told = await home.say("anna", "at eight")
         assert "?" in told[0]

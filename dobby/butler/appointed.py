@@ -96,6 +96,8 @@ async def carry(desk: Desk, row: EventRow, plan: Plan, steer: Steer) -> None:
         plan = replace(plan, say=" ".join(_left(desk, one, source) for one in meant))
     elif len(meant) > 1 and not plan.about.startswith("*"):
         plan = replace(plan, say=desk.words("which_due", source, names=" / ".join(one.due.said for one in meant)))
+    elif plan.order is Order.CHANGE and meant[0].due.every and not plan.due[0].every:
+        plan = replace(plan, say=desk.words("change_routine", source), due=())
     elif plan.order is Order.CHANGE:
         plan = replace(plan, calls=(_moved(meant[0], plan),), due=())
     else:
@@ -142,8 +144,10 @@ def _about(row: DueRow) -> str:
 
 def _moved(row: DueRow, plan: Plan) -> Call:
     """The same at another time; what was agreed to for the old one ends with it."""
-    new = plan.due[0]
-    due = replace(row.due, at=new.at, after=new.after, every=new.every or row.due.every, sun=new.sun, said=new.said)
+    new, timer = plan.due[0], row.due.kind is DueKind.TIMER
+    what = f"{row.due.name or DueKind.TIMER}." if timer else row.due.said.partition(": ")[2] or row.due.said
+    kind = DueKind.TIMER if timer else DueKind.ROUTINE if new.every else DueKind.ONCE if row.due.calls else DueKind.REMINDER
+    due = replace(row.due, kind=kind, at=new.at, after=new.after, every=new.every, sun=new.sun, said=f"{new.said}: {what}")
     return due_call(due, instead=row.id)
 
 

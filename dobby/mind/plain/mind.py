@@ -7,10 +7,12 @@ It does not act, and it does not know who may do what.
 import asyncio
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from functools import cache, partial
 
 from dobby.events import Role
 from dobby.house.registry import House
 from dobby.mind.plain import report as reports
+from dobby.mind.plain.due import Later
 from dobby.mind.plain.free import free_plan
 from dobby.mind.plain.index import Index
 from dobby.mind.plain.lexicon import LANGUAGES, lexicon
@@ -35,6 +37,7 @@ class PlainMind:
         nobody = Context("", Role.UNKNOWN, datetime.now(UTC))
         for languages in self._orders(self.language):
             self._read("warm up the kettle?", nobody, languages)
+        self._plan("warm up the kettle at 7", nobody)
 
     async def plan(self, text: str, context: Context) -> Plan:
         """What to do or say about a text; never raises, never acts."""
@@ -64,17 +67,33 @@ class PlainMind:
         return self._markers[languages]
 
     def _orders(self, language: str) -> Iterator[tuple[str, ...]]:
+        every = self._languages(language)
+        yield from ((one,) for one in every)
+        yield every
+
+    def _languages(self, language: str) -> tuple[str, ...]:
+        """The person's first, else the house's."""
         first = language if language in LANGUAGES else self.language if self.language in LANGUAGES else "en"
-        others = tuple(other for other in LANGUAGES if other != first)
-        yield (first,)
-        yield from ((other,) for other in others)
-        yield (first, *others)
+        return (first, *(other for other in LANGUAGES if other != first))
 
     def _plan(self, text: str, context: Context) -> Plan:
         text = clean(text).strip()
-        best: Plan | None = None
         if len(text) > LONGEST_TEXT:
             return Plan(say=Speech(context.language).say("too_long"), understood=False, language=context.language)
+        now = partial(self._now, context=context)
+        later = [
+            Later(language, Speech(language, context.units), context, self.index(), now)
+            for language in self._languages(context.language)
+        ]
+        plan = next(filter(None, (one.asked(text) for one in later)), None) or now(text)
+        if plan.understood and plan.say not in _timeless():
+            return plan
+        found = list(filter(None, (one.acts(text) for one in later)))
+        return next((one for one in found if one.understood), found[0] if found else plan)
+
+    def _now(self, text: str, context: Context) -> Plan:
+        """What a text comes to if everything in it is for now."""
+        best: Plan | None = None
         for languages in self._orders(context.language):
             plan = self._read(text, context, languages, guess=best is None)
             if plan.understood:
@@ -98,3 +117,9 @@ class PlainMind:
                 break
         assert plan is not None
         return plan
+
+
+@cache
+def _timeless() -> frozenset[str]:
+    """What is said where a time stood in the way."""
+    return frozenset(Speech(language).say(key) for language in LANGUAGES for key in ("time_later", "no_history"))
