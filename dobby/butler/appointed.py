@@ -162,7 +162,7 @@ def _shown(desk: Desk, row: DueRow, source: Source) -> str:
 def _what(desk: Desk, row: DueRow, source: Source) -> str:
     if row.due.kind is DueKind.TIMER:
         return desk.words("a_timer", source, name=_named(row.due.name)).strip()
-    return row.due.remind or row.due.said
+    return row.due.remind or row.due.said.partition(": ")[2].rstrip(".") or row.due.said
 
 
 def _left(desk: Desk, row: DueRow, source: Source) -> str:
