@@ -121,9 +121,14 @@ class Store:
             return
         self._closed = True
         self._jobs.put(None)
-        await asyncio.to_thread(self._thread.join)
-        self._writer.close()
-        self._reader.close()
+        await asyncio.to_thread(self._end)
+
+    def _end(self) -> None:
+        """A look that is still under way in another thread is waited for: SQLite does not survive being closed under it."""
+        self._thread.join()
+        with self._reader_lock:
+            self._writer.close()
+            self._reader.close()
 
     # The writer's thread
 

@@ -286,3 +286,23 @@ def test_a_state_folder_has_one_dobby_at_a_time(tmp_path: Path) -> None:
     first.release()
     FolderLock(tmp_path / "state").release()
     assert (tmp_path / "state").stat().st_mode & 0o077 == 0
+
+
+async def test_closing_waits_for_a_look_that_is_under_way(tmp_path: Path) -> None:
+    store = Store(tmp_path / "a.db", ["CREATE TABLE a (x)"])
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(db: sqlite3.Connection) -> int:
+        begun.set()
+        go_on.wait(5)
+        found: int = db.execute("SELECT count(*) FROM a").fetchone()[0]
+        return found
+
+    looking = asyncio.create_task(store.read(slow))
+    await asyncio.to_thread(begun.wait, 5)
+    closing = asyncio.create_task(store.aclose())
+    await asyncio.sleep(0.05)
+    assert not closing.done()
+    go_on.set()
+    assert await looking == 0
+    await closing
