@@ -57,7 +57,8 @@ class Device:
     """One thing in the house, as a driver found it and a person named it.
 
     `id` is unique in this house and stable (`sonos.RINCON_…`); `identity` what the device itself is known by
-    (serial, MAC), `address` where it is now; `part_of` the id of the device it belongs to (a lock's battery);
+    over any protocol, as far as it tells (`mac:aabbccddeeff serial:… uuid:…`); `address` where it is now;
+    `part_of` the id of the device it belongs to (a lock's battery);
     `risk` a consequence class from the gate's table where the kind does not tell it (`entry` for a relay that
     opens a garage); `protected` things are only ever meant by name; `verbs` what `do` understands.
     """

@@ -21,7 +21,8 @@ T = TypeVar("T")
 class Sign:
     """What gives a family away on the network: `via` is how it is seen, `what` what it says.
 
-    `ssdp`: a search target; `mdns`: a service type; `tcp`: a port; `config`: an `at = […]` entry of the skill.
+    `ssdp`: a search target; `mdns`: a service type (`_hue._tcp.local.`); `wsd`: a WS-Discovery type; `tcp`: a port;
+    `own`: the family's own broadcast (the driver's `seek`); `config`: an `at = […]` entry of the skill.
     """
 
     via: str
@@ -30,7 +31,11 @@ class Sign:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something seen on the network: the sign, its address, what it says of itself (headers, TXT; data from outside)."""
+    """Something seen on the network: the sign, its address, what it says of itself (headers, TXT; data from outside).
+
+    `address` is `host` (ssdp, wsd), `host:port` (mdns, tcp) or what the config says; `says` has lower-case keys: an SSDP answer's
+    headers (`location`, `server`, `usn`); mDNS TXT with `name` (the instance) and `host` (its local name); `xaddrs`, `scopes`.
+    """
 
     sign: Sign
     address: str
@@ -53,7 +58,8 @@ class Driver(Protocol):
     """How one family of devices is found, attached, read, set and heard.
 
     Raises `Refused` (not done), `Unreachable` (never sent) or `Unsure` (may have happened); anything else counts as unsure.
-    A driver with an attribute `vault` finds its own secrets there before anything else is asked of it.
+    A driver with an attribute `vault` finds its own secrets there before anything else is asked of it. One whose library has a
+    broadcast of its own also has `seek(interfaces: Sequence[str]) -> AsyncIterator[Finding]`, which asks once and ends.
     """
 
     looks_for: Sequence[Sign]
