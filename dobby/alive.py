@@ -14,6 +14,7 @@ from dobby.butler.tools import Toolbox
 from dobby.clock import Clock
 from dobby.config import Config
 from dobby.discovery.keep import Family
+from dobby.discovery.network import Network
 from dobby.house.history import History
 from dobby.house.registry import House
 from dobby.mind.plain import PlainMind
@@ -41,6 +42,7 @@ class Dobby:
     butler: Butler
     console: Console
     web: Web | None
+    network: Network
     drivers: dict[str, Driver] = field(default_factory=dict)
     families: dict[str, Family] = field(default_factory=dict)
     broken: dict[str, str] = field(default_factory=dict)

@@ -21,6 +21,7 @@ from dobby.butler.tools import Toolbox
 from dobby.clock import SystemClock, machine_zone
 from dobby.config import Config
 from dobby.discovery.keep import Family
+from dobby.discovery.network import Network
 from dobby.errors import SkillError, StoreError
 from dobby.events import Role
 from dobby.house.almanac import Almanac
@@ -91,9 +92,11 @@ async def compose(config: Config, folder: Path, stack: AsyncExitStack) -> Dobby:
     desk.entry_routines = frozenset(name.casefold() for name in config.routines.entry)
     await store.read(desk.load_modes)
     toolbox.desk = desk
+    network = Network(config.discovery.interfaces, on=config.discovery.on)
+    stack.push_async_callback(network.aclose)
     butler = Butler(desk)
     dobby = Dobby(
-        config, folder, clock, store, house, history, people, vault, toolbox, plain, desk, butler, console, web, drivers
+        config, folder, clock, store, house, history, people, vault, toolbox, plain, desk, butler, console, web, network, drivers
     )
     skills, dobby.broken = load_skills(config.skills.places, config.skills.off)
     for skill in skills.values():
@@ -147,8 +150,7 @@ def make_family(dobby: Dobby, skill: Skill) -> Family | None:
             store=dobby.store,
             vault=dobby.vault,
             clock=dobby.clock,
-            interfaces=dobby.config.discovery.interfaces,
-            multicast=dobby.config.discovery.on,
+            network=dobby.network,
         )
     except Exception as error:  # somebody else's code: whatever it throws is its own fault
         raise SkillError(f"The driver of {skill.name} cannot be made: {type(error).__name__}: {error}") from error

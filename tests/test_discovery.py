@@ -12,6 +12,7 @@ import pytest
 
 from dobby import Ask, Change, Device, Finding, Sign, State, Unreachable, Vault, specs
 from dobby.discovery.keep import Family
+from dobby.discovery.network import Network
 from dobby.discovery.ssdp import GROUP, clean, search
 from dobby.house.registry import House
 from dobby.journal import household, open_journal
@@ -156,14 +157,17 @@ class Fickle:
 class Kept:
     """A family that runs on rows of its own."""
 
-    def __init__(self, store: Store, driver: Fickle, folder: Path, clock: Any = None, at: Any = ("here",)) -> None:
+    def __init__(
+        self, store: Store, driver: Fickle, folder: Path, clock: Any = None, at: Any = ("here",), network: Network | None = None
+    ) -> None:
         self.clock = clock or HandClock()
         self.house = House(self.clock)
         for device in store.look(household.devices):
             self.house.add(device)
         vault = VaultFile(folder / "vault.json")
+        network = network or Network(on=False)
         self.family = Family(
-            "fickle", driver, {"at": at}, house=self.house, store=store, vault=vault, clock=self.clock, multicast=False
+            "fickle", driver, {"at": at}, house=self.house, store=store, vault=vault, clock=self.clock, network=network
         )
 
     async def __aenter__(self) -> "Kept":

@@ -34,6 +34,7 @@ LATE = {
     "dobby.cli.backup": {"dobby.backup", "dobby.backup.make", "dobby.backup.restore"},
     "dobby.cli.login": {"segno"},
     "dobby.cli.run": {"dobby.daemon"},
+    "dobby.discovery.network": {"dobby.discovery.mdns"},
 }
 NEVER = {"av", "cv2", "onnxruntime", "torch", "soco", "aiomqtt", "amqtt"}  # by the daemon itself
 

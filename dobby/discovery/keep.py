@@ -5,12 +5,13 @@ One sick family never disturbs the others: its hearing is begun again with a gro
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from dobby.clock import Clock
-from dobby.discovery.ssdp import clean, search
+from dobby.discovery.network import Network
+from dobby.discovery.ssdp import clean
 from dobby.errors import DeviceError, Refused
 from dobby.events import Change
 from dobby.house.model import Device
@@ -46,8 +47,7 @@ class Family:
         store: Store,
         vault: VaultFile,
         clock: Clock,
-        interfaces: Sequence[str] = (),
-        multicast: bool = True,
+        network: Network,
     ) -> None:
         self.name = name
         self.driver = driver
@@ -59,8 +59,10 @@ class Family:
         if hasattr(driver, "vault"):
             driver.vault = self._vault
         self._clock = clock
-        self._interfaces = interfaces
-        self._multicast = multicast
+        self._network = network
+        self._heard: dict[tuple[str, str], Finding] = {}  # what announced itself, by type and name
+        self._new: dict[tuple[str, str], Finding] = {}
+        self._news = asyncio.Event()
         self._hearing: asyncio.Task[None] | None = None
         self.looked = asyncio.Event()
         self.troubles: dict[str, str] = {}
@@ -77,20 +79,33 @@ class Family:
 
     async def run(self) -> None:
         """Attach what is known, look for what is not, hear it all, until cancelled."""
+        types = [sign.what for sign in self.driver.looks_for if sign.via == "mdns"]
+        watch = self._network.watch(types, self._announced)
         try:
             for device in self.devices:
                 await self._try(self.driver.attach(device), f"attach {device.id}")
             await self._hear_anew()
             while True:
-                before = self.devices
-                await self._try(self._find(), "look around", FINDING)
-                if self.devices != before:
-                    await self._hear_anew()
+                await self._take_in(self._find())
                 self.looked.set()
-                await self._clock.sleep(LOOK_AGAIN if self.devices else LONGEST_PAUSE / 4)
+                until = asyncio.create_task(self._clock.sleep(LOOK_AGAIN if self.devices else LONGEST_PAUSE / 4))
+                try:
+                    while await self._news_before(until):
+                        await self._take_in(self._knock_at_new())
+                finally:
+                    until.cancel()
         finally:
+            if watch is not None:
+                await watch.aclose()
             await self._end_hearing()
             await self._try(self.driver.aclose(), "let go", ENDING)
+
+    async def _take_in(self, look: Awaitable[None]) -> None:
+        """Look, and hear whatever is new."""
+        before = self.devices
+        await self._try(look, "look around", FINDING)
+        if self.devices != before:
+            await self._hear_anew()
 
     async def _try(self, work: Awaitable[Any], what: str, seconds: float = ADOPTING) -> None:
         try:
@@ -106,17 +121,36 @@ class Family:
 
     # Finding and adopting
 
-    async def _find(self) -> None:
-        """Knock at everything this driver looks for."""
-        for finding in await self._findings():
-            await self._try(self._adopt(finding), f"adopt what is at {finding.address}")
+    def _announced(self, finding: Finding) -> None:
+        """Somebody said by themselves that they are here, or elsewhere now."""
+        who = (finding.sign.what, finding.says["name"])
+        self._heard[who] = self._new[who] = finding
+        self._news.set()
 
-    async def _findings(self) -> list[Finding]:
-        found = [Finding(Sign("config", self.name), address) for address in self._at]
-        targets = [sign.what for sign in self.driver.looks_for if sign.via == "ssdp"]
-        if targets and self._multicast:
-            found += await search(targets, interfaces=self._interfaces)
-        return found
+    async def _news_before(self, until: "asyncio.Task[None]") -> bool:
+        """Wait for somebody to announce themselves; False when it is time to look around instead."""
+        news = asyncio.create_task(self._news.wait())
+        try:
+            await asyncio.wait({news, until}, return_when=asyncio.FIRST_COMPLETED)
+            return news.done()
+        finally:
+            news.cancel()
+
+    async def _find(self) -> None:
+        """Knock at everything this driver looks for, and at everything that has announced itself."""
+        told = [Finding(Sign("config", self.name), address) for address in self._at]
+        asked = await self._network.ask(self.driver)
+        self._new = {}
+        await self._knock([*told, *self._heard.values(), *asked])
+
+    async def _knock_at_new(self) -> None:
+        found, self._new = self._new, {}
+        await self._knock(found.values())
+
+    async def _knock(self, found: Iterable[Finding]) -> None:
+        self._news.clear()
+        for finding in found:
+            await self._try(self._adopt(finding), f"adopt what is at {finding.address}")
 
     async def _adopt(self, finding: Finding) -> None:
         async for device in self.driver.adopt(finding, nobody, self._vault):

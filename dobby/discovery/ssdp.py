@@ -77,12 +77,21 @@ def _finding(packet: bytes, wanted: Sequence[str]) -> Finding | None:
     says = {clean(key).lower(): clean(value) for key, _, value in pairs if value}
     target = says.get("st", "")
     try:
-        host = ip_address(urlsplit(says.get("location", "")).hostname or "")
+        host = urlsplit(says.get("location", "")).hostname or ""
     except ValueError:
         return None
-    return Finding(Sign("ssdp", target), str(host), says) if not host.is_global and target in wanted else None
+    return Finding(Sign("ssdp", target), host, says) if is_near(host) and target in wanted else None
 
 
 def clean(text: str) -> str:
     """Somebody else's words, cut short and without control characters."""
     return "".join(letter for letter in text[:LONGEST] if letter.isprintable()).strip()
+
+
+def is_near(address: str) -> bool:
+    """Is this the address of something in the house, not of the world outside?"""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return False
+    return not (found.is_global or found.is_multicast or found.is_unspecified or found.is_reserved)

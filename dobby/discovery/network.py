@@ -1,0 +1,57 @@
+"""The network as all families share it: one ear for mDNS, and ways to ask by SSDP, WS-Discovery and a family's own broadcast.
+
+It does not know what a finding is good for.
+"""
+
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from dobby.discovery.ssdp import search
+from dobby.skill.driver import Driver, Finding
+
+if TYPE_CHECKING:
+    from dobby.discovery.mdns import Heard, Mdns, Watch
+
+log = logging.getLogger(__name__)
+
+
+class Network:
+    """What is heard and asked on these interfaces (addresses of this machine; none given: all); nothing unless `on`."""
+
+    def __init__(self, interfaces: Sequence[str] = (), *, on: bool = True) -> None:
+        self.interfaces, self.on = tuple(interfaces), on
+        self._mdns: Mdns | None = None
+
+    def watch(self, types: Sequence[str], heard: "Heard") -> "Watch | None":
+        """Hear what announces itself as one of these service types, for as long as the watch is open."""
+        if not types or not self.on:
+            return None
+        from dobby.discovery.mdns import Mdns  # only where it is needed: zeroconf is heavy
+
+        self._mdns = self._mdns or Mdns(self.interfaces)
+        try:
+            return self._mdns.watch(types, heard)
+        except OSError as error:
+            log.warning("Nothing can be heard by mDNS: %s", error)
+            return None
+
+    async def ask(self, driver: Driver) -> list[Finding]:
+        """Ask once, in every way this driver names; takes a few seconds."""
+        if not self.on:
+            return []
+        if self._mdns is not None:
+            with suppress(OSError):
+                await self._mdns.refresh()
+        found: list[Finding] = []
+        if targets := [sign.what for sign in driver.looks_for if sign.via == "ssdp"]:
+            found += await search(targets, interfaces=self.interfaces)
+        if seek := getattr(driver, "seek", None):
+            found += [each async for each in seek(self.interfaces)]
+        return found
+
+    async def aclose(self) -> None:
+        """Hear no more."""
+        if self._mdns is not None:
+            await self._mdns.aclose()
