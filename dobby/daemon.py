@@ -23,7 +23,8 @@ from dobby.config import Config
 from dobby.discovery.keep import Family
 from dobby.discovery.network import Network
 from dobby.errors import SkillError, StoreError
-from dobby.events import Role
+from dobby.events import Change, Role
+from dobby.house import lists
 from dobby.house.almanac import Almanac
 from dobby.house.history import History
 from dobby.house.registry import House
@@ -76,7 +77,7 @@ async def compose(config: Config, folder: Path, stack: AsyncExitStack) -> Dobby:
     await _furnish(store, house, people, config)
     toolbox = Toolbox(config.skills.own, vault.part)
     plain = PlainMind(house, config.house.language)
-    drivers: dict[str, Driver] = {}
+    drivers: dict[str, Driver] = {lists.OWN: lists.Lists(store, clock)}
     hands = Hands(house, drivers, toolbox)
     console = Console(store, people, folder / "dobby.sock")
     web = (
@@ -116,12 +117,23 @@ async def _furnish(store: Store, house: House, people: People, config: Config) -
             house.add(device)
 
     await store.read(load)
+    await _lay_out_lists(store, house, config.house.language)
     if not people.owners:
         await people.keep(Person("owner", config.owner.name, Role.OWNER))
     for owner in people.owners:
         for bridge in ("console", "web"):
             if f"{bridge}/{owner.id}" not in people.lanes(owner.id):
                 await people.reach(owner.id, bridge, owner.id)
+
+
+async def _lay_out_lists(store: Store, house: House, language: str) -> None:
+    """A house without lists has a shopping list of its own; the own ones are read once, as nobody else writes on them."""
+    if lists.needs_one(house):
+        device = house.add(lists.shopping(language))
+        await store.write(lambda db: household.keep_device(db, device))
+    for device in [device for device in house if device.driver == lists.OWN]:
+        rows = await lists.Lists(store, house.clock).read(device)
+        house.state.hear(Change(device.id, rows, available=True))
 
 
 # Skills

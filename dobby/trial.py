@@ -18,6 +18,7 @@ from dobby.butler import Butler, Desk
 from dobby.clock import FixedClock, machine_zone
 from dobby.events import Change, Event, Role, Source, State
 from dobby.gate import Modes
+from dobby.house import lists
 from dobby.house.kinds import coupled
 from dobby.house.load import Loaded, initial
 from dobby.house.state import States
@@ -84,15 +85,20 @@ class Trial:
     """A house file and a butler; `say` is one case. Made by `open_trial`."""
 
     def __init__(self, loaded: Loaded) -> None:
-        self._loaded = loaded
         self._house = loaded.house
         self._clock = _Standing(_instant(loaded.now))
         self._house.clock = self._clock
         self._store = open_journal(None)
+        if lists.needs_one(self._house):
+            own = self._house.add(lists.shopping(loaded.language, "virtual"))
+            loaded = replace(loaded, states={**loaded.states, own.id: {"items": [], "count": 0}})
+        self._loaded = loaded
+        self._furniture = tuple(self._house)
         self._ear = _Ear()
         self._driver = Virtual()
         self._people = People(self._store, self._clock)
-        hands = Hands(self._house, {"virtual": self._driver}, settle=SETTLE)
+        own_lists = lists.Lists(self._store, self._clock)
+        hands = Hands(self._house, {"virtual": self._driver, lists.OWN: own_lists}, settle=SETTLE)
         post = Post(self._store, self._clock, [self._ear])
         self.mind = PlainMind(self._house, loaded.language)
         zone = loaded.now.tzinfo if loaded.now else machine_zone()
@@ -113,6 +119,7 @@ class Trial:
             self._house.state = States(self._clock)
             self._clock.start_over()
             await self._store.write(_forget)
+            self._refurnish()
         for device, row in (state or {}).items():
             known = self._house.get(device)
             was = states.get(device, {})
@@ -120,6 +127,14 @@ class Trial:
         self._driver.reset(states)
         for device, row in states.items():
             self._house.state.hear(Change(device, row, available=True))
+
+    def _refurnish(self) -> None:
+        """What was named or begun in a conversation before is as the file has it."""
+        for begun in {device.id for device in self._house} - {device.id for device in self._furniture}:
+            self._house.remove(begun)
+        for device in self._furniture:
+            if self._house.get(device.id) != device:
+                self._house.add(device)
 
     async def _stand(self, case: Case) -> None:
         """Who speaks, from which room, when."""
@@ -225,7 +240,7 @@ def _scheduled(row: DueRow, zone: tzinfo) -> dict[str, Any]:
 
 def _forget(db: sqlite3.Connection) -> None:
     """A conversation that starts over has no past: nothing to undo, to explain or to answer."""
-    for table in ("run", "due", '"grant"', "line", "question", "outbox", "effect", "event"):
+    for table in ("entry", "taught", "lost", "device", "run", "due", '"grant"', "line", "question", "outbox", "effect", "event"):
         db.execute(f"DELETE FROM {table}")
 
 

@@ -15,6 +15,7 @@ from dobby.act import Ending, Hands
 from dobby.clock import Clock, local
 from dobby.events import Call, EffectState, Reply, Source
 from dobby.gate import Modes
+from dobby.house.history import History
 from dobby.house.registry import House
 from dobby.journal import household, ledger, outbox
 from dobby.journal.inbox import EventRow
@@ -43,7 +44,7 @@ class Desk:
     """Everything the butler works with; made by the composition root. `levels` are the skills' functions and their levels.
 
     `place` is where the house stands (degrees north, east); `entry_routines` may open an entry without asking each time;
-    `wake` tells the wheel that appointments have changed.
+    `history` what the devices were; `wake` tells the wheel that appointments have changed.
     """
 
     store: Store
@@ -58,6 +59,7 @@ class Desk:
     zone: tzinfo | None = None
     place: tuple[float, float] | None = None
     entry_routines: frozenset[str] = frozenset()
+    history: History | None = None
     modes: Modes = field(default_factory=Modes)
     levels: dict[str, str] = field(default_factory=dict)
     talks: dict[str, Talk] = field(default_factory=dict)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dobby.act import Ending
+from dobby.butler import wording
 from dobby.butler.desk import Desk
 from dobby.butler.keeping import OURS, carry, grant_of, inside, shown_first
 from dobby.events import Call, EffectState, EventState, Origin, Source
@@ -180,6 +181,7 @@ async def finish(desk: Desk, row: EventRow, kept: dict[str, Any], steer: Steer, 
         return effects, *_answer(db, desk, row, kept, effects)
 
     effects, replies, asked = await insist(desk.store, desk.clock, close)
+    wording.settle(desk, effects)
     remember(desk, row, kept, effects)
     for question_ in asked:
         desk.put(question_)

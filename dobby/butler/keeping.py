@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from dobby.act import Ending
+from dobby.butler import wording
 from dobby.butler.desk import Desk
 from dobby.errors import IllegalMove
 from dobby.events import Call, DueKind, EffectState, Source
@@ -19,7 +20,7 @@ from dobby.journal.pack import SCHEDULE, hash_calls, load_due
 from dobby.mind.plan import Choice, Plan
 
 CHANGE = "appointment"  # the tool that pauses, goes on with or ends one: `{"due": number, "to": state, "name": words}`
-OURS = (SCHEDULE, CHANGE)
+OURS = (SCHEDULE, CHANGE, *wording.TOOLS)
 
 
 def inside(call: Call) -> Sequence[Call] | None:
@@ -39,6 +40,8 @@ def _goes_on(effect: EffectRow, endings: Mapping[int, Ending]) -> bool:
 def _carry(db: sqlite3.Connection, desk: Desk, effect: EffectRow) -> Ending:
     args: Mapping[str, Any] = effect.call.args
     try:
+        if effect.call.tool in wording.TOOLS:
+            return wording.carry(db, desk, effect)
         if effect.call.tool == SCHEDULE:
             if "instead" in args:
                 appointments.put(db, args["instead"], "ended", desk.clock.now())

@@ -6,7 +6,7 @@ It does not understand words (`mind`) nor carry anything out itself (`errand`).
 from collections.abc import Sequence
 from dataclasses import replace
 
-from dobby.butler import appointed
+from dobby.butler import appointed, wording
 from dobby.butler.desk import Desk
 from dobby.butler.errand import Steer, report, work_on
 from dobby.butler.keeping import OURS
@@ -20,7 +20,7 @@ from dobby.mind.plan import Choice, Order, Plan
 
 # How a verb is taken back: the traits that go back to what they were, or the opposite verb; others cannot be.
 BACK: dict[str, tuple[str, ...]] = {"play": ("playing",), "clean": ("state",)}
-OPPOSITE = {"next": "previous", "previous": "next", "add": "remove", "remove": "add"}
+OPPOSITE = {"next": "previous", "previous": "next", "add": "remove", "remove": "add", "complete": "add"}
 
 
 async def carry(desk: Desk, row: EventRow, plan: Plan, steer: Steer) -> None:
@@ -48,7 +48,7 @@ def reverse(desk: Desk, effect: EffectRow) -> Call | None:
     """The call that brings back what was before; None where nothing can."""
     call = effect.call
     if call.tool in OURS:
-        return appointed.back(effect)
+        return wording.back(effect) if call.tool in wording.TOOLS else appointed.back(effect)
     if call.tool == "set":
         moved = dict.fromkeys([*call.args, *effect.after])  # what came with it goes back with it
         back: dict[str, Value] = {trait: effect.before[trait] for trait in moved if effect.before.get(trait) is not None}

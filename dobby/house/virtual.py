@@ -119,9 +119,10 @@ def _taken(row: Row, args: Row) -> Row:
     gone = str(args.get("item", "")).casefold()
     if not isinstance(items, list):
         raise Refused("The list doesn't say what is on it.")
-    left = [item for item in items if str(item).casefold() != gone]
-    if len(left) == len(items):
+    last = next((at for at in reversed(range(len(items))) if str(items[at]).casefold() == gone), None)
+    if last is None:
         raise Refused(f"{args.get('item')} is not on the list.")
+    left = [*items[:last], *items[last + 1 :]]
     return {"items": left, "count": len(left)} if isinstance(count, int) else {"items": left}
 
 

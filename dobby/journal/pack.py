@@ -12,6 +12,9 @@ from typing import Any
 from dobby.events import Attachment, Call, Due, DueKind, Event, EventKind, Location, Origin, Role, Source
 from dobby.house.model import Device, Spec
 
+LIST = "list"  # the tool that begins a list of our own: `{"name": words, "items": texts}`; with `drop` it ends one
+TEACH = "teach"  # the tool that keeps or forgets what a phrase or a name stands for
+
 
 def dump(value: Any) -> str:
     """Canonical JSON: sorted keys, no spaces, people's letters as they are."""

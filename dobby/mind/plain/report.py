@@ -3,17 +3,17 @@
 It does not know what was asked or why.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from dobby.events import EffectState, Value
 from dobby.house.model import Device
-from dobby.journal.pack import SCHEDULE
+from dobby.journal.pack import LIST, SCHEDULE, TEACH
 from dobby.mind.plain.speech import Speech, called, fill, upper
 from dobby.mind.plan import Outcome
 
 _MANY = 4
-_LATER = (SCHEDULE, "appointment")
+_LATER = (SCHEDULE, "appointment", LIST, TEACH)
 
 
 class _Key(NamedTuple):
@@ -37,10 +37,22 @@ def report(outcomes: Sequence[Outcome], speech: Speech) -> str:
     rest = [outcome for key, group in groups.items() if key.how == "already" for outcome in group]
     if changed and len(rest) > 2:
         groups = {key: group for key, group in groups.items() if key.how != "already"}
-    told = [upper(_sentence(key, group, speech)) for key, group in groups.items()]
+    told = [upper(_sentence(key, group, speech)) for key, group in _items_together(groups, speech).items()]
     if changed and len(rest) > 2:
         told.append(fill(speech.table["report"]["already_rest"], {"count": len(rest)}))
     return " ".join(dict.fromkeys((*told, *later)))
+
+
+def _items_together(groups: Mapping[_Key, list[Outcome]], speech: Speech) -> dict[_Key, list[Outcome]]:
+    """Items that go to the same list, or come off it, are told in one breath."""
+    rows: dict[tuple[object, ...], list[_Key]] = {}
+    for key, group in groups.items():
+        item = key.how == "did" and "item" in group[0].call.args
+        rows.setdefault((key.state, group[0].call.device) if item else (key,), []).append(key)
+    return {
+        keys[0]._replace(value=speech.names(key.value for key in keys)) if len(keys) > 1 else keys[0]: groups[keys[0]]
+        for keys in rows.values()
+    }
 
 
 def _later(outcome: Outcome, speech: Speech) -> str:
