@@ -90,6 +90,7 @@ async def compose(config: Config, folder: Path, stack: AsyncExitStack) -> Dobby:
     mind = Routed(plain, lambda: (tool for skill in toolbox.skills.values() for tool in skill.tools.values()))
     zone = config.zone or machine_zone()
     desk = Desk(store, house, hands, mind, people, clock, post, config.house.language, config.house.units, zone, config.place)
+    desk.history = history
     desk.entry_routines = frozenset(name.casefold() for name in config.routines.entry)
     await store.read(desk.load_modes)
     toolbox.desk = desk

@@ -6,7 +6,7 @@ It does not understand words (`mind`) nor carry anything out itself (`errand`).
 from collections.abc import Sequence
 from dataclasses import replace
 
-from dobby.butler import appointed, wording
+from dobby.butler import appointed, past, wording
 from dobby.butler.desk import Desk
 from dobby.butler.errand import Steer, report, work_on
 from dobby.butler.keeping import OURS
@@ -29,6 +29,9 @@ async def carry(desk: Desk, row: EventRow, plan: Plan, steer: Steer) -> None:
         await _undo(desk, row, plan, steer)
     elif plan.order is Order.EXPLAIN:
         await _say(desk, row, plan, await _explain(desk, row.event.source))
+    elif plan.order is Order.PAST:
+        told = await past.answer(desk, plan, row.event.source) if past.may_ask(row.event.source) else plan
+        await _say(desk, row, plan, told.say or desk.words("role", row.event.source))
     elif plan.order is Order.STOP:
         await _stop(desk, row, plan, steer)
     elif plan.order in (*appointed.STATES, Order.APPOINTMENTS, Order.LEFT, Order.CHANGE):

@@ -23,6 +23,7 @@ from dobby.daemon import live
 from dobby.dollhouse.house import Dollhouse, open_dollhouse
 from dobby.dollhouse.transcript import README, hold, lines
 from dobby.errors import DobbyError
+from dobby.house.lists import OWN
 from dobby.house.model import Room
 from dobby.journal import household
 from dobby.logs import start_logging
@@ -151,6 +152,7 @@ async def _invite(dobby: Dobby) -> None:
         raise DobbyError(dobby.broken["web"])
     dobby.web.hints = TRY
     rooms = len({device.room for device in dobby.house if device.room})
-    click.echo(f"\nDobby has found {len(dobby.house)} devices in {rooms} rooms.\n")
+    found = sum(device.driver != OWN for device in dobby.house)
+    click.echo(f"\nDobby has found {found} devices in {rooms} rooms.\n")
     show_login(dobby.web.url, await dobby.people.make_code("owner"))
     click.echo("\nTry:\n" + "\n".join(f"  {words}" for words in TRY) + "\n\nCtrl-C ends it.")

@@ -16,11 +16,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One trait's value: since when it is so (seconds since 1970) and whose doing it was ("" by hand or other)."""
+    """One trait's value: since when it is so (seconds since 1970) and whose doing it was ("" by hand or other).
+
+    `turned` is False where it was found so: it may have been so before.
+    """
 
     value: Value
     since: float
     cause: str = ""
+    turned: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,7 @@ class States:
                 readings.setdefault(trait, old)
                 continue
             cause = self._cause(change.device, trait, now)
-            readings[trait] = Reading(value, now, cause)
+            readings[trait] = Reading(value, now, cause, old is not None)
             if old is not None:
                 self._tell(Turn(change.device, trait, old.value, value, now, cause))
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from dobby.events import Call, Due, EffectState, Role, State
+from dobby.events import Call, Due, EffectState, Role, State, Value
 from dobby.house.model import Device
 from dobby.journal.pack import due_call
 
@@ -30,6 +30,7 @@ class Order(StrEnum):
     CANCEL = "cancel"
     PAUSE = "pause"
     RESUME = "resume"
+    PAST = "past"  # what was: `past` says of which devices
     CHANGE = "change"  # to the time of the one appointment in `due`
 
 
@@ -64,6 +65,33 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
+class Past:
+    """One look at what was: `kind` is `who`, `since`, `when` or `ever`, of one trait of one device.
+
+    `wanted` is what it must have become, as in a state's rule (`true`, `">0"`, `"!off"`; None: anything); `since` and `until`
+    are instants in seconds since 1970, 0 for no bounds.
+    """
+
+    kind: str
+    device: str
+    trait: str
+    wanted: Value = None
+    since: float = 0.0
+    until: float = 0.0
+
+
+def passes(wanted: Value, value: Value) -> bool | None:
+    """Whether a value is as wanted: the same, `">0"` more than, `"!off"` anything but; None where there is none."""
+    if value is None:
+        return None
+    if isinstance(wanted, str) and wanted.startswith(">"):
+        return isinstance(value, int | float) and value > float(wanted[1:])
+    if isinstance(wanted, str) and wanted.startswith("!"):
+        return str(value) != wanted[1:]
+    return str(value).casefold() == wanted.casefold() if isinstance(wanted, str) else value == wanted
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What one text comes to.
 
@@ -71,7 +99,7 @@ class Plan:
     a refusal or a remark that goes with the report; `choices` make `say` a question back (nothing is done until one
     is chosen); `order` is for the butler himself; `topic` the devices talked about, so that "it" has a meaning;
     `understood` is False where the mind could make nothing of it; `due` is for later; `about` the words by which an order
-    names an appointment.
+    names an appointment; `past` what is to be looked up.
     """
 
     calls: tuple[Call, ...] = ()
@@ -84,6 +112,7 @@ class Plan:
     mind: str = "plain"
     due: tuple[Due, ...] = ()
     about: str = ""
+    past: tuple[Past, ...] = ()
 
     def keeps(self) -> tuple[Call, ...]:
         """What is for later, as calls that keep it."""

@@ -122,7 +122,7 @@ async def at_home(**more: str) -> AsyncIterator[Family]:
     wheel = Wheel(family.store, family.clock, family.people, Almanac(BERLIN), family.butler.hear)
     family.desk.wake = wheel.wake
     async with living(family):
-        tasks = [asyncio.create_task(work) for work in (family.listen(), wheel.run())]
+        tasks = [asyncio.create_task(work) for work in (family.listen(), wheel.run(), family.history.run())]
         try:
             yield family
             await family.rest()

@@ -17,6 +17,7 @@ from dobby.mind.plain.free import free_plan
 from dobby.mind.plain.index import Index
 from dobby.mind.plain.lexicon import LANGUAGES, lexicon
 from dobby.mind.plain.mark import Marker
+from dobby.mind.plain.past import past_plan
 from dobby.mind.plain.small import small_talk
 from dobby.mind.plain.speech import Speech
 from dobby.mind.plain.think import Thinker
@@ -85,11 +86,21 @@ class PlainMind:
             Later(language, Speech(language, context.units), context, self.index(), now)
             for language in self._languages(context.language)
         ]
-        plan = next(filter(None, (one.asked(text) for one in later)), None) or now(text)
+        plan = next(filter(None, (one.asked(text) for one in later)), None) or self._beyond(text, context) or now(text)
         if plan.understood and plan.say not in _timeless():
             return plan
         found = list(filter(None, (one.acts(text) for one in later)))
         return next((one for one in found if one.understood), found[0] if found else plan)
+
+    def _beyond(self, text: str, context: Context) -> Plan | None:
+        """What is about more than this moment and its commands, in the person's language first."""
+        for language in self._languages(context.language):
+            marker, speech = self._marker((language,)), Speech(language, context.units)
+            thinker = Thinker(self.index(), context, speech)
+            plan = past_plan(text, lambda words, marker=marker: marker.mark(cut(words)), thinker)  # type: ignore[misc]
+            if plan is not None:
+                return plan
+        return None
 
     def _now(self, text: str, context: Context) -> Plan:
         """What a text comes to if everything in it is for now."""

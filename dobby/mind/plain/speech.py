@@ -5,6 +5,7 @@ It does not decide what is true; it is told.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -88,6 +89,15 @@ class Speech:
         ]
         told = [self.state(device, trait, state[trait]) for trait in dict.fromkeys(shown)][:3]
         return ", ".join(told or [self.state(device, trait, value) for trait, value in list(state.items())[:2]])
+
+    def moment(self, at: datetime, now: datetime) -> str:
+        """`14:20`, `yesterday at 14:20`, or the date with it: an instant up to now."""
+        hour = at.strftime("%-I:%M %p" if self.units == "us" else "%H:%M")
+        if at.date() == now.date():
+            return hour
+        if at.date() == now.date() - timedelta(days=1):
+            return self.say("yesterday_at", time=hour)
+        return self.say("date_at", date=at.strftime("%-d.%-m."), time=hour)
 
     def names(self, names: Iterable[str], most: int = 8, word: str = "and") -> str:
         """`a, b and c`; many are cut short with their number."""

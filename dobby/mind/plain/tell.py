@@ -1,9 +1,10 @@
 """Questions about the house, answered from what is known right now. Nothing here can change anything.
 
-It does not know history or the schedule, and says so.
+It does not know what was (`past`) nor the schedule.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from dobby.events import State
@@ -13,9 +14,11 @@ from dobby.mind.plain.find import Finder, Found
 from dobby.mind.plain.lexicon import meaning
 from dobby.mind.plain.report import plural
 from dobby.mind.plain.speech import Speech, called, upper
-from dobby.mind.plan import Plan
+from dobby.mind.plan import Plan, passes
 
 _MOST = 6
+_JUST = 60.0  # seconds in which nobody needs to hear since when it is so
+_OLD = 3600.0  # seconds after which a value is told with its time
 
 
 class Teller:
@@ -44,7 +47,7 @@ class Teller:
 
     def _match(self, clause: Clause, rule: Mapping[str, Any]) -> list[Device] | Plan:
         """All devices that are asked about, of those a rule applies to; a plan where that is none."""
-        found = self.finder.all_of(clause, lambda device: _rule(rule, device) is not None)
+        found = self.finder.all_of(clause, lambda device: rule_of(rule, device) is not None)
         return (
             [self.finder.index.devices[key] for key in found.devices]
             if found.devices
@@ -76,7 +79,7 @@ class Teller:
         devices = self._match(clause, rule)
         if isinstance(devices, Plan):
             return devices
-        truth = {device.id: _holds(_rule(rule, device) or {}, self.house.state.of(device.id)) for device in devices}
+        truth = {device.id: _holds(rule_of(rule, device) or {}, self.house.state.of(device.id)) for device in devices}
         yes = [device for device in devices if truth[device.id]]
         if clause.asks == "count":
             return self._listed(yes, count=True)
@@ -108,8 +111,8 @@ class Teller:
         """`a and b are off`, for devices in the same condition; else each with its own."""
         groups: dict[str, list[str]] = {}
         for device, name in zip(devices, called(devices), strict=True):
-            trait = next(iter(_rule(meaning()["states"][state], device) or {}), "")
-            condition = self.speech.state(device, trait, self.house.state.of(device.id).get(trait))
+            trait = next(iter(rule_of(meaning()["states"][state], device) or {}), "")
+            condition = self.speech.state(device, trait, self.house.state.of(device.id).get(trait)) + self._since(device, trait)
             groups.setdefault(condition, []).append(name)
         report = self.speech.table["report"]
         told = []
@@ -153,9 +156,33 @@ class Teller:
         return Plan(say="; ".join(each) + ".", topic=tuple(d.id for d in chosen), language=self.speech.language)
 
     def _told(self, table: Mapping[str, Any], device: Device) -> str:
-        trait = next(iter(_rule(table, device) or {}), "")
+        trait = next(iter(rule_of(table, device) or {}), "")
         value = self.house.state.of(device.id).get(trait)
-        return "" if value is None else self.speech.value(device, trait, value)
+        return "" if value is None else self.speech.value(device, trait, value) + self._age(device, trait)
+
+    def _clock(self, at: float) -> str:
+        return self.speech.moment(datetime.fromtimestamp(at, self.finder.context.now.tzinfo), self.finder.context.now)
+
+    def _since(self, device: Device, trait: str) -> str:
+        """Since when it is so, where it has turned since we know it, and not just now."""
+        reading = self.house.state.reading(device.id, trait)
+        if reading is None or not reading.turned or self.house.clock.now() - reading.since < _JUST:
+            return self._age(device, trait)
+        return self.speech.say("since", time=self._clock(reading.since))
+
+    def _age(self, device: Device, trait: str) -> str:
+        """A word of doubt where a value may no longer be so: the device is silent, or water stands still."""
+        state, heard = self.house.state.of(device.id), self.house.state.heard(device.id)
+        measured = trait in ("temperature", "value", "humidity")
+        if heard is not None and self._is_old(device, heard, measured):
+            return self.speech.say("as_of", time=self._clock(heard))
+        still = device.kind == "pool" and trait == "temperature" and not state.get("pump", state.get("on", True))
+        return self.speech.say("pump_off") if still else ""
+
+    def _is_old(self, device: Device, heard: float, measured: bool) -> bool:
+        """Out of reach, or a measurement of long ago; what is switched stays as it is however long nobody speaks of it."""
+        old = measured and self.house.clock.now() - heard > _OLD
+        return old or self.house.state.unavailable_since(device.id) is not None
 
     def _placed(self, devices: list[Device], clause: Clause) -> list[Device]:
         """Where no place was said: those of the speaker's room, if there are any."""
@@ -183,7 +210,7 @@ class Teller:
         return Plan(say="; ".join(told) + ".", topic=tuple(keys), language=self.speech.language)
 
 
-def _rule(rules: Mapping[str, Any], device: Device) -> Mapping[str, Any] | None:
+def rule_of(rules: Mapping[str, Any], device: Device) -> Mapping[str, Any] | None:
     """The rule for a device: by kind and class, else by kind."""
     found = rules.get(f"{device.kind}/{device.device_class}") or rules.get(device.kind)
     return found if isinstance(found, Mapping) and all(trait in device.traits for trait in found) else None
@@ -191,13 +218,4 @@ def _rule(rules: Mapping[str, Any], device: Device) -> Mapping[str, Any] | None:
 
 def _holds(test: Mapping[str, Any], state: State) -> bool | None:
     """Whether a state passes a test such as `{position: ">0"}`; None where the device never said."""
-    for trait, wanted in test.items():
-        value = state.get(trait)
-        if value is None:
-            return None
-        if isinstance(wanted, str) and wanted.startswith(">"):
-            return isinstance(value, int | float) and value > float(wanted[1:])
-        if isinstance(wanted, str) and wanted.startswith("!"):
-            return str(value) != wanted[1:]
-        return str(value).casefold() == str(wanted).casefold() if isinstance(wanted, str) else value == wanted
-    return None
+    return next((passes(wanted, state.get(trait)) for trait, wanted in test.items()), None)
