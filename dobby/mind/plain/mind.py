@@ -12,11 +12,12 @@ from functools import cache, partial
 from dobby.events import Role
 from dobby.house.registry import House
 from dobby.mind.plain import report as reports
+from dobby.mind.plain.condition import Condition
 from dobby.mind.plain.due import Later
 from dobby.mind.plain.free import free_plan
 from dobby.mind.plain.index import Index
 from dobby.mind.plain.lexicon import LANGUAGES, lexicon
-from dobby.mind.plain.mark import Marker
+from dobby.mind.plain.mark import Mark, Marker
 from dobby.mind.plain.past import past_plan
 from dobby.mind.plain.small import small_talk
 from dobby.mind.plain.speech import Speech
@@ -97,7 +98,8 @@ class PlainMind:
         for language in self._languages(context.language):
             marker, speech = self._marker((language,)), Speech(language, context.units)
             thinker = Thinker(self.index(), context, speech)
-            plan = past_plan(text, lambda words, marker=marker: marker.mark(cut(words)), thinker)  # type: ignore[misc]
+            mark = partial(_marked, marker)
+            plan = past_plan(text, mark, thinker) or Condition(mark, thinker, self._now).plan(text)
             if plan is not None:
                 return plan
         return None
@@ -128,6 +130,10 @@ class PlainMind:
                 break
         assert plan is not None
         return plan
+
+
+def _marked(marker: Marker, text: str) -> Sequence[Mark]:
+    return marker.mark(cut(text))
 
 
 @cache

@@ -79,7 +79,7 @@ class Teller:
         devices = self._match(clause, rule)
         if isinstance(devices, Plan):
             return devices
-        truth = {device.id: _holds(rule_of(rule, device) or {}, self.house.state.of(device.id)) for device in devices}
+        truth = {device.id: holds(rule_of(rule, device) or {}, self.house.state.of(device.id)) for device in devices}
         yes = [device for device in devices if truth[device.id]]
         if clause.asks == "count":
             return self._listed(yes, count=True)
@@ -137,12 +137,7 @@ class Teller:
         return f"{device.name}: {song or state.get('source') or self.speech.state(device, 'playing', 'playing')}."
 
     def _reading(self, clause: Clause) -> Plan:
-        attr = clause.attr
-        rules = meaning()
-        traits = {**rules["attrs"].get(attr, {}), **rules["reads"].get(attr, {})}
-        classes = rules["measures"].get(attr, [attr])
-        table: dict[str, Any] = {kind: {trait: None} for kind, trait in traits.items()}
-        table |= {f"sensor/{name}": {"value": None} for name in classes}
+        table = self.readable(clause.attr)
         devices = self._match(clause, table)
         if isinstance(devices, Plan):
             return devices
@@ -154,6 +149,13 @@ class Teller:
         names = called(chosen[:_MOST])
         each = [f"{name}: {told[device.id]}" for name, device in zip(names, chosen, strict=False)]
         return Plan(say="; ".join(each) + ".", topic=tuple(d.id for d in chosen), language=self.speech.language)
+
+    def readable(self, attr: str) -> dict[str, Any]:
+        """Where an attribute can be read, by kind: `{kind: {trait: None}}`."""
+        rules = meaning()
+        traits = {**rules["attrs"].get(attr, {}), **rules["reads"].get(attr, {})}
+        table: dict[str, Any] = {kind: {trait: None} for kind, trait in traits.items()}
+        return table | {f"sensor/{name}": {"value": None} for name in rules["measures"].get(attr, [attr])}
 
     def _told(self, table: Mapping[str, Any], device: Device) -> str:
         trait = next(iter(rule_of(table, device) or {}), "")
@@ -216,6 +218,6 @@ def rule_of(rules: Mapping[str, Any], device: Device) -> Mapping[str, Any] | Non
     return found if isinstance(found, Mapping) and all(trait in device.traits for trait in found) else None
 
 
-def _holds(test: Mapping[str, Any], state: State) -> bool | None:
+def holds(test: Mapping[str, Any], state: State) -> bool | None:
     """Whether a state passes a test such as `{position: ">0"}`; None where the device never said."""
     return next((passes(wanted, state.get(trait)) for trait, wanted in test.items()), None)

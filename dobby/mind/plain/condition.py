@@ -1,0 +1,193 @@
+"""Conditions that are asked once: looked at now, against the house as it is, and said.
+
+What cannot be told now, or means whenever it comes about, is not done. It does not wait for anything.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+from dobby.house import units
+from dobby.house.model import Device
+from dobby.mind.plain.clause import Clause, clauses
+from dobby.mind.plain.lexicon import meaning, read_yaml
+from dobby.mind.plain.mark import Mark
+from dobby.mind.plain.speech import upper
+from dobby.mind.plain.tell import holds, rule_of
+from dobby.mind.plain.think import Thinker
+from dobby.mind.plain.when import Line, has
+from dobby.mind.plan import Choice, Context, Plan
+
+Reader = Callable[[str], Sequence[Mark]]
+Now = Callable[[str, Context], Plan]
+
+
+@dataclass(frozen=True, slots=True)
+class _Truth:
+    """Whether a condition holds, what was seen, and on which devices; `holds` None where nobody can tell."""
+
+    holds: bool | None
+    seen: str = ""
+    devices: tuple[str, ...] = ()
+
+
+@cache
+def _table(language: str) -> Mapping[str, Any]:
+    return read_yaml(f"{language}/condition.yaml")
+
+
+class Condition:
+    """Reads one person's conditions in one language; `now` is what a text comes to without any."""
+
+    def __init__(self, mark: Reader, thinker: Thinker, now: Now) -> None:
+        self.mark, self.thinker, self.now = mark, thinker, now
+        self.table, self.speech = _table(thinker.speech.language), thinker.speech
+
+    def plan(self, text: str) -> Plan | None:
+        """What a text with one condition comes to; None where it has none in this language."""
+        line = Line(text)
+        word = "|".join((self.table["if"], self.table["unless"], self.table["perhaps"]))
+        found = re.search(rf"(?<![a-z])(?:{word})(?![a-z])", line.line)
+        if found is None or line.line.rstrip().endswith("?"):
+            return None
+        refused = Plan(say=self.speech.say("no_if"), language=self.speech.language)
+        timed = any(mark.sense("time") for mark in self.mark(text))
+        again = re.search(rf"(?<![a-z])(?:{word})(?![a-z])", line.line[found.end() :])
+        if timed or again or has(self.table["never"], line.line):
+            return refused
+        for said, act in self._parts(line, found):
+            truth = self._look(said, act)
+            plan = self._acts(act, truth)
+            if plan is not None:
+                return self._judged(found.group(), truth, plan, said)
+        return refused
+
+    def _parts(self, line: Line, found: "re.Match[str]") -> Iterator[tuple[str, str]]:
+        """Condition and act, as written: `act if condition`, or `if condition, act` with or without a comma."""
+        courtesy = re.sub(r"[ ,.!]|please|pls|bitte|dobby|hey", "", line.line[: found.start()])
+        if courtesy:
+            yield line.raw(found.end(), len(line.line)), line.raw(0, found.start())
+            return
+        for gap in re.finditer(r" ", line.line[found.end() :]):
+            at = found.end() + gap.start()
+            said, act = line.line[found.end() : at], line.line[at:]
+            skip = re.match(rf"(?: |{self.table['then']}(?= ))*", act)
+            if said.strip(" ,"):
+                yield line.raw(found.end(), at), line.raw(at + (skip.end() if skip else 0), len(line.line))
+
+    def _acts(self, act: str, truth: _Truth) -> Plan | None:
+        """What is to be done; None where these words are no act by themselves."""
+        context = self.thinker.context
+        plan = self.now(act, replace(context, talked=(*truth.devices, *context.talked)))
+        starts = [mark for mark in self.mark(act) if not mark.stop and not (mark.sense("noise") and not mark.sense("verb"))]
+        begins = bool(starts) and (
+            starts[0].sense("verb", "weak", "more") is not None or starts[0].names or starts[0].sense("noun")
+        )
+        return plan if begins and (plan.calls or plan.choices) and not plan.order else None
+
+    def _judged(self, word: str, truth: _Truth, plan: Plan, said: str) -> Plan:
+        say, language = self.speech.say, self.speech.language
+        wanted = not has(self.table["unless"], word)
+        if truth.holds is None:
+            return Plan(say=truth.seen or say("if_unknown", what=said.strip(" ,.")), language=language)
+        if truth.holds is not wanted:
+            return Plan(say=say("if_false", what=upper(truth.seen)), topic=truth.devices, language=language)
+        if has(self.table["perhaps"], word) and not plan.choices:
+            choices = (Choice(say("yes_word"), plan.calls), Choice(say("no_word"), ()))
+            return replace(plan, calls=(), choices=choices, say=say("if_perhaps", what=upper(truth.seen)))
+        return replace(plan, say=" ".join(filter(None, (plan.say, say("if_true", what=upper(truth.seen))))))
+
+    # Looking
+
+    def _look(self, said: str, act: str) -> _Truth:
+        line = " ".join(Line(said).line.replace(",", " ").split())
+        compared = re.search(rf"(?<![a-z])(?P<cmp>{self.table['above']}|{self.table['below']}) (?P<n>\d+(?:[.,]\d+)?)", line)
+        if compared:
+            return self._compared(line, compared, act)
+        if not has(self.table["is"], line):
+            return _Truth(None)
+        nobody = has(self.table["nobody"], line)
+        line = re.sub(rf"(?<![a-z])(?:{self.table['it_is']})(?![a-z])", str(self.table["is_it"]), line)
+        line = re.sub(rf"(?<![a-z])(?:{self.table['nobody']})(?![a-z])", str(self.table["somebody"]), line)
+        row = clauses(self.mark(re.sub(rf"(?<![a-z])(?:{self.table['still']})(?![a-z])", " ", line)))
+        truths = [self._state(clause, line, act) for clause in row]
+        if not truths or any(truth.holds is None for truth in truths):
+            return next((truth for truth in truths if truth.holds is None), _Truth(None))
+        true = all(truth.holds for truth in truths)
+        seen = self.speech.names(truth.seen for truth in truths)
+        return _Truth(true is not nobody, seen, tuple(device for truth in truths for device in truth.devices))
+
+    def _state(self, clause: Clause, line: str, act: str) -> _Truth:
+        negative, rule = "not" in clause.blocks, self._rule(clause)
+        clause.blocks.discard("not")
+        if not rule or clause.unknown or clause.blocks or clause.verb not in ("", *clause.states, "close"):
+            return _Truth(None)
+        devices = self._meant(clause, lambda device: rule_of(rule, device) is not None, act)
+        state = self.thinker.index.house.state
+        told = [holds(rule_of(rule, device) or {}, state.of(device.id)) for device in devices]
+        any_ = clause.many or has(self.table["any"], line)
+        every = bool(clause.flags & {"all", "everything", "both"})
+        if not told or None in told or (len(set(told)) > 1 and not (any_ or every)):
+            return _Truth(None)
+        true = all(told) if every or not any_ else any(told)
+        shown = [device for device, so in zip(devices, told, strict=True) if so is true][:4]
+        seen = self.speech.names(self._seen(device, next(iter(rule_of(rule, device) or {}))) for device in shown)
+        return _Truth(bool(true) is not negative, seen, tuple(device.id for device in shown))
+
+    def _rule(self, clause: Clause) -> Mapping[str, Any]:
+        states = [state for state in clause.states if state != "still"]
+        rule: Mapping[str, Any] = meaning()["states"].get(states[0], {}) if len(states) == 1 else {}
+        return rule
+
+    def _seen(self, device: Device, trait: str) -> str:
+        value = self.thinker.index.house.state.of(device.id).get(trait)
+        report = self.speech.table["report"]
+        return f"{device.name} {report['one']} {self.speech.state(device, trait, value)}"
+
+    def _meant(self, clause: Clause, allowed: Callable[[Device], bool], act: str) -> list[Device]:
+        """What is asked about: what is named, else what the act is about, else what stands in its room."""
+        devices = self.thinker.index.devices
+        if clause.items or clause.flags & {"here", "there", "house", "everything"}:
+            return [devices[key] for key in self.thinker.finder.all_of(clause, allowed).devices]
+        plan = self.now(act, self.thinker.context)
+        meant = [devices[key] for key in dict.fromkeys(call.device for call in plan.calls) if key in devices]
+        own = [device for device in meant if allowed(device)]
+        rooms = {device.room.casefold() for device in meant if device.room}
+        return own or [device for device in devices.values() if device.room.casefold() in rooms and allowed(device)]
+
+    def _compared(self, line: str, found: "re.Match[str]", act: str) -> _Truth:
+        """`it is above 23`, `warmer than 25 in the bedroom`: every reading that is meant must say the same."""
+        rest = re.sub(rf"^ ?(?:{self.table['unit']})(?![a-z])", " ", line[found.end() :])
+        row = clauses(self.mark(f"{line[: found.start()]} {rest}")) or [Clause()]
+        clause = row[0]
+        if len(row) > 1 or clause.unknown or clause.blocks or clause.states:
+            return _Truth(None)
+        attr = clause.attr or "temperature"
+        table = self.thinker.teller.readable(attr)
+        clause.attr = ""
+        devices = self._meant(
+            replace(clause, flags=clause.flags - {"it"}), lambda device: rule_of(table, device) is not None, act
+        )
+        told = []
+        for device in devices:
+            trait = next(iter(rule_of(table, device) or {}))
+            value = self.thinker.index.house.state.of(device.id).get(trait)
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                told.append((device, trait, float(value)))
+        truths = {self._beyond(found, value, device.traits[trait].unit, line) for device, trait, value in told}
+        if len(truths) != 1:
+            return _Truth(None, self.speech.say("if_differs") if truths else "")
+        seen = self.speech.names(f"{device.name}: {self.speech.value(device, trait, value)}" for device, trait, value in told[:3])
+        return _Truth(truths.pop(), seen, tuple(device.id for device, _, _ in told[:3]))
+
+    def _beyond(self, found: "re.Match[str]", value: float, unit: str, line: str) -> bool:
+        limit = float(found["n"].replace(",", "."))
+        if unit == "°C":
+            scale = re.match(r" ?(?:degrees? |° )?(c|f|celsius|fahrenheit)(?![a-z])", line[found.end() :])
+            us = self.thinker.context.units == "us"
+            limit = units.celsius(limit, scale[1][0].upper() if scale else "F" if us else "C")
+        if has(self.table["least"], found["cmp"]) and value == limit:
+            return True
+        return value > limit if re.fullmatch(self.table["above"], found["cmp"]) else value < limit
