@@ -5,7 +5,7 @@ Each clause keeps what was said as descriptions; nothing is looked up here. It d
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 from dobby.mind.plain.lexicon import meaning
 from dobby.mind.plain.mark import Mark
@@ -17,6 +17,8 @@ _QUIET = ("noise", "art", "prep", "to", "join", "floors")
 _FLAGS = ("there", "it", "other", "same", "here", "house", "all", "both", "everything")
 _BLOCKS = ("not", "if", "time", "or")
 _UNCOUNTED = frozenset({"on", "off", "lock", "unlock", "start", "stop", "pause", "resume", "mute", "unmute", "arm", "disarm"})
+_TOO = ("too", "zu")
+_WARMS = {"heat": 1, "chill": -1}
 _VALUES = ("color", "ct", "mode", "arm", "level")
 
 
@@ -112,6 +114,7 @@ class _Builder:
         self.numbers: list[float] = []
         self.sparing = False
         self.prep = False
+        self.complains = False
 
     def build(self) -> Clause:
         for at, mark in enumerate(self.marks):
@@ -120,6 +123,8 @@ class _Builder:
             self.prep = (mark.sense("prep") is not None or self._is_prep(at)) or (self.prep and quiet)
         self._settle_verb()
         self._settle_value()
+        if self.clause.asks == "is" and self.complains and not self.marks[0].sense("ask"):
+            self.clause.asks = ""
         return self.clause
 
     def _take(self, at: int, mark: Mark) -> None:
@@ -137,7 +142,7 @@ class _Builder:
         clause = self.clause
         if mark.sense("except"):
             self.sparing = True
-            clause.spared.append([])
+            clause.spared += [] if clause.spared and not clause.spared[-1] else [[]]
             return
         for tag in _BLOCKS:
             if mark.sense(tag) and not self._value_of(at, mark):
@@ -193,12 +198,13 @@ class _Builder:
         clause = self.clause
         if clause.verb or clause.weak or self.parts or clause.items or any(mark.sense("art") for mark in before[-1:]):
             return False
-        return any(mark.names or mark.sense("noun", "it", "here", "house") for mark in self.marks[at + 1 :])
+        return any(mark.names or mark.sense("noun", "it", "here", "house", "everything") for mark in self.marks[at + 1 :])
 
     def _modifier(self, at: int, mark: Mark) -> bool:
         clause = self.clause
         if (more := mark.sense("more")) is not None:
             clause.attr, clause.direction = more.value[:-1], 1 if more.value[-1] == "+" else -1
+            self.complains = mark.words[0].text in _TOO
         elif self._value_of(at, mark):
             value = mark.sense(*_VALUES)
             assert value is not None
@@ -256,9 +262,12 @@ class _Builder:
         return mark.names or mark.sense("noun") is not None
 
     def _check_clock(self, measured: bool, before: Mark | None) -> None:
-        """`at 7` is a time, `at 7 %` is not."""
-        if before is not None and not measured and before.text in ("at", "um") and not self.clause.attr:
-            self.clause.blocks.add("time")
+        """`at 7` is a time; `at 7 %`, `at 50` and `set it at 7` are not."""
+        clause = self.clause
+        valued = clause.verb in ("set", *_WARMS) or (clause.weak and not clause.verb and not self.parts)
+        if before is not None and not measured and before.text in ("at", "um") and not clause.attr:
+            if not valued and self.numbers[-1] <= 24:
+                clause.blocks.add("time")
 
     def _item(self, mark: Mark) -> None:
         noun, floor = [s for s in mark.senses if s.tag == "noun"], mark.sense("floor")
@@ -313,6 +322,9 @@ class _Builder:
             clause.blocks.add("two")
         if self.numbers:
             clause.number = self.numbers[0]
+        if clause.verb in _WARMS:
+            clause.attr, clause.direction = "temperature", 0 if self.numbers else _WARMS[clause.verb]
+            clause.verb = "set"
         if clause.number is not None:
             clause.values.pop("level", None)
             if clause.verb in _UNCOUNTED and not (clause.unit or clause.how):
@@ -344,8 +356,8 @@ def clauses(marks: Sequence[Mark]) -> list[Clause]:
 def _stretches(marks: Sequence[Mark]) -> Iterator[tuple[list[Mark], bool]]:
     stretch: list[Mark] = []
     hard = False
-    for mark in marks:
-        if mark.stop or mark.sense("join"):
+    for at, mark in enumerate(marks):
+        if mark.stop or (mark.sense("join") and not _spares(mark, marks[at + 1 :])):
             if stretch:
                 yield stretch, hard
                 hard = False
@@ -355,6 +367,12 @@ def _stretches(marks: Sequence[Mark]) -> Iterator[tuple[list[Mark], bool]]:
             stretch.append(mark)
     if stretch:
         yield stretch, hard
+
+
+def _spares(mark: Mark, after: Sequence[Mark]) -> bool:
+    """`everything but the hallway` takes out, `the lamp off but the fan on` goes on with something else."""
+    rest = takewhile(lambda mark: not mark.stop and not mark.sense("join"), after)
+    return mark.sense("except") is not None and not any(one.sense("verb", "weak", "part") for one in rest)
 
 
 def _share(row: list[Clause]) -> None:

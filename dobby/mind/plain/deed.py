@@ -91,9 +91,9 @@ class Deeds:
             return self._relative(clause, device, "position", state, _sign(clause.verb))
         if "step" in rule:
             return self._relative(clause, device, rule["step"], state, rule["by"])
-        return self._plain(clause, device, rule)
+        return self._plain(clause, device, rule, state)
 
-    def _plain(self, clause: Clause, device: Device, rule: Mapping[str, Value]) -> Deed:
+    def _plain(self, clause: Clause, device: Device, rule: Mapping[str, Value], state: State) -> Deed:
         wanted = dict(rule)
         if wanted.get("mode") == "@on":
             options = device.traits["mode"].options
@@ -104,6 +104,8 @@ class Deeds:
             wanted["mode"] = mode
         if wanted.get("armed") == "@arm":
             return Deed(problem="arm_how")
+        if wanted.get("playing") in ("idle", "paused") and state.get("playing") in ("off", "idle"):
+            return Deed(problem="not_playing")  # a speaker that is off would be on by being stopped
         for trait, value in wanted.items():
             options = device.traits[trait].options
             if options and isinstance(value, str) and value not in options:

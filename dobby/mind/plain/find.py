@@ -60,7 +60,19 @@ class Finder:
         spared = self._spared(clause)
         if spared is None:
             return Found(reason="unknown", word=" ".join(item.text for items in clause.spared for item in items))
-        return self._choose(clause, {key: level for key, level in pool.items() if key not in spared}, places, prefer)
+        rest = {key: level for key, level in pool.items() if key not in spared}
+        if spared and places is None:
+            clause, rest = self._among(clause, rest, spared)
+        return self._choose(clause, rest, places, prefer)
+
+    def _among(self, clause: Clause, rest: dict[str, float], spared: set[str]) -> tuple[Clause, dict[str, float]]:
+        """What an exception tells of the rest: sparing a room means all the others, sparing a lamp those beside it."""
+        if all(item.is_place for items in clause.spared for item in items):
+            return replace(clause, flags=clause.flags | {"all"}), rest
+        if clause.flags & {"all", "house", "everything"}:
+            return clause, rest
+        rooms = {self.index.devices[key].room for key in spared}
+        return clause, {key: level for key, level in rest.items() if self.index.devices[key].room in rooms} or rest
 
     def all_of(self, clause: Clause, allowed: Allowed) -> Found:
         """Everything a question is about: parts too, and never a question back where several fit."""

@@ -164,7 +164,7 @@ def _done_many(devices: Sequence[Device], facts: dict[str, object], speech: Spee
 
 def _the(names: object, article: str, devices: Sequence[Device]) -> str:
     text = str(names)
-    plain = len(devices) == 1 and text[1:2].islower()
+    plain = len(devices) == 1 and text[1:].islower()
     return f"{article}{text[0].lower()}{text[1:]}" if article and plain else text
 
 

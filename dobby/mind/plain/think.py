@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 
 from dobby.events import Call
 from dobby.house.model import Device
-from dobby.mind.plain.clause import Clause, clauses
+from dobby.mind.plain import options
+from dobby.mind.plain.clause import Clause, Item, clauses
 from dobby.mind.plain.deed import Deed, Deeds, possible
 from dobby.mind.plain.due import waits
 from dobby.mind.plain.find import Finder, Found, in_bare_place, replace_items
@@ -22,6 +23,7 @@ from dobby.mind.plan import Choice, Context, Order, Plan
 
 _MOST_CHOICES = 8
 _MOST_STRANGE = 3
+_HALTS = frozenset({"pause", "stop", "resume", "next", "previous"})
 _PLAYS = frozenset({"pause", "next", "previous", "stop", "mute", "unmute", "up", "down", "set"})
 
 
@@ -84,7 +86,7 @@ class Thinker:
             return self._say("negated") if not any(clause.unknown for clause in row) else self._lost("")
         if any(clause.blocks for clause in row):
             return self._say("unclear")
-        return self._act(row)
+        return self._act(row, text)
 
     def _say(self, key: str, **facts: object) -> Plan:
         return Plan(say=self.speech.say(key, **facts), language=self.speech.language)
@@ -112,10 +114,13 @@ class Thinker:
             topic += plan.topic
         return Plan(say=" ".join(says), topic=tuple(topic), language=self.speech.language)
 
-    def _act(self, row: list[Clause]) -> Plan:
+    def _act(self, row: list[Clause], text: str) -> Plan:
         draft = Draft()
-        unknown = [word for clause in row for word in clause.unknown]
+        unknown: list[str] = []
         for clause in row:
+            if self._option(clause, text, draft):
+                continue
+            unknown += clause.unknown
             if not clause.unknown:
                 self._clause(clause, draft)
         if draft.problems or draft.contradicts:
@@ -128,6 +133,19 @@ class Thinker:
         if draft.calls and not draft.choices and len(unknown) <= _MOST_STRANGE:
             return self._offer(draft, " ".join(unknown))
         return self._lost(" ".join(unknown))
+
+    def _option(self, clause: Clause, text: str, draft: Draft) -> bool:
+        """A value that is one device's own word."""
+        if not (clause.unknown or clause.attr in options.TRAITS) or not text or clause.blocks:
+            return False
+        parts = options.split(clause, text)
+        found = self.finder.find(parts[0], options.may_have) if parts else Found()
+        call = options.chosen(parts[0], [self.index.devices[key] for key in found.devices], parts[1]) if parts else None
+        if call is not None:
+            draft.calls.append(call)
+            draft.topic.append(call.device)
+            self.talked[:0] = [call.device]
+        return call is not None
 
     def _offer(self, draft: Draft, word: str) -> Plan:
         """Some of it is clear and some is not: nothing is done before a yes."""
@@ -171,6 +189,12 @@ class Thinker:
     def _aimed(self, clause: Clause) -> Clause | None:
         """What is meant where nothing is named: everything, the heating, what was just talked about; else None."""
         flags = clause.flags
+        if clause.verb in meaning()["whole"]:
+            if not clause.items and (flags & {"everything", "house", "all"} or not flags):
+                clause = replace(clause, items=[Item((clause.verb,), "", (clause.verb,), many=True)], flags=flags - {"everything"})
+            return replace(clause, flags=clause.flags | {"all"}) if any(item.many for item in clause.items) else clause
+        if flags >= {"it", "here"} and clause.attr:
+            return replace(clause, flags=flags - {"it"})
         if not clause.items and flags & {"house", "all"} and "everything" not in flags and not clause.attr:
             return replace(clause, flags=flags | {"everything"})
         if clause.aims or clause.attr or clause.direction or clause.verb in meaning()["aimless"]:
@@ -250,11 +274,12 @@ class Thinker:
                 return now.get("state") in ("cleaning", "mowing", "returning")
             return bool(device.kind == "cover" and clause.verb == "stop" and now.get("moving"))
 
-        return sensible if clause.verb in _PLAYS | {"resume", "dim", "brighten"} or clause.direction else None
+        music = clause.verb == "off" and any("speaker" in item.nouns and item.many for item in clause.items)
+        return sensible if clause.verb in _PLAYS | {"resume", "dim", "brighten"} or clause.direction or music else None
 
     def do(self, clause: Clause, devices: Sequence[str], draft: Draft) -> None:
         """Calls for these devices, and remarks about those that cannot."""
-        devices = self._lit(clause, devices)
+        devices = self._sensible(clause, devices)
         problems: dict[str, list[tuple[Device, Deed]]] = {}
         for key in devices:
             device = self.index.devices[key]
@@ -268,12 +293,12 @@ class Thinker:
         self.talked[:0] = [key for key in devices if key not in self.talked]
         draft.topic += devices
 
-    def _lit(self, clause: Clause, devices: Sequence[str]) -> Sequence[str]:
-        """`dimmer` concerns the lamps that are on, if any is."""
-        if len(devices) < 2 or not clause.relative:
+    def _sensible(self, clause: Clause, devices: Sequence[str]) -> Sequence[str]:
+        """`dimmer` concerns the lamps that are on, `stop` what plays, if any does."""
+        prefer = self._preferred(clause)
+        if len(devices) < 2 or prefer is None or not (clause.relative or clause.verb in _HALTS):
             return devices
-        lit = [key for key in devices if self.index.house.state.of(key).get("on") is not False]
-        return lit or devices
+        return [key for key in devices if prefer(self.index.devices[key])] or devices
 
     def _deed(self, clause: Clause, device: Device) -> Deed:
         rooms = [room for item in clause.items for room in item.rooms if item.is_place]
