@@ -13,7 +13,7 @@ from typing import Any
 
 from dobby.act import Ending, Hands
 from dobby.clock import Clock, local
-from dobby.events import Call, EffectState, Reply, Source
+from dobby.events import Call, EffectState, Reply, Source, State
 from dobby.gate import Modes
 from dobby.house.history import History
 from dobby.house.registry import House
@@ -36,6 +36,7 @@ class Talk:
 
     talked: tuple[str, ...] = ()
     last: tuple[Call, ...] = ()
+    was: tuple[State, ...] = ()
     lane: str = ""
 
 
@@ -95,6 +96,7 @@ class Desk:
             language=self.language_of(source),
             talked=talk.talked,
             last=talk.last,
+            was=talk.was,
             busy=bool(self.mine_under_way(source)),
             place=self.place,
         )

@@ -345,7 +345,7 @@ def remember(desk: Desk, row: EventRow, kept: dict[str, Any], effects: Sequence[
     if kept["topic"]:
         talk.talked = tuple(dict.fromkeys([*kept["topic"], *talk.talked]))[:12]
     if effects:
-        talk.last = tuple(effect.call for effect in effects)
+        talk.last, talk.was = tuple(effect.call for effect in effects), tuple(effect.before for effect in effects)
 
 
 async def look_first(desk: Desk, row: EventRow, plan: Plan) -> Plan:

@@ -39,9 +39,9 @@ class Context:
     """What a mind needs to know beside the words: who, where, when, and what was just talked about.
 
     `here` is the speaker's room ("" unknown); `now` aware, in the house's zone; `units` `metric` or `us`;
-    `language` of the person ("en", "de"); `talked` the ids of devices last talked about, latest first; `last` the
-    calls of this person's last act; `busy` is True while an errand of this conversation is under way;
-    `place` is where the house stands, in degrees north and east.
+    `language` of the person ("en", "de"); `talked` the ids of devices last talked about, latest first; `last` the calls
+    of this person's last act, `was` how the device of each was before; `busy` is True while an errand of this
+    conversation is under way; `place` is where the house stands, in degrees north and east.
     """
 
     person: str
@@ -52,6 +52,7 @@ class Context:
     language: str = "en"
     talked: tuple[str, ...] = ()
     last: tuple[Call, ...] = ()
+    was: tuple[State, ...] = ()
     busy: bool = False
     place: tuple[float, float] | None = None
 

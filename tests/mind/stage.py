@@ -44,6 +44,7 @@ class Stage:
         """Everything as the file says, and nothing talked about."""
         self.hands = Virtual(self.loaded.states)
         self.last: tuple[Call, ...] = ()
+        self.was: tuple[Mapping[str, Any], ...] = ()
         self.talked: tuple[str, ...] = ()
         self.here = self.here if here is None else here
         for device, state in self.loaded.states.items():
@@ -51,7 +52,7 @@ class Stage:
             self.house.state.hear(Change(device, dict(state)))
 
     def context(self) -> Context:
-        return Context("ann", Role.OWNER, NOW, self.here, self.units, self.language, self.talked, self.last)
+        return Context("ann", Role.OWNER, NOW, self.here, self.units, self.language, self.talked, self.last, self.was)
 
     async def say(self, text: str) -> Seen:
         """One text, planned and carried out."""
@@ -59,7 +60,8 @@ class Stage:
         before = {device.id: self.house.state.of(device.id) for device in self.house}
         outcomes = [await self._carry_out(call) for call in plan.calls]
         told = self.mind.report(outcomes, plan.language, self.units) if outcomes else ""
-        self.last = plan.calls or self.last
+        if plan.calls:
+            self.last, self.was = plan.calls, tuple(outcome.before for outcome in outcomes)
         self.talked = tuple(dict.fromkeys((*plan.topic, *self.talked)))
         return Seen(plan, self._changes(before), " ".join(filter(None, (told, plan.say))))
 

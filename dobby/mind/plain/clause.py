@@ -14,7 +14,7 @@ from dobby.mind.plain.words import stem
 _TO_PART = {"on", "off", "up", "down", "open", "close"}
 _PAIRS = ({"on", "off", "dim", "set"}, {"open", "close", "up", "down"})
 _QUIET = ("noise", "art", "prep", "to", "join", "floors")
-_FLAGS = ("there", "it", "other", "same", "here", "house", "all", "both", "everything")
+_FLAGS = ("mean", "there", "it", "other", "same", "here", "house", "all", "both", "everything")
 _BLOCKS = ("not", "if", "time", "or")
 _UNCOUNTED = frozenset({"on", "off", "lock", "unlock", "start", "stop", "pause", "resume", "mute", "unmute", "arm", "disarm"})
 _TOO = ("too", "zu")
@@ -97,6 +97,11 @@ class Clause:
     def many(self) -> bool:
         """More than one thing is meant."""
         return bool(self.flags & {"all", "both", "everything"}) or any(item.many for item in self.items) or self.is_bare
+
+    @property
+    def is_no(self) -> bool:
+        """Nothing but a no."""
+        return self.blocks == {"not"} and not (self.acts or self.aims or self.unknown or self.attr or self.flags)
 
     @property
     def is_bare(self) -> bool:
@@ -217,7 +222,8 @@ class _Builder:
         elif (how := mark.sense("to")) is not None:
             clause.how = how.value
         elif (bit := mark.sense("bit")) is not None:
-            clause.amount = bit.value if bit.value != "more" else clause.amount
+            clause.amount = bit.value if bit.value in ("small", "big") else clause.amount
+            clause.flags |= {bit.value} & {"more", "less", "undo"}
         elif (unit := mark.sense("unit")) is not None:
             clause.unit = unit.value
             if not self.numbers:
@@ -265,9 +271,9 @@ class _Builder:
         """`at 7` is a time; `at 7 %`, `at 50` and `set it at 7` are not."""
         clause = self.clause
         valued = clause.verb in ("set", *_WARMS) or (clause.weak and not clause.verb and not self.parts)
-        if before is not None and not measured and before.text in ("at", "um") and not clause.attr:
-            if not valued and self.numbers[-1] <= 24:
-                clause.blocks.add("time")
+        at = before is not None and before.text in ("at", "um") and not before.sense("noise")
+        if at and not measured and not clause.attr and not valued and self.numbers[-1] <= 24:
+            clause.blocks.add("time")
 
     def _item(self, mark: Mark) -> None:
         noun, floor = [s for s in mark.senses if s.tag == "noun"], mark.sense("floor")
@@ -312,6 +318,7 @@ class _Builder:
             clause.verb = paired
             return
         if clause.verb in ("", "set") or (clause.verb == "leave" and part in ("on", "off", "open", "close")):
+            clause.flags |= {"leave"} if clause.verb == "leave" else set()
             clause.verb = part
         elif clause.verb in ("on", "off", "open", "close") and part != clause.verb and not clause.asks:
             clause.blocks.add("two")
@@ -343,6 +350,8 @@ def clauses(marks: Sequence[Mark]) -> list[Clause]:
         if out and out[-1].spared and not clause.acts and not clause.asks and clause.items:
             out[-1].spared.append(clause.items)
             continue
+        if out and out[-1].is_no and clause.acts:
+            out.pop()  # "no, turn off the tv": what was asked is answered, this is something new
         empty = not (clause.acts or clause.aims or clause.blocks or clause.unknown or clause.attr or clause.flags or clause.asks)
         if empty and not clause.spared:
             continue

@@ -166,6 +166,10 @@ class Deeds:
         value = min(max(value, low if low is not None else value), high if high is not None else value)
         return Deed(Call("set", device.id, {trait: int(value) if value == int(value) else value}))
 
+    def step(self, clause: Clause, device: Device, trait: str, state: State, sign: int) -> Deed:
+        """One step up or down from where it is now, or the amount that is said."""
+        return self._relative(clause, device, trait, state, sign)
+
     def _relative(self, clause: Clause, device: Device, trait: str, state: State, sign: int) -> Deed:
         spec = device.traits.get(trait)
         if spec is None or not spec.settable:

@@ -4,16 +4,24 @@ Built anew when names change. It does not know what is asked of what it finds.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 
 from dobby.house.model import Device, Room
 from dobby.house.registry import House
-from dobby.mind.plain.lexicon import Key, meaning
-from dobby.mind.plain.words import fold_all, stem
+from dobby.mind.plain.lexicon import Key, meaning, read_list
+from dobby.mind.plain.words import fold_all, listed, stem
 
 GROUND = {"ground": 0, "downstairs": 0, "erdgeschoss": 0, "eg": 0, "parterre": 0, "main": 0, "first": 1, "second": 2, "third": 3}
 GROUND |= {"upstairs": 1, "obergeschoss": 1, "og": 1, "attic": 9, "dachgeschoss": 9, "dg": 9, "dachboden": 9, "loft": 9, "top": 9}
 GROUND |= {"basement": -1, "cellar": -1, "keller": -1, "untergeschoss": -1, "ug": -1, "kg": -1}
+
+
+@cache
+def same_words() -> Mapping[Key, Sequence[str]]:
+    """Words that mean the very same, by each of them."""
+    groups = [listed(row) for row in read_list("same.yaml")]
+    return {stems(name): group for group in groups for name in group}
 
 
 def stems(name: str) -> Key:
@@ -45,6 +53,7 @@ class Index:
             self._place(room)
         for device in self.devices.values():
             self._call(device)
+        self._translate()
         self.reach: dict[str, int] = {}
         for key in (*self.names, *self.rooms, *self.floors):
             self.reach[key[0]] = max(self.reach.get(key[0], 0), len(key))
@@ -58,6 +67,20 @@ class Index:
         self.room_words[room.name.casefold()] = frozenset(word for name in (room.name, *room.aliases) for word in stems(name))
         if (key := stems(room.floor)) and room.floor not in self.floors[key] and not all(word.isdigit() for word in key):
             self.floors[key].append(room.floor)
+
+    def _translate(self) -> None:
+        """Rooms and words in devices' names also go by the other language's word, unless something here has that name."""
+        taken = {*self.names, *self.rooms, *((word,) for word in self.by_word)}
+        for key, rooms in list(self.rooms.items()):
+            for other in same_words().get(key, ()) if len(rooms) == 1 else ():
+                if stems(other) not in taken:
+                    self.rooms[stems(other)] = rooms
+                    self.vocabulary.update(fold_all(other))
+        for word, devices in list(self.by_word.items()):
+            for other in same_words().get((word,), ()):
+                if (key := stems(other)) not in taken and len(key) == 1:
+                    self.by_word[key[0]] |= devices
+                    self.vocabulary.add(fold_all(other)[0])
 
     def _call(self, device: Device) -> None:
         keys = [key for name in (device.name, *device.aliases) if (key := stems(name))]

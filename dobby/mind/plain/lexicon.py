@@ -29,9 +29,18 @@ Key = tuple[str, ...]
 
 def read_yaml(name: str) -> dict[str, Any]:
     """A data file of this package."""
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    data = yaml.load((HOME / name).read_text("utf-8"), Loader=loader)
+    data = _parsed(name)
     return data if isinstance(data, dict) else {}
+
+
+def read_list(name: str) -> list[str]:
+    """A data file of this package that is a list of texts."""
+    return list(_parsed(name))
+
+
+def _parsed(name: str) -> Any:
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return yaml.load((HOME / name).read_text("utf-8"), Loader=loader)
 
 
 @cache

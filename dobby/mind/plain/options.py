@@ -29,7 +29,8 @@ def chosen(clause: Clause, devices: Sequence[Device], text: str) -> Call | None:
             if spec is None or not spec.settable:
                 continue
             if spec.options:
-                found = process.extractOne(_plain(text), {o: _plain(o) for o in spec.options}, scorer=fuzz.ratio, score_cutoff=_NEAR)
+                known = {option: _plain(option) for option in spec.options}
+                found = process.extractOne(_plain(text), known, scorer=fuzz.ratio, score_cutoff=_NEAR)
                 if found:
                     return Call("set", device.id, {name: found[2]})
             elif name == "source" and (trait or device.kind == "tv"):
@@ -47,7 +48,9 @@ def split(clause: Clause, text: str) -> tuple[Clause, str] | None:
     at = next((at for at, mark in enumerate(marks) if (to := mark.sense("to")) is not None and to.value == "to"), None)
     if at is None or at + 1 == len(marks):
         return None
-    end = next((end for end in range(at + 2, len(marks)) if marks[end].sense("prep") and _leads_home(marks[end + 1 :])), len(marks))
+    end = next(
+        (end for end in range(at + 2, len(marks)) if marks[end].sense("prep") and _leads_home(marks[end + 1 :])), len(marks)
+    )
     value = [mark for mark in marks[at + 1 : end] if not mark.sense("art")]
     row = clauses([*marks[:at], *marks[end:]])
     if len(row) != 1 or row[0].unknown or row[0].blocks or not 0 < len(value) <= _MOST_WORDS:

@@ -191,7 +191,9 @@ class Thinker:
         flags = clause.flags
         if clause.verb in meaning()["whole"]:
             if not clause.items and (flags & {"everything", "house", "all"} or not flags):
-                clause = replace(clause, items=[Item((clause.verb,), "", (clause.verb,), many=True)], flags=flags - {"everything"})
+                clause = replace(
+                    clause, items=[Item((clause.verb,), "", (clause.verb,), many=True)], flags=flags - {"everything"}
+                )
             return replace(clause, flags=clause.flags | {"all"}) if any(item.many for item in clause.items) else clause
         if flags >= {"it", "here"} and clause.attr:
             return replace(clause, flags=flags - {"it"})
