@@ -350,6 +350,9 @@ def clauses(marks: Sequence[Mark]) -> list[Clause]:
         if out and out[-1].spared and not clause.acts and not clause.asks and clause.items:
             out[-1].spared.append(clause.items)
             continue
+        if out and clause.spared and not (clause.acts or clause.items or clause.asks or clause.unknown):
+            out[-1].spared += clause.spared  # "…, but not the hallway"
+            continue
         if out and out[-1].is_no and clause.acts:
             out.pop()  # "no, turn off the tv": what was asked is answered, this is something new
         empty = not (clause.acts or clause.aims or clause.blocks or clause.unknown or clause.attr or clause.flags or clause.asks)
