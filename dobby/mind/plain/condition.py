@@ -11,9 +11,10 @@ from typing import Any
 
 from dobby.house import units
 from dobby.house.model import Device
-from dobby.mind.plain.clause import Clause, clauses
+from dobby.mind.plain.clause import Clause
 from dobby.mind.plain.lexicon import meaning, read_yaml
 from dobby.mind.plain.mark import Mark
+from dobby.mind.plain.parse import clauses
 from dobby.mind.plain.speech import upper
 from dobby.mind.plain.tell import holds, rule_of
 from dobby.mind.plain.think import Thinker

@@ -10,9 +10,10 @@ from rapidfuzz import fuzz, process
 
 from dobby.events import Call
 from dobby.house.model import Device
-from dobby.mind.plain.clause import Clause, clauses
+from dobby.mind.plain.clause import Clause
 from dobby.mind.plain.lexicon import meaning
 from dobby.mind.plain.mark import Mark
+from dobby.mind.plain.parse import clauses
 from dobby.mind.plain.words import fold_all
 
 TRAITS = ("source", "preset", "effect", "fan_mode")

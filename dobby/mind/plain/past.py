@@ -10,9 +10,10 @@ from functools import cache
 from typing import Any
 
 from dobby.house.model import Device
-from dobby.mind.plain.clause import Clause, clauses
+from dobby.mind.plain.clause import Clause
 from dobby.mind.plain.lexicon import meaning, read_yaml
 from dobby.mind.plain.mark import Mark
+from dobby.mind.plain.parse import clauses
 from dobby.mind.plain.tell import rule_of
 from dobby.mind.plain.think import Thinker
 from dobby.mind.plain.words import cut

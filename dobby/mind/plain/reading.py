@@ -8,10 +8,11 @@ from itertools import pairwise
 from typing import Any
 
 from dobby.events import Call, Value
-from dobby.mind.plain.clause import Clause, clauses
+from dobby.mind.plain.clause import Clause
 from dobby.mind.plain.find import Found
 from dobby.mind.plain.lexicon import Key
 from dobby.mind.plain.mark import Mark
+from dobby.mind.plain.parse import clauses
 from dobby.mind.plain.think import Draft, Thinker
 from dobby.mind.plan import Choice
 

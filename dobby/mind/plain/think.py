@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from dobby.events import Call
 from dobby.house.model import Device
 from dobby.mind.plain import options
-from dobby.mind.plain.clause import Clause, Item, clauses
+from dobby.mind.plain.clause import Clause, Item
 from dobby.mind.plain.deed import Deed, Deeds, possible
 from dobby.mind.plain.due import waits
 from dobby.mind.plain.find import Finder, Found, in_bare_place, replace_items
@@ -17,6 +17,7 @@ from dobby.mind.plain.follow import follow
 from dobby.mind.plain.index import Index
 from dobby.mind.plain.lexicon import meaning
 from dobby.mind.plain.mark import Mark
+from dobby.mind.plain.parse import clauses
 from dobby.mind.plain.speech import Speech, called
 from dobby.mind.plain.tell import Teller
 from dobby.mind.plan import Choice, Context, Order, Plan
