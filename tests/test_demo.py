@@ -103,8 +103,9 @@ def test_two_demos_side_by_side_invite_and_end_cleanly_on_ctrl_c(tmp_path: Path)
     houses = [Process(tmp_path, "demo") for _ in range(2)]
     for house in houses:
         house.wait_for("Ctrl-C ends it.", 40)
-        assert "Dobby has found 24 devices in 6 rooms." in house.said, "its own, and none of the neighbour's"
         assert "unlock the front door" in house.said
+    found = [re.findall(r"Dobby has found (\d+) devices in 6 rooms\.", house.said) for house in houses]
+    assert found[0] == found[1] != [], "each its own, and none of the neighbour's"
     addresses = [re.findall(r"http://127\.0\.0\.1:\d+/#code=\w{5}-\w{5}", house.said) for house in houses]
     assert [len(found) for found in addresses] == [1, 1]
     assert addresses[0][0].partition("/#")[0] != addresses[1][0].partition("/#")[0]
@@ -145,7 +146,7 @@ def test_the_dollhouse_alone_prints_what_a_config_needs(tmp_path: Path) -> None:
 def test_an_unknown_family_is_said(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-m", "dobby", "dollhouse", "nonsense"], capture_output=True, text=True, timeout=30)
     assert done.returncode == 1
-    assert "There is no dollhouse of nonsense; there are mqtt and sonos." in done.stderr
+    assert re.search(r"There is no dollhouse of nonsense; there are mqtt.* and sonos", done.stderr)
 
 
 def test_the_readmes_conversation_expects_something_of_the_house() -> None:
