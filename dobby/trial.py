@@ -116,6 +116,7 @@ class Trial:
             self._desk.talks.clear()
             self._desk.questions.clear()
             self._desk.modes = Modes()
+            self._desk.taught.clear()
             self._house.state = States(self._clock)
             self._clock.start_over()
             await self._store.write(_forget)

@@ -17,7 +17,7 @@ from dobby.events import Call, EffectState, Reply, Source, State
 from dobby.gate import Modes
 from dobby.house.history import History
 from dobby.house.registry import House
-from dobby.journal import household, ledger, outbox
+from dobby.journal import household, ledger, outbox, taught
 from dobby.journal.inbox import EventRow
 from dobby.journal.ledger import EffectRow
 from dobby.journal.outbox import OutboxRow
@@ -45,7 +45,7 @@ class Desk:
     """Everything the butler works with; made by the composition root. `levels` are the skills' functions and their levels.
 
     `place` is where the house stands (degrees north, east); `entry_routines` may open an entry without asking each time;
-    `history` what the devices were; `wake` tells the wheel that appointments have changed.
+    `taught` what phrases stand for; `history` what the devices were; `wake` tells the wheel that appointments have changed.
     """
 
     store: Store
@@ -61,6 +61,7 @@ class Desk:
     place: tuple[float, float] | None = None
     entry_routines: frozenset[str] = frozenset()
     history: History | None = None
+    taught: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
     modes: Modes = field(default_factory=Modes)
     levels: dict[str, str] = field(default_factory=dict)
     talks: dict[str, Talk] = field(default_factory=dict)
@@ -99,7 +100,13 @@ class Desk:
             was=talk.was,
             busy=bool(self.mine_under_way(source)),
             place=self.place,
+            taught=self._taught(source.person),
         )
+
+    def _taught(self, person: str) -> tuple[tuple[str, str], ...]:
+        """What phrases mean to somebody: what everybody says, then their own."""
+        rows = [(whose, phrase, means) for (phrase, whose), (means, _) in self.taught.items() if whose in ("", person)]
+        return tuple((phrase, means) for _, phrase, means in sorted(rows))
 
     def language_of(self, source: Source) -> str:
         """The person's own language, else the house's."""
@@ -168,9 +175,10 @@ class Desk:
         self.modes = modes
 
     def load_modes(self, db: sqlite3.Connection) -> None:
-        """The switches as they were left."""
+        """The switches as they were left, and what was taught."""
         on = {name: household.setting(db, name) == "1" for name in ("hands_off", "rehearse")}
         self.modes = Modes(**on)
+        self.taught = taught.phrases(db)
 
     # Slow changes
 

@@ -48,6 +48,8 @@ def judge(desk: Desk, call: Call, source: Source, grant: Grant | None = None, ha
     """The gate's verdict on one call, from the house as it is now; on an appointment, by the gravest thing it will do."""
     later = inside(call)
     if later is not None:
+        if not wording.may(call, source):
+            return Decision(Verdict.REFUSE, "power", "role")
         return _judge_later(desk, later, acting(source, Origin.ROUTINE))
     device = desk.house.get(call.device)
     state, level = desk.house.state.of(call.device), desk.levels.get(call.tool, "")

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from dobby.butler import answers, appointed, orders, recover, strangers
+from dobby.butler import answers, appointed, orders, recover, strangers, wording
 from dobby.butler.desk import Desk
 from dobby.butler.errand import Steer, finish, work_on
 from dobby.errors import Closed, IllegalMove, StoreError
@@ -256,6 +256,8 @@ class Butler:
         if answer is not None and await answers.take(self.desk, row, answer, steer):
             return
         plan = await self._plan(row, steer)
+        if not plan.understood:
+            await wording.not_understood(self.desk, row)
         if plan.order is not Order.NONE:
             await orders.carry(self.desk, row, plan, steer)
         else:

@@ -32,6 +32,10 @@ async def carry(desk: Desk, row: EventRow, plan: Plan, steer: Steer) -> None:
     elif plan.order is Order.PAST:
         told = await past.answer(desk, plan, row.event.source) if past.may_ask(row.event.source) else plan
         await _say(desk, row, plan, told.say or desk.words("role", row.event.source))
+    elif plan.order is Order.TAUGHT:
+        await _say(desk, row, plan, wording.told(desk, row.event.source))
+    elif plan.order is Order.LOST:
+        await _say(desk, row, plan, await wording.lost(desk, row.event.source))
     elif plan.order is Order.STOP:
         await _stop(desk, row, plan, steer)
     elif plan.order in (*appointed.STATES, Order.APPOINTMENTS, Order.LEFT, Order.CHANGE):

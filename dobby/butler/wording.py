@@ -4,17 +4,21 @@ Rows, kept in the same commit that says so; `settle` lets the living house know 
 """
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from dobby.act import Ending
 from dobby.butler.desk import Desk
 from dobby.errors import IllegalMove
-from dobby.events import Call, Change, EffectState
+from dobby.events import Call, Change, EffectState, Role, Source
 from dobby.house import lists
-from dobby.journal import household
+from dobby.house.model import Device
+from dobby.journal import household, inbox, taught
+from dobby.journal.inbox import EventRow
 from dobby.journal.ledger import EffectRow
 from dobby.journal.pack import LIST, TEACH
+from dobby.mind.plain.taught import folded
 
 TOOLS = (LIST, TEACH)
 
@@ -24,7 +28,36 @@ def carry(db: sqlite3.Connection, desk: Desk, effect: EffectRow) -> Ending:
 
     :raises IllegalMove: it is not as it was when this was asked for.
     """
-    return _list(db, desk, effect.call.args)
+    args: Mapping[str, Any] = effect.call.args
+    if effect.call.tool == LIST:
+        return _list(db, desk, args)
+    if "device" in args:
+        household.keep_device(db, _named(desk, args))
+    elif args["to"] == "taught":
+        person, now = args.get("person", ""), desk.clock.now()
+        taught.teach(db, folded(args["phrase"]), person, args["means"], args["phrase"], now)
+    else:
+        asker = inbox.get(db, effect.event).event.source.person
+        if taught.forget(db, folded(args["phrase"]), args.get("person", asker)) is None:
+            raise IllegalMove("That was not taught.")
+    return Ending(EffectState.DONE)
+
+
+def _named(desk: Desk, args: Mapping[str, Any]) -> Device:
+    """The device with its nickname, or without it again."""
+    device = desk.house.get(args["device"])
+    if device is None:
+        raise IllegalMove("The device is gone.")
+    others = tuple(alias for alias in device.aliases if alias.casefold() != args["name"].casefold())
+    return replace(device, aliases=(*others, args["name"]) if args["to"] == "named" else others)
+
+
+def may(call: Call, source: Source) -> bool:
+    """What changes the words of everybody is for the adults of the house; one's own phrases for everybody but guests."""
+    if call.tool != TEACH:
+        return True
+    own = "phrase" in call.args and call.args.get("person") != ""
+    return source.authority.rank >= (Role.CHILD if own else Role.ADULT).rank
 
 
 def _list(db: sqlite3.Connection, desk: Desk, args: Mapping[str, Any]) -> Ending:
@@ -45,13 +78,20 @@ def _list(db: sqlite3.Connection, desk: Desk, args: Mapping[str, Any]) -> Ending
 
 def back(effect: EffectRow) -> Call:
     """What takes it back."""
+    if effect.call.tool == TEACH:
+        to = {"taught": "forgotten", "forgotten": "taught", "named": "unnamed", "unnamed": "named"}[str(effect.call.args["to"])]
+        return Call(TEACH, "", {**effect.call.args, "to": to})
     args: dict[str, Any] = {key: value for key, value in effect.call.args.items() if key != "drop"}
     return Call(LIST, "", args | ({"to": "begun"} if "drop" in effect.call.args else {"drop": True, "to": "dropped"}))
 
 
-def settle(desk: Desk, effects: Iterable[EffectRow]) -> None:
+def settle(desk: Desk, effects: Sequence[EffectRow]) -> None:
     """The rows are kept: from now on the house knows the list, the name, the phrase."""
+    if any(effect.state is EffectState.DONE and effect.call.tool == TEACH for effect in effects):
+        desk.taught = desk.store.look(taught.phrases)
     for effect in effects:
+        if effect.state is EffectState.DONE and effect.call.tool == TEACH and "device" in effect.call.args:
+            desk.house.add(_named(desk, effect.call.args))
         if effect.state is EffectState.DONE and effect.call.tool == LIST:
             args: Mapping[str, Any] = effect.call.args
             device = lists.make_list(args["name"])
@@ -60,3 +100,24 @@ def settle(desk: Desk, effects: Iterable[EffectRow]) -> None:
             else:
                 desk.house.add(device)
                 desk.house.state.hear(Change(device.id, {"items": args["items"], "count": len(args["items"])}, available=True))
+
+
+async def not_understood(desk: Desk, row: EventRow) -> None:
+    """Keep a text that nobody understood, so that its meaning can be taught."""
+    source, text, now = row.event.source, row.event.text.strip(), desk.clock.now()
+    if text:
+        await desk.store.write(lambda db: taught.lose(db, folded(text), text, source.person, row.lane, now))
+
+
+def told(desk: Desk, source: Source) -> str:
+    """What phrases mean to this person, and what things are called beside their names."""
+    rows = [f"“{said}” = “{means}”" for (_, whose), (means, said) in desk.taught.items() if whose in ("", source.person)]
+    return "; ".join(rows) or desk.words("taught_none", source)
+
+
+async def lost(desk: Desk, source: Source) -> str:
+    """What was not understood: an owner hears of everybody's, others of their own."""
+    person = "" if source.authority is Role.OWNER else source.person
+    rows = await desk.store.read(lambda db: taught.lost(db, person))
+    names = "; ".join(f"“{said}”" + (f" ({count}×)" if count > 1 else "") for said, count in rows)
+    return desk.words("lost", source, names=names) if rows else desk.words("lost_none", source)

@@ -30,6 +30,8 @@ class Order(StrEnum):
     CANCEL = "cancel"
     PAUSE = "pause"
     RESUME = "resume"
+    TAUGHT = "taught"  # what was taught in words
+    LOST = "lost"  # what was not understood
     PAST = "past"  # what was: `past` says of which devices
     CHANGE = "change"  # to the time of the one appointment in `due`
 
@@ -41,7 +43,8 @@ class Context:
     `here` is the speaker's room ("" unknown); `now` aware, in the house's zone; `units` `metric` or `us`;
     `language` of the person ("en", "de"); `talked` the ids of devices last talked about, latest first; `last` the calls
     of this person's last act, `was` how the device of each was before; `busy` is True while an errand of this
-    conversation is under way; `place` is where the house stands, in degrees north and east.
+    conversation is under way; `place` is where the house stands, in degrees north and east; `taught` what phrases
+    mean to this person.
     """
 
     person: str
@@ -55,6 +58,7 @@ class Context:
     was: tuple[State, ...] = ()
     busy: bool = False
     place: tuple[float, float] | None = None
+    taught: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

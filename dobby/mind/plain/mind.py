@@ -21,6 +21,7 @@ from dobby.mind.plain.mark import Mark, Marker
 from dobby.mind.plain.past import past_plan
 from dobby.mind.plain.small import small_talk
 from dobby.mind.plain.speech import Speech
+from dobby.mind.plain.taught import Teaching, expanded, night_plan
 from dobby.mind.plain.think import Thinker
 from dobby.mind.plain.words import LONGEST_TEXT, clean, cut
 from dobby.mind.plan import Context, Outcome, Plan
@@ -82,6 +83,7 @@ class PlainMind:
         text = clean(text).strip()
         if len(text) > LONGEST_TEXT:
             return Plan(say=Speech(context.language).say("too_long"), understood=False, language=context.language)
+        text = expanded(text, context)
         now = partial(self._now, context=context)
         later = [
             Later(language, Speech(language, context.units), context, self.index(), now)
@@ -99,7 +101,8 @@ class PlainMind:
             marker, speech = self._marker((language,)), Speech(language, context.units)
             thinker = Thinker(self.index(), context, speech)
             mark = partial(_marked, marker)
-            plan = past_plan(text, mark, thinker) or Condition(mark, thinker, self._now).plan(text)
+            teaching = Teaching(mark, thinker, partial(self._now, context=context))
+            plan = teaching.plan(text) or past_plan(text, mark, thinker) or Condition(mark, thinker, self._now).plan(text)
             if plan is not None:
                 return plan
         return None
@@ -117,7 +120,7 @@ class PlainMind:
 
     def _read(self, text: str, context: Context, languages: tuple[str, ...], guess: bool = True) -> Plan:
         speech = Speech(languages[0], context.units)
-        talk = small_talk(text, languages, speech, context)
+        talk = night_plan(text, self.index()) or small_talk(text, languages, speech, context)
         if talk:
             return talk
         marker = self._marker(languages)

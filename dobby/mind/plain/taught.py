@@ -1,0 +1,143 @@
+"""What people teach in words: a phrase that stands for others, a nickname for a thing; and what a phrase was taught to mean.
+
+A phrase is read as its meaning and judged like it. It may not stand for, or in the way of, yes, no, stop or a command.
+It does not keep anything.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+from dobby.events import Call
+from dobby.journal.pack import TEACH
+from dobby.mind.answer import chosen, is_amendment, is_no, is_stop, is_yes
+from dobby.mind.plain.index import Index, stems
+from dobby.mind.plain.lexicon import LANGUAGES, read_yaml
+from dobby.mind.plain.mark import OPERATIVE, Mark
+from dobby.mind.plain.parse import clauses
+from dobby.mind.plain.think import Thinker
+from dobby.mind.plain.when import Line
+from dobby.mind.plain.words import cut, fold_all
+from dobby.mind.plan import Context, Order, Plan
+
+_LONGEST_PHRASE, _LONGEST_MEANING, _MOST_WORDS = 60, 300, 4
+_LABELS = ("first choice", "second choice", "third choice", "fourth choice")
+_QUOTED = re.compile(r"[\"“„‘'«]([^\"”“’'»]{1,60})[\"”“’'»]\s*[.!]?\s*$")
+_COURTESY = {"please", "pls", "bitte", "dobby", "hey", "ok"}
+
+Reader = Callable[[str], Sequence[Mark]]
+
+
+@cache
+def _table(language: str) -> Mapping[str, Any]:
+    return read_yaml(f"{language}/taught.yaml")
+
+
+def folded(text: str) -> str:
+    """A phrase as it is recognised: folded words, courtesy left out where something else is said."""
+    words = fold_all(text)
+    return " ".join([word for word in words if word not in _COURTESY] or words)
+
+
+def expanded(text: str, context: Context) -> str:
+    """What a whole text was taught to mean, once; else the text."""
+    return dict(context.taught).get(folded(text), text)
+
+
+def night_plan(text: str, index: Index) -> Plan | None:
+    """ "Good night" where a scene or a routine is called so: run it. So does any text that is just such a name."""
+    said = folded(text)
+    nights = "|".join(_table(language)["night"] for language in LANGUAGES)
+    scenes = "|".join(_table(language)["scene"] for language in LANGUAGES)
+    wanted = "night" if re.fullmatch(nights, said) else said
+    found = []
+    for key in (*index.by_kind.get("scene", ()), *index.by_kind.get("script", ())):
+        name = re.sub(rf" (?:{scenes})$", "", " ".join(fold_all(index.devices[key].name)))
+        if wanted in (name, "night" if re.fullmatch(nights, name) else name):
+            found.append(key)
+    return Plan(calls=(Call("do", found[0], {"verb": "run"}),), topic=(found[0],)) if len(found) == 1 and said else None
+
+
+class Teaching:
+    """Reads one person's teaching in one language; `now` is what a text comes to."""
+
+    def __init__(self, mark: Reader, thinker: Thinker, now: Callable[[str], Plan]) -> None:
+        self.mark, self.thinker, self.now = mark, thinker, now
+        self.table, self.speech = _table(thinker.speech.language), thinker.speech
+
+    def plan(self, text: str) -> Plan | None:
+        """What a text teaches, lets be forgotten or asks about it; None where it does none of these."""
+        line = Line(text.strip().rstrip("?!."))
+        bare = " ".join(word.text for word in line.words if not word.is_stop)
+        for order, name in ((Order.TAUGHT, "taught"), (Order.LOST, "lost")):
+            if any(re.fullmatch(pattern, bare) for pattern in self.table[name]):
+                return Plan(order=order, language=self.speech.language)
+        for pattern in self.table["teach"]:
+            found = re.fullmatch(pattern.replace(" ", "(?: ,)? "), line.line)
+            if found:
+                return self._teach(line, found)
+        return self._forget(bare) or self._name(text, bare)
+
+    def _say(self, key: str, **facts: object) -> Plan:
+        return Plan(say=self.speech.say(key, **facts), language=self.speech.language)
+
+    def _kept(self, to: str, said: str, **args: str) -> Plan:
+        return Plan(calls=(Call(TEACH, "", {**args, "to": to, "said": said}),), language=self.speech.language)
+
+    def _teach(self, line: Line, found: "re.Match[str]") -> Plan:
+        phrase, means = (line.raw(*found.span(name)).strip(" ,'\"") for name in ("phrase", "means"))
+        reserved = any(word(said) for said in (phrase, means) for word in (is_yes, is_no, is_stop)) or is_amendment(phrase)
+        if reserved or chosen(phrase, _LABELS) or not folded(phrase):
+            return self._say("teach_reserved", phrase=phrase)
+        if len(phrase) > _LONGEST_PHRASE or len(means) > _LONGEST_MEANING:
+            return self._say("too_long")
+        already, plan = self.now(phrase), self.now(means)
+        if (already.calls or already.choices or already.due or already.order) and already.calls != plan.calls:
+            return self._say("teach_known", phrase=phrase)
+        if not plan.understood:
+            return self._say("teach_unclear", means=means)
+        everybody = re.fullmatch(self.table["everybody"], found["all"]) is not None
+        person = "" if everybody else self.thinker.context.person
+        return self._kept("taught", f"“{phrase}” = “{means}”", phrase=phrase, means=means, person=person)
+
+    def _forget(self, bare: str) -> Plan | None:
+        found = next((match for pattern in self.table["forget"] if (match := re.fullmatch(pattern, bare))), None)
+        means = dict(self.thinker.context.taught).get(folded(found["phrase"])) if found else None
+        if found is None or means is None:
+            return None
+        return self._kept("forgotten", f"“{found['phrase']}” = “{means}”", phrase=found["phrase"], means=means)
+
+    def _name(self, text: str, bare: str) -> Plan | None:
+        """ "Call the sonos in the kitchen 'boombox'": the longest beginning that is one thing, and the rest is its name."""
+        found = next((match for pattern in self.table["name"] if (match := re.fullmatch(pattern, bare))), None)
+        if found is None:
+            return None
+        quoted = _QUOTED.search(text)
+        words = re.sub(rf"(?<![a-z])(?:{self.table['between']})(?![a-z])", "|", found["what"]).split()
+        for at in range(len(words) - 1, 0, -1):
+            device = self._one(" ".join(word for word in words[:at] if word != "|"))
+            name = [word for word in words[at:] if word != "|"]
+            if device and 0 < len(name) <= _MOST_WORDS:
+                raw = " ".join(word.raw for word in cut(text) if not word.is_stop).split()[-len(name) :]
+                said = quoted[1].strip() if quoted and fold_all(quoted[1]) == tuple(name) else " ".join(raw)
+                return self._called(device, said)
+        return None
+
+    def _one(self, words: str) -> str:
+        """The one device that words describe; "" for none or several."""
+        row = clauses(self.mark(words))
+        if len(row) != 1 or row[0].unknown or row[0].acts or row[0].asks or row[0].blocks or not row[0].items:
+            return ""
+        found = self.thinker.finder.find(replace(row[0]), lambda device: True)
+        return found.devices[0] if len(found.devices) == 1 else ""
+
+    def _called(self, device: str, name: str) -> Plan:
+        index = self.thinker.index
+        taken = index.names.get(stems(name), set()) - {device} or index.rooms.get(stems(name))
+        operative = any(sense.tag in OPERATIVE for mark in self.mark(name) for sense in mark.senses)
+        if taken or operative or is_yes(name) or is_no(name) or is_stop(name) or not stems(name):
+            return self._say("teach_reserved", phrase=name)
+        said = f"{index.devices[device].name} = “{name}”"
+        return self._kept("named", said, device=device, name=name)
