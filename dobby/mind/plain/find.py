@@ -262,7 +262,9 @@ class Finder:
         if self._together(clause, pool):
             return Found(devices=self._sorted(pool))
         rooms = {self.index.devices[key].room for key in pool}
-        return Found(rivals=self._sorted(pool), reason="where" if clause.many and len(rooms) > 1 else "which")
+        return Found(
+            rivals=self._sorted(pool), reason="where" if (clause.many or not clause.items) and len(rooms) > 1 else "which"
+        )
 
     def _together(self, clause: Clause, pool: Sequence[str]) -> bool:
         rooms = {self.index.devices[key].room.casefold() for key in pool}

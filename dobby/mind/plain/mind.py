@@ -120,7 +120,7 @@ class PlainMind:
 
     def _read(self, text: str, context: Context, languages: tuple[str, ...], guess: bool = True) -> Plan:
         speech = Speech(languages[0], context.units)
-        talk = night_plan(text, self.index()) or small_talk(text, languages, speech, context)
+        talk = night_plan(text, self.index(), speech) or small_talk(text, languages, speech, context)
         if talk:
             return talk
         marker = self._marker(languages)

@@ -11,12 +11,15 @@ from functools import cache
 from typing import Any
 
 from dobby.events import Call
+from dobby.house.model import Device
 from dobby.journal.pack import TEACH
 from dobby.mind.answer import chosen, is_amendment, is_no, is_stop, is_yes
 from dobby.mind.plain.index import Index, stems
-from dobby.mind.plain.lexicon import LANGUAGES, read_yaml
+from dobby.mind.plain.lexicon import LANGUAGES, meaning, read_yaml
 from dobby.mind.plain.mark import OPERATIVE, Mark
 from dobby.mind.plain.parse import clauses
+from dobby.mind.plain.speech import Speech, called
+from dobby.mind.plain.tell import holds, rule_of
 from dobby.mind.plain.think import Thinker
 from dobby.mind.plain.when import Line
 from dobby.mind.plain.words import cut, fold_all
@@ -25,6 +28,7 @@ from dobby.mind.plan import Context, Order, Plan
 _LONGEST_PHRASE, _LONGEST_MEANING, _MOST_WORDS = 60, 300, 4
 _LABELS = ("first choice", "second choice", "third choice", "fourth choice")
 _QUOTED = re.compile(r"[\"“„‘'«]([^\"”“’'»]{1,60})[\"”“’'»]\s*[.!]?\s*$")
+_HANGING = ("blind", "shade", "curtain", "shutter", "awning")  # open or not, nobody comes in by them
 _COURTESY = {"please", "pls", "bitte", "dobby", "hey", "ok"}
 
 Reader = Callable[[str], Sequence[Mark]]
@@ -46,7 +50,7 @@ def expanded(text: str, context: Context) -> str:
     return dict(context.taught).get(folded(text), text)
 
 
-def night_plan(text: str, index: Index) -> Plan | None:
+def night_plan(text: str, index: Index, speech: Speech) -> Plan | None:
     """ "Good night" where a scene or a routine is called so: run it. So does any text that is just such a name."""
     said = folded(text)
     nights = "|".join(_table(language)["night"] for language in LANGUAGES)
@@ -57,7 +61,22 @@ def night_plan(text: str, index: Index) -> Plan | None:
         name = re.sub(rf" (?:{scenes})$", "", " ".join(fold_all(index.devices[key].name)))
         if wanted in (name, "night" if re.fullmatch(nights, name) else name):
             found.append(key)
-    return Plan(calls=(Call("do", found[0], {"verb": "run"}),), topic=(found[0],)) if len(found) == 1 and said else None
+    if len(found) != 1 or not said:
+        return None
+    call, left = Call("do", found[0], {"verb": "run"}), _left_open(index) if wanted == "night" else []
+    say = speech.say("open_before", names=speech.names(called(left))) if left else ""
+    return Plan(calls=(call,), say=say, topic=(found[0],), language=speech.language)
+
+
+def _left_open(index: Index) -> list[Device]:
+    """Doors, windows and locks that are open before the night."""
+    open_, unlocked, state = meaning()["states"]["open"], meaning()["states"]["unlocked"], index.house.state
+    entries = (device for device in index.devices.values() if device.device_class not in _HANGING and device.kind != "valve")
+    return [
+        device
+        for device in entries
+        if any(holds(rule, state.of(device.id)) for rules in (open_, unlocked) if (rule := rule_of(rules, device)))
+    ]
 
 
 class Teaching:
