@@ -102,6 +102,8 @@ class Deeds:
             if mode is None:
                 return Deed(problem="cannot")
             wanted["mode"] = mode
+        if wanted.get("on") == "@other":
+            wanted["on"] = state.get("on") is not True
         if wanted.get("armed") == "@arm":
             return Deed(problem="arm_how")
         if wanted.get("playing") in ("idle", "paused") and state.get("playing") in ("off", "idle"):
@@ -133,7 +135,8 @@ class Deeds:
         if {"level": "number", "ct": "number", "color": "color"}.get(tag, "text") != spec.type:
             return Deed(problem="wrong_unit")
         if tag == "level":
-            return self._checked(device, trait, spec, self._level(word, spec), "%")
+            shuts = trait == "position" and clause.verb in ("close", "down") and word == "max"
+            return self._checked(device, trait, spec, 0.0 if shuts else self._level(word, spec), "%")
         if tag == "ct":
             return self._checked(device, trait, spec, float(word), "K")
         if spec.options and word not in spec.options:

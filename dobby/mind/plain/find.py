@@ -18,6 +18,7 @@ from dobby.mind.plan import Context
 
 Allowed = Callable[[Device], bool]
 _LONGEST = 60
+_FAR = 2.0
 _EXACT, _NOUN, _NEXT, _LOOSE = 4.0, 3.0, 2.0, 1.0
 
 
@@ -38,6 +39,7 @@ class Finder:
 
     def __init__(self, index: Index, context: Context, talked: Sequence[str]) -> None:
         self.index, self.context, self.talked = index, context, talked
+        self.fresh: list[str] = []  # what this very text was about so far
 
     def find(self, clause: Clause, allowed: Allowed, prefer: Allowed | None = None, parts: bool = False) -> Found:
         """The devices a clause is about, of those that are allowed."""
@@ -55,8 +57,8 @@ class Finder:
         if isinstance(scores, Found):
             return scores
         pool = {key: level for key, level in scores.items() if self._may(key, clause, allowed, parts)}
-        if not pool:
-            return self._none(clause, scores, places)
+        if not pool or max(scores.values()) - max(pool.values()) >= _FAR:
+            return self._none(clause, scores, places)  # "the brightness of the tv" is not that of the TV Backlight
         spared = self._spared(clause)
         if spared is None:
             return Found(reason="unknown", word=" ".join(item.text for items in clause.spared for item in items))
@@ -250,6 +252,8 @@ class Finder:
 
     def _narrow(self, clause: Clause, pool: list[str], prefer: Allowed | None, named: bool) -> Found:
         steps: list[Callable[[list[str]], list[str]]] = []
+        if not named and self.fresh:
+            steps.append(lambda row: [key for key in row if key in self.fresh])
         if prefer:
             steps.append(lambda row: [key for key in row if prefer(self.index.devices[key])])
         if not named:

@@ -64,6 +64,7 @@ def _with_rest(before: Sequence[Mark], reading: Reading, after: Sequence[Mark], 
     if any(_loud(mark) for mark in before):
         plans.append(thinker.think(before, ""))
     plans.append((reading.draft() or Draft()).plan(thinker.speech.language))
+    thinker.turn_to([call.device for call in plans[-1].calls])
     if any(_loud(mark) for mark in after):
         plans.append(free_plan(text, after, thinker) or thinker.think(after, ""))
     lost = next((plan for plan in plans if not plan.understood), None)

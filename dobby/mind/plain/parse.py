@@ -304,6 +304,9 @@ def _share(row: list[Clause]) -> None:
     for before, clause in pairwise(row):
         if clause.aims and not clause.acts and before.acts and not clause.asks:
             _take_over(clause, before)
+    for before, clause in pairwise(row):
+        if clause.verb == "set" and before.verb in ("open", "close") and not any(m.sense("verb", "weak") for m in clause.marks):
+            clause.verb = before.verb  # "close the left one halfway and the right one fully"
     for clause, after in reversed(list(pairwise(row))):
         if clause.aims and not clause.acts and after.acts and not clause.asks and not after.flags & {"hard"}:
             _take_over(clause, after)

@@ -60,8 +60,16 @@ class Reading:
 
     def place(self, start: int) -> Found | None:
         """The devices that the words from there on name; None where they name none."""
-        clause = self.clause(start)
-        if clause is None or clause.unknown or clause.acts or clause.blocks or clause.asks:
+        row = self.clauses(start)
+        several = [self._at(clause) for clause in row]
+        if len(several) < 2 or "list" in self.rule["kinds"]:
+            return several[0] if len(several) == 1 else None
+        if not all(found is not None and found.devices for found in several):
+            return None
+        return Found(devices=tuple(dict.fromkeys(key for found in several if found for key in found.devices)))
+
+    def _at(self, clause: Clause) -> Found | None:
+        if clause.unknown or clause.acts or clause.blocks or clause.asks:
             return None
         if not (clause.items or clause.flags & {"here", "there", "house", "everything", "all", "it"}):
             return None
@@ -69,17 +77,21 @@ class Reading:
         return found if found.devices or found.rivals else None
 
     def clause(self, start: int) -> Clause | None:
-        """The words from there on as one clause."""
+        """The words from there on, where they are one clause."""
+        row = self.clauses(start)
+        return row[0] if len(row) == 1 else None
+
+    def clauses(self, start: int) -> list[Clause]:
+        """The words from there on as clauses."""
         marks: list[Mark] = []
         at = 0
         for mark in self.marks:
             if at >= start:
                 marks.append(mark)
             elif at + len(mark.words) > start:
-                return None
+                return []
             at += len(mark.words)
-        row = clauses(marks) if marks else []
-        return row[0] if len(row) == 1 else None
+        return clauses(marks) if marks else []
 
     def find(self, clause: Clause) -> Found:
         """Of the kinds that the verb is for, the first that the clause can mean."""

@@ -18,6 +18,7 @@ from dobby.mind.plain.index import Index
 from dobby.mind.plain.lexicon import meaning
 from dobby.mind.plain.mark import Mark
 from dobby.mind.plain.parse import clauses
+from dobby.mind.plain.question import question
 from dobby.mind.plain.speech import Speech, called
 from dobby.mind.plain.tell import Teller
 from dobby.mind.plan import Choice, Context, Order, Plan
@@ -72,50 +73,32 @@ class Thinker:
         """What this text comes to."""
         row = clauses(marks)
         if not row:
-            return self._lost("")
-        asked = self._question(row, text)
+            return self.lost("")
+        asked = question(row, text, self)
         if asked is not None:
             return asked
         if waits(row):
-            return self._say("time_later")
+            return self.say("time_later")
         if any("if" in clause.blocks for clause in row):
-            return self._say("no_if")
+            return self.say("no_if")
         following = follow(row, self)
         if following is not None:
             return following
         if any("not" in clause.blocks for clause in row):
-            return self._say("negated") if not any(clause.unknown for clause in row) else self._lost("")
+            return self.say("negated") if not any(clause.unknown for clause in row) else self.lost("")
         if any(clause.blocks for clause in row):
-            return self._say("unclear")
-        return self._act(row, text)
+            return self.say("unclear")
+        return self.act(row, text)
 
-    def _say(self, key: str, **facts: object) -> Plan:
+    def say(self, key: str, **facts: object) -> Plan:
         return Plan(say=self.speech.say(key, **facts), language=self.speech.language)
 
-    def _lost(self, word: str) -> Plan:
+    def lost(self, word: str) -> Plan:
         near = self.teller.near(word) if word else ""
         say = self.speech.say("unknown_word", word=word, near=near) if word else self.speech.say("not_understood")
         return Plan(say=say, language=self.speech.language, understood=False)
 
-    def _question(self, row: list[Clause], text: str) -> Plan | None:
-        first = row[0]
-        marked = text.rstrip().endswith("?") and not (first.verb and not first.states) and not first.weak
-        if not (first.asks or marked or any(clause.asks and not clause.weak for clause in row)):
-            return None
-        if waits(row) or any("if" in clause.blocks for clause in row):
-            return self._say("no_history")
-        says: list[str] = []
-        topic: list[str] = []
-        for clause in row:
-            clause.asks = clause.asks or first.asks
-            plan = self.teller.answer(clause)
-            if plan is None:
-                return self._lost(" ".join(clause.unknown))
-            says.append(plan.say)
-            topic += plan.topic
-        return Plan(say=" ".join(says), topic=tuple(topic), language=self.speech.language)
-
-    def _act(self, row: list[Clause], text: str) -> Plan:
+    def act(self, row: list[Clause], text: str) -> Plan:
         draft = Draft()
         unknown: list[str] = []
         for clause in row:
@@ -125,7 +108,7 @@ class Thinker:
             if not clause.unknown:
                 self._clause(clause, draft)
         if draft.problems or draft.contradicts:
-            return self._say(draft.problems[0] if draft.problems else "unclear")
+            return self.say(draft.problems[0] if draft.problems else "unclear")
         if not unknown:
             return draft.plan(self.speech.language)
         before = self._before_chatter(row[-1]) if len(row) == 1 else None
@@ -133,7 +116,7 @@ class Thinker:
             self._clause(before, draft)
         if draft.calls and not draft.choices and len(unknown) <= _MOST_STRANGE:
             return self._offer(draft, " ".join(unknown))
-        return self._lost(" ".join(unknown))
+        return self.lost(" ".join(unknown))
 
     def _option(self, clause: Clause, text: str, draft: Draft) -> bool:
         """A value that is one device's own word."""
@@ -145,7 +128,7 @@ class Thinker:
         if call is not None:
             draft.calls.append(call)
             draft.topic.append(call.device)
-            self.talked[:0] = [call.device]
+            self.turn_to([call.device])
         return call is not None
 
     def _offer(self, draft: Draft, word: str) -> Plan:
@@ -196,7 +179,7 @@ class Thinker:
                     clause, items=[Item((clause.verb,), "", (clause.verb,), many=True)], flags=flags - {"everything"}
                 )
             return replace(clause, flags=clause.flags | {"all"}) if any(item.many for item in clause.items) else clause
-        if flags >= {"it", "here"} and clause.attr:
+        if "it" in flags and clause.attr and ("here" in flags or (clause.direction and not self.talked)):
             return replace(clause, flags=flags - {"it"})
         if not clause.items and flags & {"house", "all"} and "everything" not in flags and not clause.attr:
             return replace(clause, flags=flags | {"everything"})
@@ -293,8 +276,13 @@ class Thinker:
                 problems.setdefault(deed.problem, []).append((device, deed))
         for problem, rows in problems.items():
             self._problem(problem, rows, clause, draft)
-        self.talked[:0] = [key for key in devices if key not in self.talked]
+        self.turn_to(devices)
         draft.topic += devices
+
+    def turn_to(self, devices: Sequence[str]) -> None:
+        """These are talked about from now on."""
+        self.talked[:0] = [key for key in devices if key not in self.talked]
+        self.finder.fresh[:0] = devices
 
     def _sensible(self, clause: Clause, devices: Sequence[str]) -> Sequence[str]:
         """`dimmer` concerns the lamps that are on, `stop` what plays, if any does."""

@@ -11,8 +11,10 @@ from functools import lru_cache
 
 LONGEST_TEXT = 500
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "æ": "ae", "ø": "oe", "’": "'", "‘": "'", "ʼ": "'"})
-_TOKEN = re.compile(r"#[0-9a-f]{6}\b|\d{1,2}:\d\d|\d+(?:[.,]\d+)?|[^\W\d_]+(?:'[^\W\d_]+)*|%|°|[,;.!?:\n&+]")
-_NUMBER = re.compile(r"[0-9]+(?:[.,][0-9]+)?")
+_TOKEN = re.compile(
+    r"#[0-9a-f]{6}\b|(?<!\S)-\d+(?:[.,]\d+)?|\d{1,2}:\d\d|\d+(?:[.,]\d+)?|[^\W\d_]+(?:'[^\W\d_]+)*|%|°|[,;.!?:\n&+]"
+)
+_NUMBER = re.compile(r"-?[0-9]+(?:[.,][0-9]+)?")
 _STOPS = frozenset(",;.!?:\n")
 
 
