@@ -18,6 +18,7 @@ from dobby.mind.plain.free import free_plan
 from dobby.mind.plain.index import Index
 from dobby.mind.plain.lexicon import LANGUAGES, lexicon
 from dobby.mind.plain.mark import Mark, Marker
+from dobby.mind.plain.outlook import outlook_plan
 from dobby.mind.plain.past import past_plan
 from dobby.mind.plain.small import small_talk
 from dobby.mind.plain.speech import Speech
@@ -101,8 +102,9 @@ class PlainMind:
             marker, speech = self._marker((language,)), Speech(language, context.units)
             thinker = Thinker(self.index(), context, speech)
             mark = partial(_marked, marker)
-            teaching = Teaching(mark, thinker, partial(self._now, context=context))
-            plan = teaching.plan(text) or past_plan(text, mark, thinker) or Condition(mark, thinker, self._now).plan(text)
+            now = partial(self._now, context=context)
+            plan = Teaching(mark, thinker, now).plan(text) or outlook_plan(text, thinker) or past_plan(text, mark, thinker)
+            plan = plan or Condition(mark, thinker, self._now).plan(text)
             if plan is not None:
                 return plan
         return None

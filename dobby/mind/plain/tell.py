@@ -85,7 +85,7 @@ class Teller:
             return self._listed(yes, count=True)
         if clause.asks in ("what", "which", "where", "who") and (clause.many or len(devices) > 1):
             return self._listed(yes)
-        return self._yes_no(clause, devices, truth, state)
+        return self._yes_no(clause, devices, truth, state, rule)
 
     def _listed(self, yes: Sequence[Device], count: bool = False) -> Plan:
         names = self.speech.names(called(yes), 12)
@@ -94,24 +94,26 @@ class Teller:
             return self._plan("count_none" if count else "none")
         return self._plan("count" if count else "list", topic, names=names, count=len(yes))
 
-    def _yes_no(self, clause: Clause, devices: Sequence[Device], truth: Mapping[str, bool | None], state: str) -> Plan:
+    def _yes_no(
+        self, clause: Clause, devices: Sequence[Device], truth: Mapping[str, bool | None], state: str, rule: Mapping[str, Any]
+    ) -> Plan:
         yes = [device for device in devices if truth[device.id]]
         no = [device for device in devices if truth[device.id] is False]
         if len(devices) == 1 and not yes and not no:
             return self._plan("unknown_state", [devices[0].id], name=devices[0].name, state=state)
         every = bool(clause.flags & {"all", "both", "everything"})
         if yes and no and not every and clause.asks != "any":
-            what = upper(self._each(devices[:_MOST], state))
+            what = upper(self._each(devices, rule))
             return Plan(say=f"{what}.", topic=tuple(d.id for d in devices), language=self.speech.language)
         told, good = ((yes, not no) if not no else (no, False)) if every else (yes or no, bool(yes))
-        what = self._each(told[:_MOST], state)
+        what = self._each(told, rule)
         return self._plan("yes" if good else "no", [device.id for device in told], what=what or self.speech.say("none"))
 
-    def _each(self, devices: Sequence[Device], state: str) -> str:
+    def _each(self, devices: Sequence[Device], rule: Mapping[str, Any]) -> str:
         """`a and b are off`, for devices in the same condition; else each with its own."""
         groups: dict[str, list[str]] = {}
         for device, name in zip(devices, called(devices), strict=True):
-            trait = next(iter(rule_of(meaning()["states"][state], device) or {}), "")
+            trait = next(iter(rule_of(rule, device) or {}), "")
             condition = self.speech.state(device, trait, self.house.state.of(device.id).get(trait)) + self._since(device, trait)
             groups.setdefault(condition, []).append(name)
         report = self.speech.table["report"]
