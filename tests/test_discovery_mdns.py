@@ -12,8 +12,8 @@ from zeroconf import ServiceInfo
 from zeroconf.asyncio import AsyncZeroconf
 
 from dobby import Finding, Sign
-from dobby.discovery.mdns import EVERY, Mdns
-from dobby.discovery.network import Network
+from dobby.discovery.mdns import Mdns
+from dobby.discovery.network import EVERY, Network
 from dobby.discovery.ssdp import is_near
 from dobby.journal import open_journal
 from tests.fakes import HandClock

@@ -21,6 +21,7 @@ COMMANDS = {
     "doctor": "dobby.cli.doctor:doctor",
     "backup": "dobby.cli.backup:backup",
     "restore": "dobby.cli.backup:restore",
+    "discover": "dobby.cli.discover:discover",
     "dollhouse": "dobby.cli.dollhouse:dollhouse",
 }
 

@@ -13,7 +13,7 @@ from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZerocon
 from dobby.discovery.ssdp import clean, is_near
 from dobby.skill.driver import Finding, Sign
 
-EVERY = "_services._dns-sd._udp.local."  # RFC 6763, section 9: every type there is
+META = "_services._dns-sd."  # a type whose instances are types (RFC 6763, section 9)
 RESOLVING = 3000  # milliseconds a name has to tell where it is
 MOST = 500  # services, and service types, heard at once
 KEYS = 40  # TXT keys kept of one service
@@ -49,7 +49,7 @@ class Mdns:
 
 
 class Watch:
-    """Hears some service types until it is closed; of `EVERY` it goes on to each type that is named."""
+    """Hears some service types until it is closed; of the type of types it goes on to each type that is named."""
 
     def __init__(self, zeroconf: Zeroconf, types: Iterable[str], heard: Heard) -> None:
         self._zeroconf, self._heard = zeroconf, heard
@@ -68,7 +68,7 @@ class Watch:
             log.info("A service type on the network is none: %s", clean(service_type))
 
     def _changed(self, zeroconf: Zeroconf, service_type: str, name: str, state_change: ServiceStateChange) -> None:
-        if service_type == EVERY:
+        if service_type.startswith(META):
             self._browse(name)
         elif state_change is ServiceStateChange.Removed:
             self._told.pop(name, None)

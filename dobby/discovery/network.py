@@ -9,11 +9,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from dobby.discovery.ssdp import search
+from dobby.discovery.wsd import probe
 from dobby.skill.driver import Driver, Finding
 
 if TYPE_CHECKING:
     from dobby.discovery.mdns import Heard, Mdns, Watch
 
+EVERY = "_services._dns-sd._udp.local."  # as a type: every type there is (RFC 6763, section 9)
 log = logging.getLogger(__name__)
 
 
@@ -47,6 +49,8 @@ class Network:
         found: list[Finding] = []
         if targets := [sign.what for sign in driver.looks_for if sign.via == "ssdp"]:
             found += await search(targets, interfaces=self.interfaces)
+        if types := [sign.what for sign in driver.looks_for if sign.via == "wsd"]:
+            found += await probe(types, interfaces=self.interfaces)
         if seek := getattr(driver, "seek", None):
             found += [each async for each in seek(self.interfaces)]
         return found

@@ -3,64 +3,24 @@
 It does not know what an answer is good for. What a device says of itself is data: cut short and cleaned here.
 """
 
-import asyncio
-import socket
 from collections.abc import Iterable, Sequence
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from dobby.discovery.multicast import gather
 from dobby.skill.driver import Finding, Sign
 
 GROUP = ("239.255.255.250", 1900)
+ALL = "ssdp:all"  # as a target: whoever is there, in all that they are
 LONGEST = 200  # characters kept of any header
-
-
-class _Answers(asyncio.DatagramProtocol):
-    def __init__(self) -> None:
-        self.packets: list[bytes] = []
-
-    def datagram_received(self, data: bytes, addr: tuple[str | int, ...]) -> None:
-        if len(self.packets) < 1000:
-            self.packets.append(data)
 
 
 async def search(targets: Iterable[str], *, seconds: float = 1.5, interfaces: Sequence[str] = ()) -> list[Finding]:
     """Ask for these search targets and wait; one finding per target and address that answered."""
     wanted = list(targets)
-    loop = asyncio.get_running_loop()
-    answers = _Answers()
-    transports = []
-    for interface in interfaces or ("",):
-        try:
-            made = await loop.create_datagram_endpoint(lambda: answers, sock=_socket(interface))
-        except OSError:  # this interface is not there now
-            continue
-        transports.append(made[0])
-    try:
-        for _ in range(2):  # datagrams get lost
-            for transport in transports:
-                for target in wanted:
-                    transport.sendto(_question(target), GROUP)
-            await asyncio.sleep(seconds / 2)
-    finally:
-        for transport in transports:
-            transport.close()
-    found = (_finding(packet, wanted) for packet in answers.packets)
+    packets = await gather(GROUP, [_question(target) for target in wanted], seconds, interfaces)
+    found = (_finding(data, wanted) for data, _ in packets)
     return list({(one.sign, one.address): one for one in found if one is not None}.values())
-
-
-def _socket(interface: str) -> socket.socket:
-    made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    try:
-        made.setblocking(False)
-        made.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 2)
-        if interface:
-            made.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(interface))
-            made.bind((interface, 0))
-    except OSError:
-        made.close()
-        raise
-    return made
 
 
 def _question(target: str) -> bytes:
@@ -80,7 +40,7 @@ def _finding(packet: bytes, wanted: Sequence[str]) -> Finding | None:
         host = urlsplit(says.get("location", "")).hostname or ""
     except ValueError:
         return None
-    return Finding(Sign("ssdp", target), host, says) if is_near(host) and target in wanted else None
+    return Finding(Sign("ssdp", target), host, says) if is_near(host) and (target in wanted or ALL in wanted) else None
 
 
 def clean(text: str) -> str:
