@@ -104,7 +104,7 @@ def test_two_demos_side_by_side_invite_and_end_cleanly_on_ctrl_c(tmp_path: Path)
     for house in houses:
         house.wait_for("Ctrl-C ends it.", 40)
         assert "unlock the front door" in house.said
-    found = [re.findall(r"Dobby has found (\d+) devices in 6 rooms\.", house.said) for house in houses]
+    found = [re.findall(r"Dobby has found (\d+) devices in \d+ rooms\.", house.said) for house in houses]
     assert found[0] == found[1] != [], "each its own, and none of the neighbour's"
     addresses = [re.findall(r"http://127\.0\.0\.1:\d+/#code=\w{5}-\w{5}", house.said) for house in houses]
     assert [len(found) for found in addresses] == [1, 1]

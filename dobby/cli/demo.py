@@ -21,7 +21,7 @@ from dobby.cli.signals import stop_on_signals
 from dobby.config import Config, parse_config
 from dobby.daemon import live
 from dobby.dollhouse.house import Dollhouse, open_dollhouse
-from dobby.dollhouse.transcript import README, hold, lines
+from dobby.dollhouse.transcript import README, families, hold, lines
 from dobby.errors import DobbyError
 from dobby.house.lists import OWN
 from dobby.house.model import Room
@@ -39,6 +39,7 @@ ROOMS = (
     Room("Kitchen", "Downstairs"),
     Room("Living Room", "Downstairs", ("lounge", "Wohnzimmer")),
     Room("Hallway", "Downstairs"),
+    Room("Study", "Upstairs"),
     Room("Bedroom", "Upstairs"),
     Room("Terrace", "Outside"),
 )
@@ -59,8 +60,8 @@ FINDING = 20.0  # seconds the demo waits for its devices
 def demo(port: int, transcript: Path | None, folder: Path | None, verbose: bool) -> None:
     """Start a dollhouse and Dobby; Ctrl-C ends both.
 
-    The devices are simulated, the protocols are real: a Sonos household (SOAP, events) and an MQTT broker with
-    lights, blinds, a lock, an alarm and more, all on loopback.
+    The devices are simulated, the protocols are real: a Sonos household (SOAP, events), an MQTT broker with
+    lights, blinds, a lock, an alarm and more, LIFX lamps and whatever else has a dollhouse, all on loopback.
     """
     start_logging(verbose)
     if not verbose:
@@ -70,9 +71,9 @@ def demo(port: int, transcript: Path | None, folder: Path | None, verbose: bool)
 
 
 async def _demo(port: int, transcript: Path | None, folder: Path) -> int:
-    script = lines(transcript) if transcript else []
+    script, named = (lines(transcript), families(transcript)) if transcript else ([], [])
     stop = stop_on_signals()
-    house = await open_dollhouse(port=0)
+    house = await open_dollhouse(named, port=0)
     guard = socket.socket(socket.AF_UNIX)
     try:
         config = _config(house, 0 if script else _free(port, guard))

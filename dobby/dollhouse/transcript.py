@@ -39,6 +39,12 @@ def lines(file: Path = README) -> list[dict[str, Any]]:
     return rows
 
 
+def families(file: Path = README) -> list[str]:
+    """Whose devices stand in the house while the conversation is held (`house = ["mqtt"]`); none named: all."""
+    named: list[str] = tomllib.loads(file.read_text("utf-8")).get("house", [])
+    return named
+
+
 async def hold(
     house: Truth,
     say: Callable[[str, str], Awaitable[Any]],
