@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dobby.house.kinds import specs as specs
     from dobby.house.kinds import verbs as verbs
     from dobby.house.model import Device as Device
+    from dobby.house.model import Room as Room
     from dobby.house.model import Spec as Spec
     from dobby.skill.driver import Ask as Ask
     from dobby.skill.driver import Driver as Driver
@@ -40,7 +41,7 @@ _WHERE = {
     "dobby.errors": ("DobbyError", "Refused", "Unreachable", "Unsure"),
     "dobby.events": ("Change", "EffectClass", "State", "Value"),
     "dobby.house.kinds": ("coupled", "specs", "verbs"),
-    "dobby.house.model": ("Device", "Spec"),
+    "dobby.house.model": ("Device", "Room", "Spec"),
     "dobby.skill.driver": ("Ask", "Driver", "Finding", "Pool", "Sign", "Vault"),
     "dobby.skill.home": ("Home",),
     "dobby.skill.tool": ("act", "device", "guarded", "read"),

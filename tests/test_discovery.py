@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from dobby import Ask, Change, Device, Finding, Sign, State, Unreachable, Vault, specs
+from dobby import Ask, Change, Device, Finding, Room, Sign, State, Unreachable, Vault, specs
 from dobby.discovery.keep import Family
 from dobby.discovery.network import Network
 from dobby.discovery.ssdp import GROUP, clean, search
@@ -236,6 +236,23 @@ async def test_a_driver_that_throws_everywhere_neither_ends_its_family_nor_hides
         assert [device.id for device in kept.family.devices] == ["fickle.lamp"]
         if fails[0] not in ("aclose", "hang"):
             assert "ZeroDivisionError" in kept.family.trouble
+
+
+class Surveyor(Fickle):
+    """A driver whose system knows places."""
+
+    def rooms(self) -> list[Room]:
+        return [Room("attic", "Top\x00 floor", ("loft",)), Room("Cellar", "Basement"), Room("Moon", "Sky")]
+
+
+async def test_rooms_that_nobody_described_take_what_a_system_knows_of_them(store: Store, tmp_path: Path) -> None:
+    kept = Kept(store, Surveyor(), tmp_path)
+    kept.house.add_room(Room("Attic"))
+    kept.house.add_room(Room("Cellar", "Underground"))
+    async with kept:
+        told = {room.name: (room.floor, room.aliases) for room in kept.house.rooms if room.floor}
+        assert told == {"Attic": ("Top floor", ("loft",)), "Cellar": ("Underground", ())}
+    assert [room.name for room in store.look(household.rooms)] == ["Attic"]
 
 
 async def test_one_silent_address_is_trouble_and_the_others_are_adopted(store: Store, tmp_path: Path) -> None:

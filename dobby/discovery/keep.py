@@ -14,7 +14,7 @@ from dobby.discovery.network import Network
 from dobby.discovery.ssdp import clean
 from dobby.errors import DeviceError, Refused
 from dobby.events import Change
-from dobby.house.model import Device
+from dobby.house.model import Device, Room
 from dobby.house.registry import House
 from dobby.journal import household
 from dobby.skill.driver import Driver, Finding, Sign
@@ -162,6 +162,16 @@ class Family:
                 await self._store.write(lambda db, row=kept: household.keep_device(db, row))  # type: ignore[misc]
                 self._house.add(kept)
                 await self._try(self.driver.attach(kept), f"attach {kept.id}")
+        for room in getattr(self.driver, "rooms", list)():
+            await self._describe(room)
+
+    async def _describe(self, room: Room) -> None:
+        """A floor and other names of a room that nobody described yet."""
+        known = self._house.room(room.name)
+        if known is not None and not (known.floor or known.aliases) and (room.floor or room.aliases):
+            told = Room(known.name, clean(room.floor), tuple(map(clean, room.aliases)))
+            await self._store.write(lambda db: household.keep_room(db, told))
+            self._house.add_room(told)
 
     # Hearing
 

@@ -58,7 +58,7 @@ class Dollhouse:
 
 
 async def open_dollhouse(names: Iterable[str] = (), **options: Any) -> Dollhouse:
-    """Start the device sides of these skills (of all that have one); each takes those options that it knows."""
+    """Start the device sides of these skills (of all but those `BY_NAME_ONLY`); each takes those options that it knows."""
     house = Dollhouse()
     folders = {path.parent.name: path.parent for path in sorted(shipped("skills").glob("*/dollhouse.py"))}
     wanted = list(names) or list(folders)
@@ -66,7 +66,9 @@ async def open_dollhouse(names: Iterable[str] = (), **options: Any) -> Dollhouse
         raise DobbyError(f"There is no dollhouse of {', '.join(unknown)}; there are {' and '.join(folders)}.")
     try:
         for name in wanted:
-            house.parts[name] = await _start(device_side(folders[name]), options)
+            module = device_side(folders[name])
+            if names or not getattr(module, "BY_NAME_ONLY", False):
+                house.parts[name] = await _start(module, options)
     except BaseException:
         await house.aclose()
         raise

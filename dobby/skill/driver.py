@@ -60,6 +60,7 @@ class Driver(Protocol):
     Raises `Refused` (not done), `Unreachable` (never sent) or `Unsure` (may have happened); anything else counts as unsure.
     A driver with an attribute `vault` finds its own secrets there before anything else is asked of it. One whose library has a
     broadcast of its own also has `seek(interfaces: Sequence[str]) -> AsyncIterator[Finding]`, which asks once and ends.
+    One whose system knows places also has `rooms() -> Sequence[Room]`: floors and other names of rooms that nobody described yet.
     """
 
     looks_for: Sequence[Sign]
