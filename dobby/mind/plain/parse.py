@@ -266,7 +266,7 @@ def clauses(marks: Sequence[Mark]) -> list[Clause]:
         if out and clause.spared and not (clause.acts or clause.items or clause.asks or clause.unknown):
             out[-1].spared += clause.spared  # "…, but not the hallway"
             continue
-        if out and out[-1].is_no and clause.acts:
+        if out and out[-1].is_no and clause.acts and _declines(out[-1]):
             out.pop()  # "no, turn off the tv": what was asked is answered, this is something new
         empty = not (clause.acts or clause.aims or clause.blocks or clause.unknown or clause.attr or clause.flags or clause.asks)
         if empty and not clause.spared:
@@ -276,6 +276,11 @@ def clauses(marks: Sequence[Mark]) -> list[Clause]:
         out.append(clause)
     _share(out)
     return out
+
+
+def _declines(clause: Clause) -> bool:
+    """`no, …` answers what was asked; `not: …` and `never! …` forbid what comes after."""
+    return all(sense.value == "no" for mark in clause.marks if (sense := mark.sense("not")))
 
 
 def _stretches(marks: Sequence[Mark]) -> Iterator[tuple[list[Mark], bool]]:
