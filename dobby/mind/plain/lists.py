@@ -15,7 +15,7 @@ from dobby.mind.plain.mark import Mark
 from dobby.mind.plain.reading import Reading
 from dobby.mind.plain.speech import upper
 from dobby.mind.plain.think import Draft, Thinker
-from dobby.mind.plain.words import clean
+from dobby.mind.plain.words import clean, fold_all
 from dobby.mind.plan import Choice
 
 LISTS = ("add", "complete", "remove", "got", "clear", "begin", "wanted", "read")
@@ -24,6 +24,7 @@ _MOST_WORDS = 4  # of one item that is named without a list
 _NOUNS = {"list", "shopping", "todo"}
 _ENDINGS = ("list", "liste", "zettel")
 _TO_SHOP = frozenset(stems("shopping grocery groceries einkauf einkaufsliste einkaufszettel supermarket"))
+_BOUGHT = ("battery", "salt", "water", "orp")  # attributes whose words are also goods
 _SHOPPING = Item(("shopping",), "", ("shopping",))
 
 
@@ -88,7 +89,7 @@ class ListReading(Reading):
             return None
         words = self.tailed(self.words[head:])
         items = list(self._items(words))
-        prepared = self.verb == "add" and any(mark.sense("prep", "to", "time", "if", "not") for mark in self.marks[1:])
+        prepared = self.verb == "add" and self._is_talk(items)
         if prepared or not 0 < len(items) <= _MOST_ITEMS or any(len(item.split()) > _MOST_WORDS for item in items):
             return None
         lists = self.thinker.index.by_kind.get("list", [])
@@ -100,6 +101,20 @@ class ListReading(Reading):
         if not found.devices and not found.rivals:
             found = Found(devices=tuple(lists)) if len(lists) == 1 else Found(rivals=tuple(lists))
         return self._done_to(found, words) if lists else Draft(says=[self.thinker.speech.say("no_list")])
+
+    def _is_talk(self, items: Sequence[str]) -> bool:
+        """ "We need more light here" is nothing to buy: a thing of the house, a place, a time, or no thing at all."""
+        if any(mark.sense("prep", "to", "time", "if", "not", "here", "there", "house", "it", "ask") for mark in self.marks[1:]):
+            return True
+        things = {" ".join(w.text for w in m.words) for m in self.marks if m.names or m.sense("noun", "verb", "more", "mode")}
+        for mark in self.marks:
+            attr = mark.sense("attr", "color", "ct", "level", "unit", "number")
+            if (attr is not None and attr.value not in _BOUGHT) or mark.number is not None:
+                things |= {" ".join(word.text for word in mark.words)}
+        bare = [" ".join(fold_all(item)) for item in items]
+        if any(set(item.split()) <= things and len(item.split()) < 3 and item[:1].isdigit() for item in bare):
+            return True
+        return any(item in things or tuple(item.split()) in self.rule["generic"] for item in bare)
 
     def _got(self, lists: Sequence[str], items: Sequence[str], words: Sequence[Any]) -> Draft | None:
         """ "We got the milk" is meant for a list that milk is on; else it is talk."""
