@@ -53,6 +53,8 @@ class Condition:
         found = re.search(rf"(?<![a-z])(?:{word})(?![a-z])", line.line)
         if found is None or line.line.rstrip().endswith("?"):
             return None
+        if any(mark.sense("ask") and mark.words[1:] and mark.words[-1].text == found.group() for mark in self.mark(text)):
+            return None  # "check if the garage is closed" is a question
         refused = Plan(say=self.speech.say("no_if"), language=self.speech.language)
         timed = any(mark.sense("time") for mark in self.mark(text))
         again = re.search(rf"(?<![a-z])(?:{word})(?![a-z])", line.line[found.end() :])

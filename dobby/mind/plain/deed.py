@@ -85,6 +85,8 @@ class Deeds:
         rule = meaning()["verbs"].get(clause.verb, {}).get(device.kind)
         if rule is None:
             return Deed(problem="cannot")
+        if any("pump" in item.nouns for item in clause.items) and set(rule) == {"on"}:
+            return Deed(Call("set", device.id, {"pump": rule["on"]})) if "pump" in device.traits else Deed(problem="cannot")
         if "do" in rule:
             return Deed(Call("do", device.id, {"verb": rule["do"]}))
         if clause.amount and device.kind == "cover" and "position" in rule:

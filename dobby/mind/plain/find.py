@@ -200,7 +200,9 @@ class Finder:
         """What `except …` takes out; None where that is not understood."""
         out: set[str] = set()
         for items in clause.spared:
-            tables = [self.levels(item) for item in items]
+            exact = [item for item in items if item.devices and not item.many]
+            tables: list[Mapping[str, float]] = [dict.fromkeys(item.devices, _EXACT) for item in exact]
+            tables = tables or [self.levels(item) for item in items]
             if not tables or not all(tables):
                 return None
             out |= set.intersection(*(set(table) for table in tables))

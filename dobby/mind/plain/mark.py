@@ -6,6 +6,7 @@ It does not know what the marks come to together (`clause`).
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
@@ -17,6 +18,7 @@ from dobby.mind.plain.words import Word, stem
 MOST_WORDS = 90
 _UNKNOWN = 4.0
 _PARTIAL = 1.3
+_KEYS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 _LINKS = ("", "s", "n", "en", "es")
 FUNCTION = frozenset(
     {
@@ -100,7 +102,22 @@ class Marker:
             )
             cost, before, mark = min(options, key=lambda option: option[0])
             best.append((cost, [*before, mark]))
-        return best[-1][1]
+        return list(self._apart(best[-1][1]))
+
+    def _apart(self, marks: list[Mark]) -> Iterator[Mark]:
+        """`turn the cabin switch on` has a switch in it, `make the light blue` a light: phrases that took a noun give it back."""
+        for at, mark in enumerate(marks):
+            noun = next((s for s in self.lexicon.senses.get((mark.words[0].text,), ()) if s.tag == "noun"), None)
+            if noun is None or mark.names or len(mark.words) != 2 or not mark.sense("verb", "color"):
+                yield mark
+                continue
+            before = list(takewhile(lambda one: not (one.stop or one.sense("join")), reversed(marks[:at])))
+            moved = mark.sense("verb") and any(one.sense("weak") for one in before)
+            bare = mark.sense("color") and not any(one.devices or one.partial or one.sense("noun", "it") for one in before)
+            if moved or bare:
+                yield from (Mark((word,), tuple(self.lexicon.senses.get((word.text,), ()))) for word in mark.words)
+            else:
+                yield mark
 
     def _span(self, words: list[Word], start: int, end: int, names_first: bool) -> Mark | None:
         span = tuple(words[start:end])
@@ -141,7 +158,7 @@ class Marker:
             return None
         number = span[0].number if len(span) == 1 else None
         tail = tuple(s for s in self.lexicon.senses.get((span[-1].text,), ()) if s.tag == "noun") if not senses else ()
-        return Mark(span, senses, devices, rooms, floor, tail=tail, number=number, cost=0.95 if len(span) > 1 else 1.0)
+        return Mark(span, senses, devices, rooms, floor, tail=tail, number=number, cost=1.05 - 0.05 * len(span))
 
     def _many(self, word: Word) -> bool:
         return any(sense.tag == "noun" and sense.many for sense in self.lexicon.senses.get((word.text,), ()))
@@ -201,16 +218,32 @@ class Marker:
             return ""
         for choices, furthest in ((self._names, 2 if len(text) > 5 else 1), (self._words, 1)):
             found = process.extract(text, choices, scorer=OSA.distance, score_cutoff=furthest, limit=4)
-            found = found if choices is self._names else [row for row in found if _slip(text, row[0])]
+            fits = _other if choices is self._names else _slip
+            found = [row for row in found if fits(text, row[0])]
             near = [choice for choice, distance, _ in found if distance == found[0][1] and {choice[0], choice[1]} & {text[0]}]
             near = (
                 near if len({stem(choice) for choice in near}) == 1 else [c for c in near if (c[0], c[-1]) == (text[0], text[-1])]
             )
+            near = [choice for choice in near if sorted(choice) == sorted(text)] or near  # letters swapped: the likeliest slip
             if len({stem(choice) for choice in near}) == 1:
                 return near[0]
         return ""
 
 
+def _other(text: str, word: str) -> bool:
+    """Two letters exchanged for others make another word: a ballroom is no bathroom."""
+    return len(text) != len(word) or sorted(text) == sorted(word) or sum(a != b for a, b in zip(text, word, strict=True)) < 2
+
+
 def _slip(text: str, word: str) -> bool:
-    """Letters swapped, doubled or left out; another letter makes another word (`sweet` is not `sweep`)."""
-    return sorted(text) == sorted(word) or (len(text) > 4 and len(text) != len(word))
+    """Letters swapped, doubled, left out, or the key beside; another letter makes another word (`sweet` is not `sweep`)."""
+    if sorted(text) == sorted(word) or len(text) != len(word):
+        return sorted(text) == sorted(word) or len(text) > 4
+    wrong = [(a, b) for a, b in zip(text, word, strict=True) if a != b]
+    return len(text) > 4 and len(wrong) == 1 and _beside(*wrong[0])
+
+
+def _beside(one: str, other: str) -> bool:
+    """Keys that a thumb takes for each other."""
+    places = [(row, keys.find(letter)) for letter in (one, other) for row, keys in enumerate(_KEYS) if letter in keys]
+    return len(places) == 2 and all(abs(a - b) <= 1 for a, b in zip(*places, strict=True))

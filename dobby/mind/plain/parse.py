@@ -14,7 +14,7 @@ from dobby.mind.plain.words import stem
 _TO_PART = {"on", "off", "up", "down", "open", "close"}
 _PAIRS = ({"on", "off", "dim", "set"}, {"open", "close", "up", "down"})
 _QUIET = ("noise", "art", "prep", "to", "join", "floors")
-_FLAGS = ("mean", "there", "it", "other", "same", "here", "house", "all", "both", "everything")
+_FLAGS = ("ensure", "mean", "there", "it", "other", "same", "here", "house", "all", "both", "everything")
 _BLOCKS = ("not", "if", "time", "or")
 _UNCOUNTED = frozenset({"on", "off", "lock", "unlock", "start", "stop", "pause", "resume", "mute", "unmute", "arm", "disarm"})
 _TOO = ("too", "zu")
@@ -43,6 +43,9 @@ class _Builder:
         self._settle_value()
         if self.clause.asks == "is" and self.complains and not self.marks[0].sense("ask"):
             self.clause.asks = ""
+        if "ensure" in self.clause.flags and self.clause.states:
+            self.clause.asks = ""
+            self.clause.verb = self.clause.verb or meaning()["ensured"].get(self.clause.states[-1], "")
         return self.clause
 
     def _take(self, at: int, mark: Mark) -> None:
@@ -58,6 +61,8 @@ class _Builder:
 
     def _word(self, at: int, mark: Mark) -> None:
         clause = self.clause
+        if self._half(mark):
+            return
         if mark.sense("except"):
             self.sparing = True
             clause.spared += [] if clause.spared and not clause.spared[-1] else [[]]
@@ -93,7 +98,8 @@ class _Builder:
             elif self.clause.verb != verb.value:
                 self._second(verb.value)
             return True
-        if mark.sense("weak") and not mark.names:
+        again = mark.sense("noun") is not None and (self.clause.weak or self.clause.verb != "")
+        if mark.sense("weak") and not mark.names and not again:
             self.clause.weak = True
             return True
         return False
@@ -130,7 +136,7 @@ class _Builder:
             self._state(mark)
         elif (attr := mark.sense("attr")) is not None and not mark.devices and not mark.rooms:
             clause.attr = clause.attr or attr.value
-        elif mark.sense("adj") and not mark.names and not mark.sense("noun"):
+        elif mark.sense("adj") and not mark.sense("noun") and (not mark.names or (mark.partial and clause.verb == "dock")):
             self._state(mark)
         elif (how := mark.sense("to")) is not None:
             clause.how = how.value
@@ -176,6 +182,13 @@ class _Builder:
         else:
             self.numbers.append(value)
         self._check_clock(measured, before)
+
+    def _half(self, mark: Mark) -> bool:
+        """`nineteen and a half`."""
+        if not mark.sense("half") or not self.numbers:
+            return False
+        self.numbers[-1] += 0.5
+        return True
 
     def _names(self, mark: Mark) -> bool:
         return mark.names or mark.sense("noun") is not None
@@ -306,6 +319,10 @@ def _spares(mark: Mark, after: Sequence[Mark]) -> bool:
 
 
 def _share(row: list[Clause]) -> None:
+    for clause, after in reversed(list(pairwise(row))):
+        if clause.items and not (clause.acts or clause.asks) and after.acts and not (after.aims or after.attr):
+            after.items = clause.items  # "kitchen: on"
+            row.remove(clause)
     for before, clause in pairwise(row):
         if clause.aims and not clause.acts and before.acts and not clause.asks:
             _take_over(clause, before)

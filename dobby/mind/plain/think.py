@@ -173,6 +173,8 @@ class Thinker:
     def _aimed(self, clause: Clause) -> Clause | None:
         """What is meant where nothing is named: everything, the heating, what was just talked about; else None."""
         flags = clause.flags
+        if clause.verb in ("arm", "disarm") and not clause.items:
+            return replace(clause, flags=flags - {"it", "house"})
         if clause.verb in meaning()["whole"]:
             if not clause.items and (flags & {"everything", "house", "all"} or not flags):
                 clause = replace(
