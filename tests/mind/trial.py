@@ -63,20 +63,21 @@ class Theatre:
 
     async def play(self, case: Case) -> tuple[str, bool]:
         """What fell short ("" nothing), and whether anything was done that should not have been."""
-        self._stand(case.state)
+        self.stand(case.state)
         talked: tuple[str, ...] = ()
         last: tuple[Call, ...] = ()
         if case.first:
-            first = await self._plan(case.first, case, (), ())
+            first = await self.plan(case.first, case)
             await self._do(first.calls)
             talked, last = first.topic, first.calls
             if not first.calls:
                 return "the text before it came to nothing", False
         before = {device: self.house.state.of(device) for device in case.expect}
-        plan = await self._plan(case.say, case, talked, last)
+        plan = await self.plan(case.say, case, talked, last)
         return await self._judge(case, plan, before)
 
-    def _stand(self, state: Mapping[str, Mapping[str, Any]]) -> None:
+    def stand(self, state: Mapping[str, Mapping[str, Any]]) -> None:
+        """The home as it is at first, but for this state."""
         for key in self.changed:
             self._put(key, self.loaded.states[key])
         self.changed = set(state)
@@ -89,7 +90,8 @@ class Theatre:
         self.house.state.forget(key)
         self.house.state.hear(Change(key, dict(state)))
 
-    async def _plan(self, text: str, case: Case, talked: tuple[str, ...], last: tuple[Call, ...]) -> Plan:
+    async def plan(self, text: str, case: Case, talked: tuple[str, ...] = (), last: tuple[Call, ...] = ()) -> Plan:
+        """What the mind makes of a text."""
         context = Context("ann", Role.OWNER, NOW, case.here, "metric", self.language, talked, last)
         return await self.mind.plan(text, context)
 
