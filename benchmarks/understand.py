@@ -1,6 +1,6 @@
 """What a sentence means: how long that takes in small and big homes, and how often it is understood, with nothing wrong done.
 
-Texts and their truth come from `tests/mind/generate`, which knows no grammar. It measures the plain mind alone: no rows, no devices.
+Texts and their truth come from `tests/mind/generate`, which knows no grammar. It measures the plain mind alone, not the rows.
 """
 
 import time
