@@ -61,7 +61,7 @@ def demo(port: int, transcript: Path | None, folder: Path | None, verbose: bool)
     """Start a dollhouse and Dobby; Ctrl-C ends both.
 
     The devices are simulated, the protocols are real: a Sonos household (SOAP, events), an MQTT broker with
-    lights, blinds, a lock, an alarm and more, LIFX lamps and whatever else has a dollhouse, all on loopback.
+    lights, blinds, a lock, an alarm and more, LIFX and Hue lamps, and whatever else has a dollhouse, all on loopback.
     """
     start_logging(verbose)
     if not verbose:
