@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from dobby.skill.driver import Sign as Sign
     from dobby.skill.driver import Vault as Vault
     from dobby.skill.home import Home as Home
+    from dobby.skill.music import Hit as Hit
+    from dobby.skill.music import Music as Music
+    from dobby.skill.music import Piece as Piece
+    from dobby.skill.music import Shelf as Shelf
     from dobby.skill.tool import act as act
     from dobby.skill.tool import device as device
     from dobby.skill.tool import guarded as guarded
@@ -44,6 +48,7 @@ _WHERE = {
     "dobby.house.model": ("Device", "Room", "Spec"),
     "dobby.skill.driver": ("Ask", "Driver", "Finding", "Pool", "Sign", "Vault"),
     "dobby.skill.home": ("Home",),
+    "dobby.skill.music": ("Hit", "Music", "Piece", "Shelf"),
     "dobby.skill.tool": ("act", "device", "guarded", "read"),
 }
 _HOME_OF = {name: module for module, names in _WHERE.items() for name in names}

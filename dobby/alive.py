@@ -20,6 +20,7 @@ from dobby.house.registry import House
 from dobby.mind.plain import PlainMind
 from dobby.people import People
 from dobby.skill.driver import Driver
+from dobby.skill.music import Music
 from dobby.store import Store
 from dobby.vault import VaultFile
 
@@ -44,6 +45,7 @@ class Dobby:
     web: Web | None
     network: Network
     drivers: dict[str, Driver] = field(default_factory=dict)
+    music: Music = field(default_factory=Music)
     families: dict[str, Family] = field(default_factory=dict)
     broken: dict[str, str] = field(default_factory=dict)
     tasks: dict[str, "asyncio.Task[None] | None"] = field(default_factory=dict)

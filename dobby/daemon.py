@@ -38,6 +38,7 @@ from dobby.post import Bridge, Post
 from dobby.schedule import Wheel
 from dobby.skill.driver import Driver
 from dobby.skill.load import Skill, load_skill, load_skills, stamps, tighten
+from dobby.skill.music import Shelf
 from dobby.skill.stall import StallWatch
 from dobby.store import FolderLock, Store
 from dobby.vault import VaultFile
@@ -141,8 +142,13 @@ async def _lay_out_lists(store: Store, house: House, language: str) -> None:
 
 
 def take_in(dobby: Dobby, skill: Skill) -> None:
-    """A skill's functions and levels from now on."""
+    """A skill's functions, levels and music from now on."""
     dobby.toolbox.skills[skill.name] = skill
+    if skill.shelf is not None:
+        try:
+            dobby.music.shelves[skill.name] = skill.shelf(dobby.config.skills.own.get(skill.name, {}))
+        except Exception as error:  # somebody else's code: whatever it throws is its own fault
+            dobby.broken[skill.name] = f"The music of {skill.name} cannot be read: {error}"
     for name, tool in skill.tools.items():
         dobby.desk.levels[name] = tighten(tool, dobby.config.skills.levels)
 
@@ -164,6 +170,7 @@ def make_family(dobby: Dobby, skill: Skill) -> Family | None:
             vault=dobby.vault,
             clock=dobby.clock,
             network=dobby.network,
+            music=dobby.music,
         )
     except Exception as error:  # somebody else's code: whatever it throws is its own fault
         raise SkillError(f"The driver of {skill.name} cannot be made: {type(error).__name__}: {error}") from error
@@ -172,6 +179,8 @@ def make_family(dobby: Dobby, skill: Skill) -> Family | None:
 def start_family(dobby: Dobby, family: Family) -> None:
     """Its devices can be reached from now on."""
     dobby.drivers[family.name] = family.driver
+    if isinstance(family.driver, Shelf):
+        dobby.music.shelves[family.name] = family.driver
     dobby.families[family.name] = family
     dobby.tasks[family.name] = dobby.desk.spawn(_kept(family), f"family {family.name}")
 
@@ -190,6 +199,7 @@ async def _end_family(dobby: Dobby, name: str) -> None:
         task.cancel()
         await asyncio.wait({task}, timeout=GRACE)
     dobby.drivers.pop(name, None)
+    dobby.music.shelves.pop(name, None)
     dobby.families.pop(name, None)
 
 

@@ -12,8 +12,9 @@ from dobby.alive import Dobby
 from dobby.cli.line import Line
 from dobby.config import parse_config
 from dobby.daemon import live
+from dobby.paths import shipped
 
-SHIPPED = ["mqtt", "sonos"]
+SHIPPED = sorted(path.parent.name for path in shipped("skills").glob("*/SKILL.md"))
 
 LAMP = '''
 """A lamp in memory."""

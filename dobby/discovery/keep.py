@@ -18,6 +18,7 @@ from dobby.house.model import Device, Room
 from dobby.house.registry import House
 from dobby.journal import household
 from dobby.skill.driver import Driver, Finding, Sign
+from dobby.skill.music import Music
 from dobby.store import Store
 from dobby.vault import VaultFile
 
@@ -48,6 +49,7 @@ class Family:
         vault: VaultFile,
         clock: Clock,
         network: Network,
+        music: Music | None = None,
     ) -> None:
         self.name = name
         self.driver = driver
@@ -58,6 +60,8 @@ class Family:
         self._vault = vault.part(name)
         if hasattr(driver, "vault"):
             driver.vault = self._vault
+        if music is not None and hasattr(driver, "music"):
+            driver.music = music
         self._clock = clock
         self._network = network
         self._heard: dict[tuple[str, str], Finding] = {}  # what announced itself, by type and name

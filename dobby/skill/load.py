@@ -17,6 +17,7 @@ import yaml
 
 from dobby.errors import SkillError
 from dobby.skill.driver import Driver
+from dobby.skill.music import Shelf
 from dobby.skill.tool import LEVELS, MARK, OPENER, Tool, make_tool
 
 log = logging.getLogger(__name__)
@@ -26,7 +27,10 @@ NAME_MOST, DESCRIPTION_MOST = 64, 1024  # characters; https://agentskills.io/spe
 
 @dataclass(frozen=True, slots=True)
 class Skill:
-    """One folder: what it is for (`SKILL.md`), its functions, its device openers, its driver if it has one."""
+    """One folder: what it is for (`SKILL.md`), its functions, its device openers, its driver if it has one.
+
+    `shelf` makes its music, if it keeps any, from its table in `dobby.toml`.
+    """
 
     name: str
     folder: Path
@@ -36,6 +40,7 @@ class Skill:
     tools: Mapping[str, Tool] = field(default_factory=dict)
     openers: Mapping[str, Callable[..., AsyncIterator[Any]]] = field(default_factory=dict)
     driver: Callable[[], Driver] | None = None
+    shelf: Callable[[Mapping[str, Any]], Shelf] | None = None
     stamp: Stamp = ()
 
 
@@ -66,6 +71,7 @@ def load_skill(folder: Path) -> Skill:
         tools={tool.name: tool for tool in tools},
         openers=openers,
         driver=members.get("driver"),
+        shelf=members.get("shelf"),
         stamp=stamp,
     )
 
