@@ -8,6 +8,7 @@ import logging
 import sqlite3
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -20,16 +21,18 @@ from dobby.butler import Butler, Desk
 from dobby.butler.tools import Toolbox
 from dobby.clock import SystemClock, machine_zone
 from dobby.config import Config
+from dobby.discovery.answer import seek, tell_network
 from dobby.discovery.keep import Family
 from dobby.discovery.network import Network
 from dobby.errors import SkillError, StoreError
-from dobby.events import Change, Role
+from dobby.events import Change, Role, Source
 from dobby.house import lists
 from dobby.house.almanac import Almanac
 from dobby.house.history import History
 from dobby.house.registry import House
 from dobby.journal import household, open_journal
 from dobby.mind.plain import PlainMind
+from dobby.mind.plan import Order, Plan
 from dobby.mind.route import Routed
 from dobby.notify import notify, watchdog_seconds
 from dobby.operations import operations
@@ -286,10 +289,22 @@ def _start_families(dobby: Dobby) -> None:
                 start_family(dobby, family)
 
 
+async def _looked(dobby: Dobby, plan: Plan, source: Source) -> str:
+    """What the network has to say to somebody who asks."""
+
+    def words(key: str, **facts: object) -> str:
+        return dobby.desk.words(key, source, **facts)
+
+    if plan.order is Order.SEEK:
+        return await seek(plan.about, dobby.families, dobby.network, words)
+    return await tell_network(dobby.families, dobby.house, dobby.network, words)
+
+
 async def _open_bridges(dobby: Dobby) -> None:
     """One that cannot be opened is named, and the rest goes on without it."""
     dobby.console.hear = dobby.butler.hear
     dobby.console.operations = operations(dobby)
+    dobby.desk.look = partial(_looked, dobby)
     if dobby.web is not None:
         dobby.web.hear = dobby.butler.hear
         dobby.web.moved = dobby.desk.post.moved

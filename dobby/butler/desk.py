@@ -6,7 +6,7 @@ Wiring and memory of the day only. It does not know how an event is worked on.
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from typing import Any
@@ -22,7 +22,7 @@ from dobby.journal.inbox import EventRow
 from dobby.journal.ledger import EffectRow
 from dobby.journal.outbox import OutboxRow
 from dobby.journal.questions import Question
-from dobby.mind.plan import Context, Mind, Outcome
+from dobby.mind.plan import Context, Mind, Outcome, Plan
 from dobby.people import People
 from dobby.post import Post
 from dobby.store import Store, insist
@@ -40,12 +40,18 @@ class Talk:
     lane: str = ""
 
 
+async def _blind(plan: Plan, source: Source) -> str:
+    """Where nobody looks around."""
+    return ""
+
+
 @dataclass(slots=True)
 class Desk:
     """Everything the butler works with; made by the composition root. `levels` are the skills' functions and their levels.
 
     `place` is where the house stands (degrees north, east); `entry_routines` may open an entry without asking each time;
-    `taught` what phrases stand for; `history` what the devices were; `wake` tells the wheel that appointments have changed.
+    `taught` what phrases stand for; `history` what the devices were; `wake` tells the wheel that appointments have changed;
+    `look` looks around on the network and says what is there.
     """
 
     store: Store
@@ -72,6 +78,7 @@ class Desk:
     spawn: Callable[[Coroutine[Any, Any, None], str], "asyncio.Task[None] | None"] = lambda work, name: None
     on_put: Callable[[int], object] = lambda question: None
     wake: Callable[[], None] = lambda: None
+    look: Callable[[Plan, Source], Awaitable[str]] = _blind
 
     def put(self, question: Question, *, instead_of: Iterable[Question] = ()) -> None:
         """A question is open from now on."""

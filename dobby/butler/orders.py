@@ -36,6 +36,10 @@ async def carry(desk: Desk, row: EventRow, plan: Plan, steer: Steer) -> None:
         await _say(desk, row, plan, wording.told(desk, row.event.source))
     elif plan.order is Order.LOST:
         await _say(desk, row, plan, await wording.lost(desk, row.event.source))
+    elif plan.order in (Order.NETWORK, Order.SEEK):
+        may = row.event.source.authority.rank >= Role.ADULT.rank
+        seen = (await desk.look(plan, row.event.source) or desk.words("look_off", row.event.source)) if may else ""
+        await _say(desk, row, plan, seen or desk.words("role", row.event.source))
     elif plan.order is Order.STOP:
         await _stop(desk, row, plan, steer)
     elif plan.order in (*appointed.STATES, Order.APPOINTMENTS, Order.LEFT, Order.CHANGE):

@@ -67,6 +67,7 @@ class Family:
         self._heard: dict[tuple[str, str], Finding] = {}  # what announced itself, by type and name
         self._new: dict[tuple[str, str], Finding] = {}
         self._news = asyncio.Event()
+        self._looking = asyncio.Lock()
         self._hearing: asyncio.Task[None] | None = None
         self.looked = asyncio.Event()
         self.troubles: dict[str, str] = {}
@@ -106,10 +107,15 @@ class Family:
 
     async def _take_in(self, look: Awaitable[None]) -> None:
         """Look, and hear whatever is new."""
-        before = self.devices
-        await self._try(look, "look around", FINDING)
-        if self.devices != before:
-            await self._hear_anew()
+        async with self._looking:
+            before = self.devices
+            await self._try(look, "look around", FINDING)
+            if self.devices != before:
+                await self._hear_anew()
+
+    async def look_now(self) -> None:
+        """Look around at once, since somebody asked; what is open is taken in when this returns."""
+        await self._take_in(self._find())
 
     async def _try(self, work: Awaitable[Any], what: str, seconds: float = ADOPTING) -> None:
         try:

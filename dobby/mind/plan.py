@@ -33,6 +33,8 @@ class Order(StrEnum):
     TAUGHT = "taught"  # what was taught in words
     LOST = "lost"  # what was not understood
     PAST = "past"  # what was: `past` says of which devices
+    NETWORK = "network"  # what is on the network
+    SEEK = "seek"  # look for the family of devices that `about` names
     CHANGE = "change"  # to the time of the one appointment in `due`
 
 

@@ -33,9 +33,27 @@ def small_talk(text: str, languages: tuple[str, ...], speech: Speech, context: C
         key = known.get(words) or (known.get(bare) if bare else None)
         if key:
             return _answer(key, speech, context)
+    if about := next(filter(None, (_sought(words, language) for language in languages)), ""):
+        return Plan(order=Order.SEEK, about=about, language=speech.language)
     if not words:
         return Plan(say=speech.say("empty"), language=speech.language)
     return None
+
+
+@cache
+def _seek(language: str) -> tuple[dict[str, str], frozenset[str], frozenset[str]]:
+    table = read_yaml("seek.yaml")
+    rows = table.get(language, {})
+    return table["brands"], frozenset(rows.get("find", "").split()), frozenset(rows.get("beside", "").split())
+
+
+def _sought(words: tuple[str, ...], language: str) -> str:
+    """The family of devices that somebody wants looked for; "" where the text says anything beside that."""
+    brands, find, beside = _seek(language)
+    said = [word for word in words if word[:1].isalnum()]
+    named = list(dict.fromkeys(brands[word] for word in said if word in brands))
+    plain = all(word in brands or word in find or word in beside for word in said)
+    return named[0] if plain and len(named) == 1 and not find.isdisjoint(said) else ""
 
 
 def _answer(key: str, speech: Speech, context: Context) -> Plan:

@@ -1,0 +1,95 @@
+"""What somebody may ask about the network in a chat: what is there, and "can you find my Sonos?" that ends in music."""
+
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from dobby.discovery.answer import seek, tell_network
+from dobby.discovery.network import Network
+from dobby.events import Role
+from dobby.house.registry import House
+from dobby.mind.plain import PlainMind
+from dobby.mind.plan import Context, Order
+from tests.fakes import lamp
+
+
+async def order(text: str, language: str = "en") -> tuple[Order, str]:
+    mind = PlainMind(House())
+    plan = await mind.plan(text, Context("p", Role.OWNER, datetime.now(UTC), language=language))
+    return plan.order, plan.about
+
+
+@pytest.mark.parametrize(
+    "text", ["what's on my network?", "What devices are on our network", "was ist im WLAN?", "scan my network"]
+)
+async def test_what_is_on_the_network_can_be_asked(text: str) -> None:
+    assert await order(text) == (Order.NETWORK, "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "can you find my Sonos?",
+        "I think I have Sonos at home, can you try to find it?",
+        "please look for the sonos speakers",
+        "Kannst du mein Sonos finden?",
+        "ich glaube wir haben Sonos im Haus, suche es bitte mal",
+    ],
+)
+async def test_a_family_can_be_looked_for(text: str) -> None:
+    assert await order(text) == (Order.SEEK, "sonos")
+
+
+@pytest.mark.parametrize(
+    "text", ["find my keys", "turn off the sonos", "find sonos and unlock the door", "find hue or sonos", "sonos"]
+)
+async def test_anything_else_is_no_search(text: str) -> None:
+    assert (await order(text))[0] is not Order.SEEK
+
+
+# The answers
+
+
+class Family:
+    """A family as the answers see it: what it has, and what a look around brings."""
+
+    def __init__(self, has: list[Any], finds: list[Any], trouble: str = "") -> None:
+        self.devices, self.finds, self.trouble = has, finds, trouble
+
+    async def look_now(self) -> None:
+        self.devices = self.finds
+
+
+def words(key: str, **facts: object) -> str:
+    return f"{key}: {' '.join(map(str, facts.values()))}"
+
+
+@pytest.mark.parametrize(
+    ("family", "said"),
+    [
+        (Family([], [lamp(name="Kitchen")]), "seek_found: sonos Kitchen"),
+        (Family([lamp(name="Bedroom")], []), "seek_known: sonos Bedroom"),
+        (Family([], [], "It is paired elsewhere."), "seek_trouble: sonos It is paired elsewhere."),
+        (Family([], []), "seek_nothing: sonos"),
+        (None, "seek_no_skill: sonos"),
+    ],
+)
+async def test_a_search_ends_in_what_was_found_or_in_why_not(family: Any, said: str) -> None:
+    answer = await seek("sonos", {"sonos": family} if family else {}, Network(["127.0.0.1"]), words)
+    assert answer.startswith(said)
+
+
+async def test_where_looking_is_off_that_is_what_is_said() -> None:
+    assert await tell_network({}, House(), Network(on=False), words) == "look_off: "
+    assert await seek("sonos", {"sonos": Family([], [])}, Network(on=False), words) == "look_off: "  # type: ignore[dict-item]
+
+
+async def test_what_answers_is_told_in_kinds_and_never_in_its_own_words() -> None:
+    network = Network(["127.0.0.1"])
+    driver = SimpleNamespace(looks_for=())
+    family = SimpleNamespace(driver=driver)
+    told = await tell_network({"x": family}, House(), network, words)  # type: ignore[dict-item]
+    await network.aclose()
+    assert told.startswith(("network: ", "network_empty: "))
