@@ -60,6 +60,8 @@ class Family:
         self._vault = vault.part(name)
         if hasattr(driver, "vault"):
             driver.vault = self._vault
+        if hasattr(driver, "settings"):
+            driver.settings = settings
         if music is not None and hasattr(driver, "music"):
             driver.music = music
         self._clock = clock
