@@ -149,7 +149,8 @@ class Finder:
         rooms_named = list(self._in_partial(item))
         loose = _LOOSE if item.nouns else _NEXT if rooms_named else _NOUN
         for key in self._worded(item.stems):
-            out[key] = loose
+            if not item.is_place or len(item.stems) == 1 or self._in_a_row(key, item.stems):
+                out[key] = loose
         for key in rooms_named:
             out[key] = max(out.get(key, 0), _NEXT)
         for noun in item.nouns:
@@ -165,6 +166,11 @@ class Finder:
         for key in item.devices:
             out[key] = max(out.get(key, 0), _EXACT)
         return out
+
+    def _in_a_row(self, key: str, words: tuple[str, ...]) -> bool:
+        """Is it called so: the lights of the main bedroom are not the main light of a bedroom."""
+        names = self.index.called[key]
+        return any(name[at : at + len(words)] == words for name in names for at in range(len(name)))
 
     def _worded(self, stems: Sequence[str]) -> Iterable[str]:
         rows = [self.index.by_word.get(word, set()) for word in stems]

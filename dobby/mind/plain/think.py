@@ -152,6 +152,9 @@ class Thinker:
         if not clause.acts:
             self._idle(clause, draft)
             return
+        if "same" in clause.flags and clause.verb in ("play", "playon"):
+            draft.problems.append("unclear")
+            return
         if clause.verb == "leave":
             draft.says.append(self.speech.say("negated"))
             return
