@@ -82,7 +82,7 @@ def changed_anything(desk: Desk, effect: EffectRow) -> bool:
     if device is None or effect.call.tool != "set":
         return True
     wanted = {trait: value for trait, value in effect.call.args.items() if trait in device.traits}
-    return not all(t in effect.before and device.traits[t].matches(value, effect.before[t]) for t, value in wanted.items())
+    return not all(t in effect.before and device.traits[t].already(value, effect.before[t]) for t, value in wanted.items())
 
 
 def still_stands(desk: Desk, effect: EffectRow) -> bool:

@@ -29,6 +29,13 @@ class Spec:
     effect: EffectClass = EffectClass.IDEMPOTENT
     echoes: bool = False
 
+    def already(self, wanted: Value, got: Value) -> bool:
+        """Is there nothing to do: nearer than one step, for half a degree that is asked for is asked for."""
+        numbers = (int, float)
+        if isinstance(wanted, numbers) and isinstance(got, numbers) and not isinstance(wanted, bool):
+            return wanted == got or abs(wanted - got) < self.step
+        return self.matches(wanted, got)
+
     def matches(self, wanted: Value, got: Value) -> bool:
         """Is the device where it was asked to be: within one step for numbers, lists in any order."""
         numbers = (int, float)

@@ -109,7 +109,7 @@ def _states(outcome: Outcome, speech: Speech) -> list[str]:
 def _was_so(outcome: Outcome) -> bool:
     device = outcome.device
     return device is not None and all(
-        trait in outcome.before and trait in device.traits and device.traits[trait].matches(value, outcome.before[trait])
+        trait in outcome.before and trait in device.traits and device.traits[trait].already(value, outcome.before[trait])
         for trait, value in outcome.call.args.items()
     )
 
