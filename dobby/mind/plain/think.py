@@ -14,6 +14,7 @@ from dobby.mind.plain.deed import Deed, Deeds, possible
 from dobby.mind.plain.due import waits
 from dobby.mind.plain.find import Finder, Found, in_bare_place, replace_items
 from dobby.mind.plain.follow import follow
+from dobby.mind.plain.groups import grouped
 from dobby.mind.plain.index import Index
 from dobby.mind.plain.lexicon import meaning
 from dobby.mind.plain.mark import Mark
@@ -81,6 +82,9 @@ class Thinker:
             return self.say("time_later")
         if any("if" in clause.blocks for clause in row):
             return self.say("no_if")
+        together = grouped(row, self)
+        if together is not None:
+            return together
         following = follow(row, self)
         if following is not None:
             return following
@@ -151,9 +155,6 @@ class Thinker:
     def _clause(self, clause: Clause, draft: Draft) -> None:
         if not clause.acts:
             self._idle(clause, draft)
-            return
-        if "same" in clause.flags and clause.verb in ("play", "playon"):
-            draft.problems.append("unclear")
             return
         if clause.verb == "leave":
             draft.says.append(self.speech.say("negated"))
