@@ -297,3 +297,49 @@ async def test_what_was_not_there_is_looked_for_again(store: Store, tmp_path: Pa
         await asyncio.sleep(0.05)
         assert len(kept.family.devices) == 1
         assert driver.heard == [["fickle.lamp"]]
+
+
+async def test_one_that_has_gone_is_looked_for_at_once_and_then_ever_more_rarely(store: Store, tmp_path: Path) -> None:
+    driver, clock = Fickle(), HandClock()
+    async with Kept(store, driver, tmp_path, clock) as kept:
+        driver.at = "10.0.0.2"
+        clock.advance(100)
+        await asyncio.sleep(0.05)
+        assert kept.family.devices[0].address == "10.0.0.1", "nobody was missed"
+        driver.changes.put_nowait(Change("fickle.lamp", available=False))
+        await asyncio.sleep(0.05)
+        assert kept.family.devices[0].address == "10.0.0.2"
+        for number, pause in enumerate((5, 10, 20, 40, 80, 160, 300, 300), 3):
+            driver.at = f"10.0.0.{number}"
+            clock.advance(pause - 0.1)
+            await asyncio.sleep(0.02)
+            assert kept.family.devices[0].address != driver.at
+            clock.advance(0.2)
+            await asyncio.sleep(0.02)
+            assert kept.family.devices[0].address == driver.at
+
+
+class Seeker(Fickle):
+    """A driver that asks its network by itself, and hears of one lamp long before it has done asking."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.enough = asyncio.Event()
+
+    async def seek(self, interfaces: Sequence[str]) -> AsyncIterator[Finding]:
+        yield Finding(Sign("own", "fickle"), "there")
+        await self.enough.wait()
+
+
+async def test_what_answers_first_does_not_wait_for_the_rest(store: Store, tmp_path: Path) -> None:
+    driver = Seeker()
+    kept = Kept(store, driver, tmp_path, at=(), network=Network(["127.0.0.1"]))
+    living = asyncio.create_task(kept.family.run())
+    async with asyncio.timeout(5):
+        while not kept.family.devices:
+            await asyncio.sleep(0.01)
+        assert not kept.family.looked.is_set()
+        driver.enough.set()
+        await kept.family.looked.wait()
+    living.cancel()
+    await asyncio.wait({living}, timeout=5)

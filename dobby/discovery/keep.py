@@ -25,6 +25,7 @@ from dobby.vault import VaultFile
 log = logging.getLogger(__name__)
 LONGEST_PAUSE = 60.0  # seconds between tries at most
 LOOK_AGAIN = 300.0  # seconds between looks for devices that are not there yet
+MISSED = 5.0  # seconds to the second look for a device that has gone: it may be elsewhere; twice as long each time
 ADOPTING = 30.0  # seconds a finding has to open up
 FINDING = 300.0  # seconds one look around may take
 ENDING = 1.0  # seconds a driver has to stop hearing, and to let go
@@ -71,6 +72,8 @@ class Family:
         self._news = asyncio.Event()
         self._looking = asyncio.Lock()
         self._hearing: asyncio.Task[None] | None = None
+        self._resting: asyncio.Task[None] | None = None
+        self._missed = MISSED
         self.looked = asyncio.Event()
         self.troubles: dict[str, str] = {}
 
@@ -95,7 +98,7 @@ class Family:
             while True:
                 await self._take_in(self._find())
                 self.looked.set()
-                until = asyncio.create_task(self._clock.sleep(LOOK_AGAIN if self.devices else LONGEST_PAUSE / 4))
+                until = self._resting = asyncio.create_task(self._clock.sleep(self._rest()))
                 try:
                     while await self._news_before(until):
                         await self._take_in(self._knock_at_new())
@@ -106,6 +109,20 @@ class Family:
                 await watch.aclose()
             await self._end_hearing()
             await self._try(self.driver.aclose(), "let go", ENDING)
+
+    def _rest(self) -> float:
+        """Seconds to the next look: few where somebody is missed, more each time it stays away."""
+        if not any(self._house.state.unavailable_since(device.id) is not None for device in self.devices):
+            self._missed = MISSED
+            return LOOK_AGAIN if self.devices else LONGEST_PAUSE / 4
+        rest = min(self._missed, LOOK_AGAIN)
+        self._missed = rest * 2
+        return rest
+
+    def _miss(self, change: Change) -> None:
+        """Somebody has gone just now: perhaps only to another address, so that it is looked for at once."""
+        if change.available is False and self._house.state.unavailable_since(change.device) is None and self._resting:
+            self._resting.cancel()
 
     async def _take_in(self, look: Awaitable[None]) -> None:
         """Look, and hear whatever is new."""
@@ -151,16 +168,18 @@ class Family:
     async def _find(self) -> None:
         """Knock at everything this driver looks for, and at everything that has announced itself."""
         told = [Finding(Sign("config", self.name), address) for address in self._at]
-        asked = await self._network.ask(self.driver)
         self._new = {}
-        await self._knock([*told, *self._heard.values(), *asked])
+        self._news.clear()
+        await self._knock([*told, *self._heard.values()])
+        async for finding in self._network.ask(self.driver):
+            await self._knock([finding])
 
     async def _knock_at_new(self) -> None:
         found, self._new = self._new, {}
+        self._news.clear()
         await self._knock(found.values())
 
     async def _knock(self, found: Iterable[Finding]) -> None:
-        self._news.clear()
         for finding in found:
             await self._try(self._adopt(finding), f"adopt what is at {finding.address}")
 
@@ -203,6 +222,7 @@ class Family:
         while True:
             try:
                 async for change in self.driver.hear(self.devices):
+                    self._miss(change)
                     self._house.state.hear(_cleaned(change))
                     self.troubles.pop("listen", None)
                     pause = 1.0

@@ -4,7 +4,7 @@ It does not know what a finding is good for.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -39,21 +39,22 @@ class Network:
             log.warning("Nothing can be heard by mDNS: %s", error)
             return None
 
-    async def ask(self, driver: Driver) -> list[Finding]:
-        """Ask once, in every way this driver names; takes a few seconds."""
+    async def ask(self, driver: Driver) -> AsyncIterator[Finding]:
+        """Ask once, in every way this driver names; what answers is told as soon as it does, within a few seconds."""
         if not self.on:
-            return []
+            return
         if self._mdns is not None:
             with suppress(OSError):
                 await self._mdns.refresh()
-        found: list[Finding] = []
         if targets := [sign.what for sign in driver.looks_for if sign.via == "ssdp"]:
-            found += await search(targets, interfaces=self.interfaces)
+            for each in await search(targets, interfaces=self.interfaces):
+                yield each
         if types := [sign.what for sign in driver.looks_for if sign.via == "wsd"]:
-            found += await probe(types, interfaces=self.interfaces)
+            for each in await probe(types, interfaces=self.interfaces):
+                yield each
         if seek := getattr(driver, "seek", None):
-            found += [each async for each in seek(self.interfaces)]
-        return found
+            async for each in seek(self.interfaces):
+                yield each
 
     async def aclose(self) -> None:
         """Hear no more."""
