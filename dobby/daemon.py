@@ -39,7 +39,7 @@ from dobby.operations import operations
 from dobby.people import People, Person
 from dobby.post import Bridge, Post
 from dobby.schedule import Wheel
-from dobby.skill.driver import Driver
+from dobby.skill.driver import Ask, Driver
 from dobby.skill.load import Skill, load_skill, load_skills, stamps, tighten
 from dobby.skill.music import Shelf
 from dobby.skill.stall import StallWatch
@@ -289,14 +289,14 @@ def _start_families(dobby: Dobby) -> None:
                 start_family(dobby, family)
 
 
-async def _looked(dobby: Dobby, plan: Plan, source: Source) -> str:
+async def _looked(dobby: Dobby, plan: Plan, source: Source, ask: Ask) -> str:
     """What the network has to say to somebody who asks."""
 
     def words(key: str, **facts: object) -> str:
         return dobby.desk.words(key, source, **facts)
 
     if plan.order is Order.SEEK:
-        return await seek(plan.about, dobby.families, dobby.network, words)
+        return await seek(plan.about, dobby.families, dobby.network, words, ask)
     return await tell_network(dobby.families, dobby.house, dobby.network, words)
 
 

@@ -57,8 +57,9 @@ class Family:
 
     def __init__(self, has: list[Any], finds: list[Any], trouble: str = "") -> None:
         self.devices, self.finds, self.trouble = has, finds, trouble
+        self.needs: dict[str, str] = {}
 
-    async def look_now(self) -> None:
+    async def look_now(self, ask: Any) -> None:
         self.devices = self.finds
 
 

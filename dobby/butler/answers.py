@@ -5,9 +5,10 @@ It does not know how the text was received nor how an effect is carried out.
 
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from dobby.butler import asking
 from dobby.butler.desk import Desk
 from dobby.butler.errand import Steer, acting, end_older, finish, judge, look_first, older_ones, report, work_on, write_plan
 from dobby.events import EffectState as Effect
@@ -19,10 +20,11 @@ from dobby.journal.ledger import EffectRow
 from dobby.journal.outbox import OutboxRow
 from dobby.journal.pack import hash_calls
 from dobby.journal.questions import Question
-from dobby.mind.answer import chosen, is_no, is_yes
+from dobby.mind.answer import chosen, is_done, is_later, is_no, is_yes, secret_in
 from dobby.mind.plan import Plan
 from dobby.store import insist
 
+AGREED = ("approve", "ask")  # kinds that a bare yes can answer
 LATE = 3600.0  # seconds in which a late yes is told that its question has gone
 UNDELIVERED = 600.0  # seconds after which a question that nobody could be shown is over
 
@@ -32,8 +34,9 @@ class Answer:
     """A text read as an answer: to which question (None: to none that is theirs to answer so), and what it says."""
 
     question: Question | None
-    says: str  # yes | no | choose | which | late | not_yours
+    says: str  # yes | no | choose | secret | which | late | veiled | not_yours
     picks: tuple[int, ...] = ()
+    secret: str = field(default="", repr=False)
 
 
 def match(desk: Desk, event: Event) -> Answer | None:
@@ -42,17 +45,37 @@ def match(desk: Desk, event: Event) -> Answer | None:
     One that refers to a message (a button, a quoted reply) can answer only the question that was put there; none can
     answer what was asked after it had come in. A bare yes to two questions at once is a yes to neither.
     """
-    source = event.source
-    if event.kind is not EventKind.TEXT or event.tainted or not source.person or source.origins != {Origin.PERSON}:
+    if not _may_answer(event):
         return None
     mine = [question for question in desk.questions.values() if _is_theirs(question, event)]
-    if is_yes(event.text) and len([question for question in mine if question.kind == "approve"]) > 1:
+    if is_yes(event.text) and len([question for question in mine if question.kind in AGREED]) > 1:
         return Answer(None, "which")
     for question in sorted(mine, key=lambda question: -question.id):
         found = _read(desk, question, event.text)
         if found:
             return found
     return _no_match(desk, event) if is_yes(event.text) else None
+
+
+def _may_answer(event: Event) -> bool:
+    person = event.source.person and event.source.origins == {Origin.PERSON}
+    return bool(person) and event.kind is EventKind.TEXT and not event.tainted
+
+
+def veil(desk: Desk, event: Event) -> tuple[Event, Answer | None]:
+    """A code that a driver asked for, taken out of its text before anything of it is kept."""
+    person = event.source.person
+    mine = [question for question in desk.questions.values() if _is_theirs(question, event)] if _may_answer(event) else []
+    number = max((question.id for question in mine if question.kind == "secret"), default=0)
+    late = not number and desk.veiled.get(person, 0.0) > desk.clock.now() and _may_answer(event)
+    if (
+        not (number or late)
+        or any(_read(desk, question, event.text) for question in mine if question.id >= number)
+        or not (secret := secret_in(event.text, quoted=bool(number and event.refers), short=not late))
+    ):
+        return event, None
+    answer = Answer(None, "veiled") if late else Answer(desk.questions[number], "secret", secret=secret)
+    return replace(event, text=asking.VEIL), answer
 
 
 def _is_theirs(question: Question, event: Event) -> bool:
@@ -74,6 +97,9 @@ def _read(desk: Desk, question: Question, text: str) -> Answer | None:
     if question.kind == "approve":
         return Answer(question, "yes" if yes else "no") if yes or no else None
     labels = [label for label, _ in question.choices]
+    if question.kind in asking.KINDS:
+        picks = chosen(text, labels) or [at for at, label in enumerate(labels) if is_yes(label) and (yes or is_done(text))][:1]
+        return Answer(question, "choose", tuple(picks)) if picks else Answer(question, "no") if no or is_later(text) else None
     picks = [0] if yes and labels[:1] == [desk.words("yes_word", source)] else chosen(text, labels)
     if picks:
         return Answer(question, "choose", tuple(picks))
@@ -85,14 +111,16 @@ async def take(desk: Desk, row: EventRow, answer: Answer, steer: Steer) -> bool:
     question = answer.question
     if question is None:
         return await _no_question(desk, row, answer)
-    if answer.says == "yes":
+    if question.kind in asking.KINDS:
+        picked = question.choices[answer.picks[0]][0] if answer.picks else ""
+        if not await asking.take(desk, row, question, answer.secret or picked):
+            await _say(desk, row, "ask_late")
+    elif answer.says == "yes":
         await _yes(desk, row, question, steer)
     elif answer.says == "no":
         await _close(desk, row, question, "no", "left_it")
     elif question.kind == "which":
-        await _yes(
-            desk, row, await desk.store.read(lambda db: questions.get(db, question.effects[answer.picks[0]])), steer, question
-        )
+        await _meant(desk, row, question, answer.picks[0], steer)
     else:
         await _choose(desk, row, question, answer.picks, steer)
     return True
@@ -102,6 +130,9 @@ async def _no_question(desk: Desk, row: EventRow, answer: Answer) -> bool:
     source, since = row.event.source, desk.clock.now() - LATE
     if answer.says == "which":
         await _ask_which_one(desk, row)
+        return True
+    if answer.says == "veiled":
+        await _say(desk, row, "ask_late")
         return True
     if answer.says == "late":
         gone = await desk.store.read(lambda db: questions.lately_ended(db, source.person, since))
@@ -118,7 +149,7 @@ async def _say(desk: Desk, row: EventRow, key: str) -> None:
 
 async def _ask_which_one(desk: Desk, row: EventRow) -> None:
     """Two are open: which of them was meant? The question's `effects` are the numbers of those questions."""
-    mine = [question for question in desk.questions.values() if question.kind == "approve" and _is_theirs(question, row.event)]
+    mine = [question for question in desk.questions.values() if question.kind in AGREED and _is_theirs(question, row.event)]
     words = [question.words for question in mine]
     draft = Question(
         0,
@@ -142,6 +173,16 @@ async def _ask_which_one(desk: Desk, row: EventRow) -> None:
     made, reply = await desk.store.write(ask)
     desk.put(made, instead_of=older)
     desk.post.hand_over([reply])
+
+
+async def _meant(desk: Desk, row: EventRow, which: Question, pick: int, steer: Steer) -> None:
+    meant = await desk.store.read(lambda db: questions.get(db, which.effects[pick]))
+    if meant.kind == "approve":
+        await _yes(desk, row, meant, steer, which)
+        return
+    first = next((label for label, _ in meant.choices if is_yes(label)), meant.choices[0][0])
+    if not await asking.take(desk, row, meant, first, which):
+        await _close(desk, row, which, "closed", "ask_late")
 
 
 # Yes
@@ -300,13 +341,17 @@ async def expire(desk: Desk, number: int) -> None:
             return
         until = question.asked + UNDELIVERED if question.expires is None else question.expires
         left = until - desk.clock.now()
-        if left <= 0:
+        if left <= 0 and question.kind in asking.KINDS:
+            await asking.expire(desk, question)
+        elif left <= 0:
             await _close(desk, None, question, "expired", "no_answer" if question.kind == "approve" else "")
+        if left <= 0:
             return
         await desk.clock.sleep(left)
 
 
 async def reopen(desk: Desk) -> None:
-    """After a restart: what was asked is still asked, until its time is over."""
+    """After a restart: what was asked is still asked, until its time is over; what a driver asked is not."""
+    await asking.close_interrupted(desk)
     for question in await desk.store.read(questions.open_questions):
         desk.put(question)

@@ -25,6 +25,7 @@ from dobby.journal.questions import Question
 from dobby.mind.plan import Context, Mind, Outcome, Plan
 from dobby.people import People
 from dobby.post import Post
+from dobby.skill.driver import Ask
 from dobby.store import Store, insist
 
 log = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ class Talk:
     lane: str = ""
 
 
-async def _blind(plan: Plan, source: Source) -> str:
+async def _blind(plan: Plan, source: Source, ask: Ask) -> str:
     """Where nobody looks around."""
     return ""
 
@@ -51,7 +52,8 @@ class Desk:
 
     `place` is where the house stands (degrees north, east); `entry_routines` may open an entry without asking each time;
     `taught` what phrases stand for; `history` what the devices were; `wake` tells the wheel that appointments have changed;
-    `look` looks around on the network and says what is there.
+    `look` looks around on the network and says what is there; `answers` are what drivers wait for, one question at a `turn`,
+    and `veiled` says until when a person's text may still be a secret.
     """
 
     store: Store
@@ -78,7 +80,10 @@ class Desk:
     spawn: Callable[[Coroutine[Any, Any, None], str], "asyncio.Task[None] | None"] = lambda work, name: None
     on_put: Callable[[int], object] = lambda question: None
     wake: Callable[[], None] = lambda: None
-    look: Callable[[Plan, Source], Awaitable[str]] = _blind
+    look: Callable[[Plan, Source, Ask], Awaitable[str]] = _blind
+    answers: "dict[int, asyncio.Future[str]]" = field(default_factory=dict)
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    veiled: dict[str, float] = field(default_factory=dict)
 
     def put(self, question: Question, *, instead_of: Iterable[Question] = ()) -> None:
         """A question is open from now on."""

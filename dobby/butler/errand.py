@@ -330,7 +330,9 @@ async def _ask_which(desk: Desk, row: EventRow, plan: Plan, **more: Any) -> None
 def older_ones(desk: Desk, newer: Question) -> list[Question]:
     """A newer "which one?" takes the place of an older one in the same conversation."""
     place = (newer.person, newer.lane)
-    return [older for older in desk.questions.values() if older.kind != "approve" and (older.person, older.lane) == place]
+    return [
+        older for older in desk.questions.values() if older.kind in ("choose", "which") and (older.person, older.lane) == place
+    ]
 
 
 def end_older(db: sqlite3.Connection, older: Iterable[Question], at: float) -> None:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from dobby.butler import answers, appointed, orders, recover, strangers, wording
+from dobby.butler import answers, appointed, asking, orders, recover, strangers, wording
 from dobby.butler.desk import Desk
 from dobby.butler.errand import Steer, finish, work_on
 from dobby.errors import Closed, IllegalMove, StoreError
@@ -92,6 +92,7 @@ class Butler:
     async def _take_in(self, event: Event, also: Also | None) -> Heard:
         if not event.source.authority.rank:
             return await self._meet(event)
+        event, answer = answers.veil(self.desk, event)
 
         def receive(db: sqlite3.Connection) -> tuple[int, bool]:
             number, new = inbox.receive(db, event)
@@ -101,7 +102,7 @@ class Butler:
 
         number, new = await self.desk.store.write(receive)
         if new:
-            self._route(EventRow(number, event, EventState.RECEIVED, 0, None))
+            self._route(EventRow(number, event, EventState.RECEIVED, 0, None), answer)
         return Heard(number, new)
 
     async def _meet(self, event: Event) -> Heard:
@@ -116,8 +117,8 @@ class Butler:
         desk.post.hand_over(told)
         return Heard(number, new)
 
-    def _route(self, row: EventRow) -> None:
-        answer = answers.match(self.desk, row.event)
+    def _route(self, row: EventRow, answer: answers.Answer | None) -> None:
+        answer = answer or answers.match(self.desk, row.event)
         if answer is not None:
             self._begin(row, self._answer(row, answer), "answer")
             return
@@ -265,7 +266,7 @@ class Butler:
 
     async def _plan(self, row: EventRow, steer: Steer) -> Plan:
         event, source = row.event, row.event.source
-        if event.kind is EventKind.REACTION:
+        if event.kind is EventKind.REACTION or event.text == asking.VEIL:
             return Plan()
         if event.kind not in (EventKind.TEXT, EventKind.EDIT) and not event.text.strip():
             return Plan(say=self.desk.words("no_use", source, kind=event.kind.value))

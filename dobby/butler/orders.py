@@ -6,7 +6,7 @@ It does not understand words (`mind`) nor carry anything out itself (`errand`).
 from collections.abc import Sequence
 from dataclasses import replace
 
-from dobby.butler import appointed, past, wording
+from dobby.butler import appointed, asking, past, wording
 from dobby.butler.desk import Desk
 from dobby.butler.errand import Steer, report, work_on
 from dobby.butler.keeping import OURS
@@ -38,8 +38,9 @@ async def carry(desk: Desk, row: EventRow, plan: Plan, steer: Steer) -> None:
         await _say(desk, row, plan, await wording.lost(desk, row.event.source))
     elif plan.order in (Order.NETWORK, Order.SEEK):
         may = row.event.source.authority.rank >= Role.ADULT.rank
-        seen = (await desk.look(plan, row.event.source) or desk.words("look_off", row.event.source)) if may else ""
-        await _say(desk, row, plan, seen or desk.words("role", row.event.source))
+        seen = await asking.look(desk, row, plan) if may else desk.words("role", row.event.source)
+        if seen:
+            await _say(desk, row, plan, seen)
     elif plan.order is Order.STOP:
         await _stop(desk, row, plan, steer)
     elif plan.order in (*appointed.STATES, Order.APPOINTMENTS, Order.LEFT, Order.CHANGE):

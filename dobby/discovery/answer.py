@@ -6,11 +6,12 @@ It speaks in phrases of the mind. What a device calls itself is not repeated; na
 from collections import Counter
 from collections.abc import Callable, Mapping
 
-from dobby.discovery.keep import Family
+from dobby.discovery.keep import Family, nobody
 from dobby.discovery.look import look_around
 from dobby.discovery.network import Network
 from dobby.discovery.sweep import own_networks
 from dobby.house.registry import House
+from dobby.skill.driver import Ask
 
 Words = Callable[..., str]
 NAMED = 12  # devices and kinds named in one answer
@@ -36,17 +37,26 @@ async def tell_network(families: Mapping[str, Family], house: House, network: Ne
     return " ".join(told)
 
 
-async def seek(about: str, families: Mapping[str, Family], network: Network, words: Words) -> str:
-    """Look for one family now, take in what is open, and say what came of it, or exactly why nothing did."""
+async def seek(about: str, families: Mapping[str, Family], network: Network, words: Words, ask: Ask = nobody) -> str:
+    """Look for one family now, or for every one that needs a person, take in what opens, and say what came of it, or why
+    exactly nothing did. What needs a button or a code is asked for."""
+    if not about:
+        wanting = [name for name, family in families.items() if family.needs]
+        told = [await seek(name, families, network, words, ask) for name in wanting]
+        return " ".join(told) or words("seek_none_waits")
     family = families.get(about)
     if family is None:
         return words("seek_no_skill", about=about)
     before = family.devices
-    if not before:
-        await family.look_now()
-    if names := [device.name for device in family.devices if not device.part_of]:
+    if family.needs or not before:
+        await family.look_now(ask)
+    after = family.devices
+    found = [device for device in after if device.id not in {one.id for one in before}]
+    if names := [device.name for device in found or after if not device.part_of]:
         listed = ", ".join(names[:NAMED]) + ("" if len(names) <= NAMED else ", …")
-        return words("seek_known" if before else "seek_found", about=about, names=listed)
+        told = [words("seek_found" if found else "seek_known", about=about, names=listed)]
+        told += [words("seek_trouble", about=about, trouble=family.trouble)] if family.needs and family.trouble else []
+        return " ".join(told)
     if family.trouble:
         return words("seek_trouble", about=about, trouble=family.trouble)
     if not network.on:

@@ -17,7 +17,7 @@ from dobby.events import Change
 from dobby.house.model import Device, Room
 from dobby.house.registry import House
 from dobby.journal import household
-from dobby.skill.driver import Driver, Finding, Sign
+from dobby.skill.driver import Ask, Driver, Finding, Sign
 from dobby.skill.music import Music
 from dobby.store import Store
 from dobby.vault import VaultFile
@@ -34,6 +34,11 @@ ENDING = 1.0  # seconds a driver has to stop hearing, and to let go
 async def nobody(words: str, options: Sequence[str]) -> str:
     """Nobody is there to be asked; what needs a button or a code waits."""
     return ""
+
+
+def place_of(finding: Finding) -> str:
+    """Where a finding is, so that one device seen in two ways is one."""
+    return finding.address.removesuffix(":80").removesuffix(":443")
 
 
 class Family:
@@ -76,6 +81,7 @@ class Family:
         self._missed = MISSED
         self.looked = asyncio.Event()
         self.troubles: dict[str, str] = {}
+        self.needs: dict[str, str] = {}  # what needs a person where before it opens: `press` or `code`
 
     @property
     def trouble(self) -> str:
@@ -96,7 +102,7 @@ class Family:
                 await self._try(self.driver.attach(device), f"attach {device.id}")
             await self._hear_anew()
             while True:
-                await self._take_in(self._find())
+                await self._take_in(self._find(nobody))
                 self.looked.set()
                 until = self._resting = asyncio.create_task(self._clock.sleep(self._rest()))
                 try:
@@ -124,19 +130,19 @@ class Family:
         if change.available is False and self._house.state.unavailable_since(change.device) is None and self._resting:
             self._resting.cancel()
 
-    async def _take_in(self, look: Awaitable[None]) -> None:
+    async def _take_in(self, look: Awaitable[None], seconds: float | None = FINDING) -> None:
         """Look, and hear whatever is new."""
         async with self._looking:
             before = self.devices
-            await self._try(look, "look around", FINDING)
+            await self._try(look, "look around", seconds)
             if self.devices != before:
                 await self._hear_anew()
 
-    async def look_now(self) -> None:
-        """Look around at once, since somebody asked; what is open is taken in when this returns."""
-        await self._take_in(self._find())
+    async def look_now(self, ask: Ask = nobody) -> None:
+        """Look around at once, since somebody asked, who can be asked; what is open is taken in when this returns."""
+        await self._take_in(self._find(ask), None)
 
-    async def _try(self, work: Awaitable[Any], what: str, seconds: float = ADOPTING) -> None:
+    async def _try(self, work: Awaitable[Any], what: str, seconds: float | None = ADOPTING) -> None:
         try:
             async with asyncio.timeout(seconds):
                 await work
@@ -165,26 +171,46 @@ class Family:
         finally:
             news.cancel()
 
-    async def _find(self) -> None:
+    async def _find(self, ask: Ask) -> None:
         """Knock at everything this driver looks for, and at everything that has announced itself."""
         told = [Finding(Sign("config", self.name), address) for address in self._at]
         self._new = {}
         self._news.clear()
-        await self._knock([*told, *self._heard.values()])
+        told_no: set[str] = set()  # one that is seen in two ways is asked about once
+        await self._knock([*told, *self._heard.values()], ask, told_no)
         async for finding in self._network.ask(self.driver):
-            await self._knock([finding])
+            await self._knock([finding], ask, told_no)
 
     async def _knock_at_new(self) -> None:
         found, self._new = self._new, {}
         self._news.clear()
-        await self._knock(found.values())
+        await self._knock(found.values(), nobody, set())
 
-    async def _knock(self, found: Iterable[Finding]) -> None:
+    async def _knock(self, found: Iterable[Finding], ask: Ask, told_no: set[str]) -> None:
         for finding in found:
-            await self._try(self._adopt(finding), f"adopt what is at {finding.address}")
+            await self._try(self._knock_at(finding, ask, told_no), f"adopt what is at {finding.address}", None)
 
-    async def _adopt(self, finding: Finding) -> None:
-        async for device in self.driver.adopt(finding, nobody, self._vault):
+    async def _knock_at(self, finding: Finding, ask: Ask, told_no: set[str]) -> None:
+        """Adopt what opens within its time, which stands still while a person is asked."""
+        place = place_of(finding)
+        async with asyncio.timeout(ADOPTING) as limit:
+
+            async def patiently(words: str, options: Sequence[str]) -> str:
+                self.needs[place] = "press" if options else "code"
+                limit.reschedule(None)
+                try:
+                    answer = "" if place in told_no else await ask(words, options)
+                finally:
+                    limit.reschedule(asyncio.get_running_loop().time() + ADOPTING)
+                if not answer:
+                    told_no.add(place)
+                return answer
+
+            await self._adopt(finding, patiently)
+            self.needs.pop(place, None)
+
+    async def _adopt(self, finding: Finding, ask: Ask) -> None:
+        async for device in self.driver.adopt(finding, ask, self._vault):
             known = self._house.get(device.id)
             if known is not None and known.driver != self.name:
                 raise Refused(f"{device.id} belongs to {known.driver}.")

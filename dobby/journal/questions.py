@@ -19,7 +19,8 @@ COLUMNS = "id, event, kind, person, lane, words, effects, hash, choices, state, 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One question to one person. `kind` is `approve` (a yes lets `effects` happen) or `choose` (one of `choices`)."""
+    """One question to one person. `kind` is `approve` (a yes lets `effects` happen), `choose` (one of `choices`), `which`
+    (of two questions), or what a driver needs: `ask` (one of `choices`) and `secret` (a code, of which nothing is kept)."""
 
     id: int
     event: int
@@ -85,6 +86,18 @@ def end(db: sqlite3.Connection, question: int, state: str, at: float, answer: st
 def open_questions(db: sqlite3.Connection) -> Sequence[Question]:
     """All that wait for an answer, oldest first."""
     return [_row(row) for row in db.execute(f"SELECT {COLUMNS} FROM question WHERE state = 'open' ORDER BY id")]
+
+
+def of_event(db: sqlite3.Connection, event: int) -> Sequence[Question]:
+    """The open ones that an event is waiting for."""
+    return [question for question in open_questions(db) if question.event == event]
+
+
+def left_waiting(db: sqlite3.Connection, kinds: Sequence[str]) -> list[int]:
+    """The events that still wait for what such questions were to bring, answered or not."""
+    asked = f"SELECT event FROM question WHERE kind IN ({', '.join('?' * len(kinds))})"
+    sql = f"SELECT id FROM event WHERE state = 'waiting' AND id IN ({asked})"
+    return [row[0] for row in db.execute(sql, tuple(kinds))]
 
 
 def find(db: sqlite3.Connection, question: int) -> Question | None:

@@ -35,6 +35,32 @@ def is_no(text: str) -> bool:
     return plain(text) in _listed("no")
 
 
+def is_done(text: str) -> bool:
+    """A button was pressed, what was asked for is done."""
+    return plain(text) in _listed("done")
+
+
+def is_later(text: str) -> bool:
+    """Not now: ends a question for a button or a code."""
+    return plain(text) in _listed("later")
+
+
+def secret_in(text: str, *, quoted: bool = False, short: bool = True) -> str:
+    """The code or password that a text gives, "" where it is none.
+
+    It begins with such a word ("password …"), is one word with a digit in it (of six letters at least, if not `short`) or groups
+    of digits, or is `quoted`: given as the reply to exactly that question.
+    """
+    words = "|".join(sorted(_listed("secret"), key=len, reverse=True))
+    begun = re.fullmatch(
+        rf"(?:(?:the|my|der|die|das|mein)\s+)?(?:{words})\b\s*(?:is\s|ist\s|:|=)?\s*(\S.*)", text.strip(), re.I | re.S
+    )
+    if begun:
+        return begun[1]
+    alone = re.fullmatch(r"\S*\d\S*[^\s%°]|\d|[\d\s-]{4,}", text.strip()) and len(text.strip()) >= (1 if short else 6)
+    return text.strip() if quoted or alone else ""
+
+
 def _has_emoji(text: str) -> bool:
     return any(ord(letter) > 0x2190 for letter in text)
 
