@@ -38,6 +38,7 @@ class Talk:
     talked: tuple[str, ...] = ()
     last: tuple[Call, ...] = ()
     was: tuple[State, ...] = ()
+    relative: bool = False
     lane: str = ""
 
 
@@ -110,6 +111,7 @@ class Desk:
             talked=talk.talked,
             last=talk.last,
             was=talk.was,
+            relative=talk.relative,
             busy=bool(self.mine_under_way(source)),
             place=self.place,
             taught=self._taught(source.person),

@@ -90,6 +90,7 @@ def write_plan(
     kept = {
         "say": plan.say,
         "effects": effects,
+        "relative": plan.relative,
         "topic": list(plan.topic or dict.fromkeys(call.device for call in plan.calls if call.device)),
         "language": plan.language,
         "mind": plan.mind,
@@ -350,6 +351,7 @@ def remember(desk: Desk, row: EventRow, kept: dict[str, Any], effects: Sequence[
         talk.talked = tuple(dict.fromkeys([*kept["topic"], *talk.talked]))[:12]
     if effects:
         talk.last, talk.was = tuple(effect.call for effect in effects), tuple(effect.before for effect in effects)
+        talk.relative = kept.get("relative", False)
 
 
 async def look_first(desk: Desk, row: EventRow, plan: Plan) -> Plan:

@@ -44,7 +44,8 @@ class Context:
 
     `here` is the speaker's room ("" unknown); `now` aware, in the house's zone; `units` `metric` or `us`;
     `language` of the person ("en", "de"); `talked` the ids of devices last talked about, latest first; `last` the calls
-    of this person's last act, `was` how the device of each was before; `busy` is True while an errand of this
+    of this person's last act, `was` how the device of each was before and `relative` whether it was a
+    step up or down; `busy` is True while an errand of this
     conversation is under way; `place` is where the house stands, in degrees north and east; `taught` what phrases
     mean to this person.
     """
@@ -58,6 +59,7 @@ class Context:
     talked: tuple[str, ...] = ()
     last: tuple[Call, ...] = ()
     was: tuple[State, ...] = ()
+    relative: bool = False
     busy: bool = False
     place: tuple[float, float] | None = None
     taught: tuple[tuple[str, str], ...] = ()
@@ -105,7 +107,8 @@ class Plan:
     `calls` are absolute (`brightness = 35`, never "brighter") and already fit the device's Spec; `say` is an answer,
     a refusal or a remark that goes with the report; `choices` make `say` a question back (nothing is done until one
     is chosen); `order` is for the butler himself; `topic` the devices talked about, so that "it" has a meaning;
-    `understood` is False where the mind could make nothing of it; `due` is for later; `about` the words by which an order
+    `relative` tells a step up or
+    down; `understood` is False where the mind could make nothing of it; `due` is for later; `about` the words by which an order
     names an appointment; `past` what is to be looked up.
     """
 
@@ -117,6 +120,7 @@ class Plan:
     language: str = "en"
     understood: bool = True
     mind: str = "plain"
+    relative: bool = False
     due: tuple[Due, ...] = ()
     about: str = ""
     past: tuple[Past, ...] = ()

@@ -45,6 +45,7 @@ class Stage:
         self.hands = Virtual(self.loaded.states)
         self.last: tuple[Call, ...] = ()
         self.was: tuple[Mapping[str, Any], ...] = ()
+        self.relative = False
         self.talked: tuple[str, ...] = ()
         self.here = self.here if here is None else here
         for device, state in self.loaded.states.items():
@@ -52,7 +53,9 @@ class Stage:
             self.house.state.hear(Change(device, dict(state)))
 
     def context(self) -> Context:
-        return Context("ann", Role.OWNER, NOW, self.here, self.units, self.language, self.talked, self.last, self.was)
+        return Context(
+            "ann", Role.OWNER, NOW, self.here, self.units, self.language, self.talked, self.last, self.was, self.relative
+        )
 
     async def say(self, text: str) -> Seen:
         """One text, planned and carried out."""
@@ -62,6 +65,7 @@ class Stage:
         told = self.mind.report(outcomes, plan.language, self.units) if outcomes else ""
         if plan.calls:
             self.last, self.was = plan.calls, tuple(outcome.before for outcome in outcomes)
+            self.relative = plan.relative
         self.talked = tuple(dict.fromkeys((*plan.topic, *self.talked)))
         return Seen(plan, self._changes(before), " ".join(filter(None, (told, plan.say))))
 

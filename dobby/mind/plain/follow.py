@@ -53,11 +53,15 @@ def _further(row: list[Clause], thinker: Thinker) -> Plan | None:
             return None
         trait, value = numbers[0]
         was = before.get(trait)
-        way = 1 if not isinstance(was, int | float) or value >= was else -1
-        sign = {"less": -1, "undo": -way}.get(next(iter(steps)), 1 if clause.number is not None else way)
+        down = thinker.context.relative and isinstance(was, int | float) and value < was
+        way = -1 if down else 1
+        sign = {"less": -1, "undo": -1 if not isinstance(was, int | float) or value >= was else 1}.get(
+            next(iter(steps)), 1 if clause.number is not None else way
+        )
         deed = thinker.deeds.step(clause, device, trait, thinker.index.house.state.of(device.id), sign)
         calls += [deed.call] if deed.call else []
-    return Plan(tuple(calls), topic=tuple(call.device for call in calls), language=thinker.speech.language) if calls else None
+    topic, language = tuple(call.device for call in calls), thinker.speech.language
+    return Plan(tuple(calls), topic=topic, language=language, relative=True) if calls else None
 
 
 def _kept(row: list[Clause], thinker: Thinker) -> Plan | None:

@@ -42,6 +42,7 @@ class Draft:
     problems: list[str] = field(default_factory=list)
     understood: bool = True
     order: Order = Order.NONE
+    relative: bool = False
 
     @property
     def contradicts(self) -> bool:
@@ -57,7 +58,7 @@ class Draft:
         if self.choices:
             every = tuple(Choice(choice.label, (*self.calls, *choice.calls)) for choice in self.choices)
             return Plan(say=says, choices=every, topic=topic, language=language)
-        return Plan(tuple(self.calls), says, (), self.order, topic, language, self.understood)
+        return Plan(tuple(self.calls), says, (), self.order, topic, language, understood=self.understood, relative=self.relative)
 
 
 class Thinker:
@@ -272,6 +273,7 @@ class Thinker:
     def do(self, clause: Clause, devices: Sequence[str], draft: Draft) -> None:
         """Calls for these devices, and remarks about those that cannot."""
         devices = self._sensible(clause, devices)
+        draft.relative = draft.relative or clause.relative
         problems: dict[str, list[tuple[Device, Deed]]] = {}
         for key in devices:
             device = self.index.devices[key]
