@@ -3,12 +3,17 @@
 Texts and their truth come from `tests/mind/generate`, which knows no grammar. It measures the plain mind alone, not the rows.
 """
 
+import asyncio
+import re
+import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from benchmarks.sheet import QUICK, Cell, Row, at_most, machine_row, rounded, run, share, spread
 from dobby.mind.plain import PlainMind
 from dobby.mind.plain.lexicon import lexicon, meaning
+from tests.mind import ohf
 from tests.mind.generate import Case, Writer
 from tests.mind.homes import Home, home, renamed
 from tests.mind.trial import Score, Theatre
@@ -33,7 +38,44 @@ async def measure(quick: bool) -> list[Row]:
         rows += await understood(f"{size:,} devices, {language}", home(size, language), number, note)
     for language in ("en", "de"):
         rows += await understood(f"every name invented, {language}", renamed(home(300, language))[0], number, note)
-    return rows
+    return rows + await of_others(ohf.data().parents[1])
+
+
+async def of_others(shared: Path) -> list[Row]:
+    """Suites that others wrote, where this machine has them in `../shared`; they are no part of the project."""
+    return [*await home_assistant(shared / "data" / "intents-en"), *await assist_mini(shared / "suites")]
+
+
+async def home_assistant(folder: Path) -> list[Row]:
+    """Home Assistant's own English test sentences, right as `tests/mind/ohf.py` says."""
+    if not (folder / "_fixtures.yaml").is_file():
+        return [Row("OHF tests/en, right", None, "%", "≥ 97", note=f"not measured: no {folder}")]
+    score = await ohf.score(folder)
+    total, right = sum(score.total.values()), sum(score.right.values())
+    short: dict[str, Cell] = {f"short: {what}": n for what, n in (score.total - score.right).most_common(5)}
+    said = "; ".join(row[1] for row in score.wrong[:3])
+    return [
+        Row("OHF tests/en, right", rounded(100 * right / total), "%", "≥ 97", right >= 0.97 * total, {"of": total} | short),
+        at_most("OHF tests/en, wrong acts", len(score.wrong), "texts", 0, note=said),
+    ]
+
+
+async def assist_mini(folder: Path) -> list[Row]:
+    """The suite of that name by its own scorer, through `dobby try`."""
+    script = folder / "score.py"
+    if not script.is_file():
+        return [Row("assist-mini, right", None, "%", "≥ 95", note=f"not measured: no {script}")]
+    scorer = (sys.executable, str(script), str(folder / "assist-mini"), "--", sys.executable, "-m", "dobby", "try")
+    child = await asyncio.create_subprocess_exec(*scorer, stdout=asyncio.subprocess.PIPE)
+    told, _ = await child.communicate()
+    last = re.search(r"score (\d+)/(\d+) .* wrong (\d+)", told.decode())
+    if last is None:
+        return [Row("assist-mini, right", None, "%", "≥ 95", False, note="the scorer gave no score")]
+    right, total, wrong = map(int, last.groups())
+    return [
+        Row("assist-mini, right", rounded(100 * right / total), "%", "≥ 95", right >= 0.95 * total, {"of": total}),
+        at_most("assist-mini, wrong acts", wrong, "texts", 0),
+    ]
 
 
 async def times(made: Home, number: int) -> tuple[list[float], list[str]]:

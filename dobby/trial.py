@@ -82,13 +82,13 @@ class Case:
 
 
 class Trial:
-    """A house file and a butler; `say` is one case. Made by `open_trial`."""
+    """A house file and a butler; `say` is one case, `store` holds the rows it came to. Made by `open_trial`."""
 
     def __init__(self, loaded: Loaded) -> None:
         self._house = loaded.house
         self._clock = _Standing(_instant(loaded.now))
         self._house.clock = self._clock
-        self._store = open_journal(None)
+        self.store = open_journal(None)
         if lists.needs_one(self._house):
             own = self._house.add(lists.shopping(loaded.language, "virtual"))
             loaded = replace(loaded, states={**loaded.states, own.id: {"items": [], "count": 0}})
@@ -96,14 +96,14 @@ class Trial:
         self._furniture = tuple(self._house)
         self._ear = _Ear()
         self._driver = Virtual()
-        self._people = People(self._store, self._clock)
-        own_lists = lists.Lists(self._store, self._clock)
+        self._people = People(self.store, self._clock)
+        own_lists = lists.Lists(self.store, self._clock)
         hands = Hands(self._house, {"virtual": self._driver, lists.OWN: own_lists}, settle=SETTLE)
-        post = Post(self._store, self._clock, [self._ear])
+        post = Post(self.store, self._clock, [self._ear])
         self.mind = PlainMind(self._house, loaded.language)
         zone = loaded.now.tzinfo if loaded.now else machine_zone()
         self._desk = Desk(
-            self._store, self._house, hands, self.mind, self._people, self._clock, post, loaded.language, loaded.units, zone
+            self.store, self._house, hands, self.mind, self._people, self._clock, post, loaded.language, loaded.units, zone
         )
         self._butler = Butler(self._desk)
         self._number = 0
@@ -119,7 +119,7 @@ class Trial:
             self._desk.taught.clear()
             self._house.state = States(self._clock)
             self._clock.start_over()
-            await self._store.write(_forget)
+            await self.store.write(_forget)
             self._refurnish()
         for device, row in (state or {}).items():
             known = self._house.get(device)
@@ -185,7 +185,7 @@ class Trial:
         return [row.reply.text for row in self._ear.heard]
 
     async def _appointments(self) -> list[DueRow]:
-        return await self._store.read(appointments.open_ones)
+        return await self.store.read(appointments.open_ones)
 
     @property
     def _zone(self) -> tzinfo:
@@ -216,7 +216,7 @@ async def open_trial(loaded: Loaded) -> AsyncIterator[Trial]:
         for task in (butler, ears):
             task.cancel()
         await asyncio.gather(butler, ears, return_exceptions=True)
-        await trial._store.aclose()
+        await trial.store.aclose()
 
 
 def _is_leave(question: Question, yes: str) -> bool:
