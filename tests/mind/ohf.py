@@ -489,10 +489,14 @@ def _timer(home: Home, seen: Seen) -> tuple[str, bool]:
         return f"not {want}: {seen.reply}", False
     if intent == "HassTimerStatus":
         told = {1200: "20 minutes", 3600: "1 hour", 1500: "25 minutes", 300: "5 minutes", 45: "45 seconds", 30: "30 seconds"}
-        others = [row for row in seen.had if row not in meant and told[round(row.due.after)] in seen.reply]
-        if told[round(meant[0].due.after)] not in seen.reply or others:
+        others = [row for row in seen.had if row not in meant and _tells(seen, told[round(row.due.after)])]
+        if not _tells(seen, told[round(meant[0].due.after)]) or others:
             return f"says {seen.reply!r}", False
     return "", False
+
+
+def _tells(seen: Seen, span: str) -> bool:
+    return re.search(rf"(?<!\d){span}", seen.reply) is not None
 
 
 def _moved(seen: Seen, meant: DueRow, by: int) -> tuple[str, bool]:
@@ -516,9 +520,8 @@ def _started(home: Home, seen: Seen) -> tuple[str, bool]:
     if abs(due.after - _span(slots)) > 1 or due.name.casefold() != slots.get("name", ""):
         return f"kept {due.said}", True
     lights = {one["id"] for one in home.devices if one["kind"] == "light" and one["room"] == home.here}
-    if "conversation_command" in slots and {call.device: dict(call.args) for call in due.calls} != dict.fromkeys(
-        lights, {"on": False}
-    ):
+    right = {call.device for call in due.calls} == lights and all(dict(call.args) == {"on": False} for call in due.calls)
+    if "conversation_command" in slots and not right:
         return f"will do {[(call.device, dict(call.args)) for call in due.calls]}", True
     if "conversation_command" not in slots and due.calls:
         return f"will do {due.calls}", True
