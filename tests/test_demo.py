@@ -34,6 +34,7 @@ def test_the_transcript_holds_and_is_what_the_readme_shows() -> None:
     done = subprocess.run([sys.executable, "-m", "dobby", "demo", "--transcript"], capture_output=True, text=True, timeout=55)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count("  you> ") == len(lines())
+    assert done.stdout.count("dobby> ") == len(lines()) + sum("later" in row for row in lines())
     shown = generate.page("README.md").partition("$ dobby demo --transcript\n")[2].partition("\n```")[0]
     assert _in_any_order(generate.same_time(done.stdout.rstrip())) == _in_any_order(shown)
     assert _leftovers() <= before
@@ -82,6 +83,14 @@ async def test_a_house_that_did_not_become_what_was_said_is_told_trait_by_trait(
 async def test_an_answer_about_something_else_and_none_at_all_are_told() -> None:
     assert (await _held(Sayer("Hello.", 1)))[0] == "'lights on' was answered 'Hello.', which says nothing of 'on'."
     assert await _held(Sayer("", 0)) == ["'lights on' was not answered."]
+
+
+async def test_what_was_to_come_later_and_did_not_is_told() -> None:
+    row = {"say": "remind me", "reply": "", "later": "oven", "within": 0.2}
+    for times, came in ((1, None), (2, "Yes.")):
+        sayer = Sayer("Yes.", times)
+        wrong = await hold(Liar(), sayer.say, sayer.said(), lambda words: None, [row])
+        assert wrong == [f"After 'remind me' came {came!r}, which says nothing of 'oven'."]
 
 
 def test_a_wrong_expectation_makes_the_command_fail(tmp_path: Path) -> None:

@@ -57,17 +57,28 @@ async def hold(
     for row in rows:
         show(f"  you> {row['say']}")
         await say(uuid.uuid4().hex, row["say"])
-        try:
-            async with asyncio.timeout(REPLY_SECONDS):
-                reply = await anext(said)
-        except (TimeoutError, StopAsyncIteration):
+        if (reply := await _next(said, REPLY_SECONDS, show)) is None:
             return [*wrong, f"{row['say']!r} was not answered."]
-        options = f"  [{' / '.join(reply['options'])}]" if reply.get("options") else ""
-        show(f"dobby> {reply['text']}{options}")
-        if not re.search(row.get("reply", ""), reply["text"], re.IGNORECASE):
-            wrong.append(f"{row['say']!r} was answered {reply['text']!r}, which says nothing of {row['reply']!r}.")
+        if not re.search(row.get("reply", ""), reply, re.IGNORECASE):
+            wrong.append(f"{row['say']!r} was answered {reply!r}, which says nothing of {row['reply']!r}.")
+        if later := row.get("later"):
+            reply = await _next(said, row.get("within", WITHIN), show)
+            if reply is None or not re.search(later, reply, re.IGNORECASE):
+                wrong.append(f"After {row['say']!r} came {reply!r}, which says nothing of {later!r}.")
         wrong += await _look(house, row)
     return wrong
+
+
+async def _next(said: AsyncIterator[Mapping[str, Any]], seconds: float, show: Callable[[str], Any]) -> str | None:
+    """What Dobby says next, shown with its quick replies; None where nothing comes."""
+    try:
+        async with asyncio.timeout(seconds):
+            reply = await anext(said)
+    except (TimeoutError, StopAsyncIteration):
+        return None
+    options = f"  [{' / '.join(reply['options'])}]" if reply.get("options") else ""
+    show(f"dobby> {reply['text']}{options}")
+    return str(reply["text"])
 
 
 async def _look(house: Truth, row: Mapping[str, Any]) -> list[str]:

@@ -129,7 +129,8 @@ class Teller:
             return devices
         playing = [device for device in devices if self.house.state.of(device.id).get("playing") == "playing"]
         if not playing:
-            return self._plan("not_playing", where="")
+            names = self.speech.names(called(devices)) if len(devices) < _MOST else ""
+            return self._plan("not_playing", where=self.speech.say("on_them", names=names) if names else "")
         told = [self._song(device) for device in playing[:_MOST]]
         return Plan(say=" ".join(told), topic=tuple(d.id for d in playing), language=self.speech.language)
 
