@@ -70,7 +70,7 @@ class History:
         """Take in a turn; nothing is written here."""
         if _is_number(turn.now) and not turn.cause:
             self._numbers[turn.device, turn.trait] = turn
-        else:
+        elif not isinstance(turn.now, dict):  # a table (a forecast) is about what comes, not about what was
             self._waiting.append(turn)
 
     async def run(self) -> None:

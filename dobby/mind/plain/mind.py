@@ -18,7 +18,7 @@ from dobby.mind.plain.free import free_plan
 from dobby.mind.plain.index import Index
 from dobby.mind.plain.lexicon import LANGUAGES, lexicon
 from dobby.mind.plain.mark import Mark, Marker
-from dobby.mind.plain.outlook import outlook_plan
+from dobby.mind.plain.outlook import dated_plan, outlook_plan
 from dobby.mind.plain.past import past_plan
 from dobby.mind.plain.small import small_talk
 from dobby.mind.plain.speech import Speech
@@ -90,11 +90,19 @@ class PlainMind:
             Later(language, Speech(language, context.units), context, self.index(), now)
             for language in self._languages(context.language)
         ]
-        plan = next(filter(None, (one.asked(text) for one in later)), None) or self._beyond(text, context) or now(text)
+        plan = self._dated(text, context) or next(filter(None, (one.asked(text) for one in later)), None)
+        plan = plan or self._beyond(text, context) or now(text)
         if plan.understood and plan.say not in _timeless():
             return plan
         found = list(filter(None, (one.acts(text) for one in later)))
         return next((one for one in found if one.understood), found[0] if found else plan)
+
+    def _dated(self, text: str, context: Context) -> Plan | None:
+        """What a calendar has an entry for."""
+        if "calendar" not in self.index().by_kind:
+            return None
+        thinkers = (Thinker(self.index(), context, Speech(one, context.units)) for one in self._languages(context.language))
+        return next(filter(None, (dated_plan(text, thinker) for thinker in thinkers)), None)
 
     def _beyond(self, text: str, context: Context) -> Plan | None:
         """What is about more than this moment and its commands, in the person's language first."""

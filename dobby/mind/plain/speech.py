@@ -22,6 +22,8 @@ _SHOWN = {
     "pool": ("on", "temperature", "target"),
     "sensor": ("value", "on"),
     "list": ("items",),
+    "weather": ("value",),
+    "calendar": ("value",),
 }
 _NAMED = 4
 
