@@ -3,8 +3,9 @@
 It does not know how one is kept (`keeping`) nor when it comes due (`schedule`).
 """
 
+import re
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -13,7 +14,7 @@ from dobby.butler.desk import Desk
 from dobby.butler.errand import Steer, work_on
 from dobby.butler.keeping import CHANGE
 from dobby.clock import local
-from dobby.events import Call, DueKind, Role, Source
+from dobby.events import Call, Due, DueKind, Role, Source
 from dobby.journal import appointments, ledger
 from dobby.journal.appointments import DueRow, Run
 from dobby.journal.inbox import EventRow
@@ -87,7 +88,7 @@ async def carry(desk: Desk, row: EventRow, plan: Plan, steer: Steer) -> None:
     source = row.event.source
     every = await desk.store.read(appointments.open_ones)
     mine = [one for one in every if one.person == source.person or source.authority is Role.OWNER]
-    meant = _meant(mine, plan.about)
+    meant = _meant(mine, plan.about, lambda one: plain(span(desk, one.due.after, source)))
     if plan.order is Order.APPOINTMENTS:
         plan = replace(plan, say=" ".join(_shown(desk, one, source) for one in meant) or desk.words("nothing_due", source))
     elif not meant:
@@ -99,7 +100,8 @@ async def carry(desk: Desk, row: EventRow, plan: Plan, steer: Steer) -> None:
     elif plan.order is Order.CHANGE and meant[0].due.every and not plan.due[0].every:
         plan = replace(plan, say=desk.words("change_routine", source), due=())
     elif plan.order is Order.CHANGE:
-        plan = replace(plan, calls=(_moved(meant[0], plan),), due=())
+        new = plan.due[0] if plan.due[0].at else _nudged(desk, meant[0], plan.due[0].after, source)
+        plan = replace(plan, calls=(_moved(meant[0], new),), due=())
     else:
         plan = replace(plan, calls=tuple(_change(one, STATES[plan.order]) for one in meant))
     await work_on(desk, row, replace(plan, order=Order.NONE), steer)
@@ -128,23 +130,33 @@ async def drop_last(desk: Desk, source: Source) -> list[Call]:
     return [back(effect) for effect in await desk.store.read(kept)]
 
 
-def _meant(rows: Sequence[DueRow], about: str) -> list[DueRow]:
-    """Those that the words fit: `*` all, `timer`, `reminder` or `routine` a kind, the rest words of its name or content."""
+def _meant(rows: Sequence[DueRow], about: str, long: Callable[[DueRow], str]) -> list[DueRow]:
+    """Those that the words fit: `*` all, `timer`, `reminder` or `routine` a kind, the rest words of its name or content,
+    or how `long` it was made for."""
     words = plain(about.removeprefix("*")).split()
     kinds = {word for word in words if word in set(DueKind)}
     names = [word.rstrip("s") for word in words if word not in kinds]
     fit = [row for row in rows if not kinds or row.due.kind in kinds]
     exact = [row for row in fit if names and plain(row.due.name).rstrip("s") == " ".join(names)]
-    return exact or [row for row in fit if all(name in plain(_about(row)) for name in names)]
+    exact = exact or [row for row in fit if names and [word.rstrip("s") for word in long(row).split()] == names]
+    return exact or [row for row in fit if all(re.search(rf"(?<!\d){re.escape(name)}", plain(_about(row))) for name in names)]
 
 
 def _about(row: DueRow) -> str:
     return f"{row.due.name} {row.due.remind} {row.due.said}"
 
 
-def _moved(row: DueRow, plan: Plan) -> Call:
+def _nudged(desk: Desk, row: DueRow, by: float, source: Source) -> Due:
+    """Later or sooner than it was, never before now."""
+    now = desk.clock.now()
+    at = max(now, (now + row.left if row.state == "paused" else row.at) + by)
+    said = f"{span(desk, at - now, source)} ({_moment(desk, at, source)})"
+    return replace(row.due, at=at, said=said)
+
+
+def _moved(row: DueRow, new: Due) -> Call:
     """The same at another time; what was agreed to for the old one ends with it."""
-    new, timer = plan.due[0], row.due.kind is DueKind.TIMER
+    timer = row.due.kind is DueKind.TIMER
     what = f"{row.due.name or DueKind.TIMER}." if timer else row.due.said.partition(": ")[2] or row.due.said
     kind = DueKind.TIMER if timer else DueKind.ROUTINE if new.every else DueKind.ONCE if row.due.calls else DueKind.REMINDER
     due = replace(row.due, kind=kind, at=new.at, after=new.after, every=new.every, sun=new.sun, said=f"{new.said}: {what}")

@@ -35,7 +35,7 @@ class Order(StrEnum):
     PAST = "past"  # what was: `past` says of which devices
     NETWORK = "network"  # what is on the network
     SEEK = "seek"  # look for the family of devices that `about` names
-    CHANGE = "change"  # to the time of the one appointment in `due`
+    CHANGE = "change"  # to the time of the one appointment in `due`; where that has none (`at` 0), by its `after` seconds
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,7 @@ async def test_it_is_kept_for_then_and_shown_back(stage: Stage, row: dict[str, A
 async def test_it_is_an_order_about_appointments(stage: Stage, row: dict[str, Any]) -> None:
     plan = await planned(stage, row)
     assert (plan.order.value, plan.about) == (row["order"], row.get("about", "")) and not plan.calls
+    assert "by" not in row or [(due.at, due.after) for due in plan.due] == [(0.0, row["by"])]
 
 
 @pytest.mark.parametrize("row", cases("refused"))

@@ -38,7 +38,9 @@ class Later:
         """A timer, a reminder, or an order about appointments: what begins so is nothing else."""
         table, line = times(self.language), Line(text)
         bare = self._bare(line.line)
-        return self._timer(text, line, bare) or self._order(table["orders"], text, bare) or self._reminder(text, bare)
+        orders = self._nudge(table["nudges"], bare) or self._order(table["orders"], bare)
+        timer = orders or self._timer(text, line, bare)
+        return timer or self._changed(table["orders"]["change"], text) or self._reminder(text, bare)
 
     def acts(self, text: str) -> Plan | None:
         """What is to be done at another time, or for a while; None where no time is in it."""
@@ -251,7 +253,7 @@ class Later:
 
     # Orders about appointments
 
-    def _order(self, orders: dict[str, list[str]], text: str, bare: str) -> Plan | None:
+    def _order(self, orders: dict[str, list[str]], bare: str) -> Plan | None:
         for name, patterns in orders.items():
             if name == "change":
                 continue
@@ -259,7 +261,17 @@ class Later:
                 match = re.fullmatch(pattern, bare)
                 if match is not None:
                     return Plan(order=Order(name), about=self._about(match), language=self.speech.language)
-        return self._changed(orders["change"], text)
+        return None
+
+    def _nudge(self, nudges: dict[str, list[str]], bare: str) -> Plan | None:
+        """Later or sooner by a span."""
+        found = ((match, name) for name, row in nudges.items() for one in row if (match := re.fullmatch(one, bare)))
+        match, name = next(found, (None, ""))
+        if match is None:
+            return None
+        by = Clockmaker(self.language, self.context).seconds(match["span"]) * (1 if name == "more" else -1)
+        due = (Due(DueKind.ONCE, 0.0, after=by),)
+        return Plan(order=Order.CHANGE, about=self._about(match), due=due, language=self.speech.language)
 
     def _changed(self, patterns: list[str], text: str) -> Plan | None:
         """To another time: what is left of the text without it names the appointment."""

@@ -56,7 +56,7 @@ def times(language: str) -> Mapping[str, Any]:
     data = read_yaml(f"{language}/time.yaml")
     unit, numbers = "|".join(data["unit"].values()), "|".join(sorted(data["number"], key=len, reverse=True))
     n, day = rf"(?:\d+(?:[.,]\d+)?|{numbers})", "|".join(data["day"].values())
-    one = rf"{n} (?:{unit})(?![a-z])"
+    one = rf"{n}(?: (?:{data['half']}))? (?:{unit})(?![a-z])"
     hours = "|".join(word for word, n in data["number"].items() if (n > 1 or word in ("one", "eins")) and " " not in word)
     hour = rf"(?:[01]?\d|2[0-4]|{hours})"
     past, named = "|".join(data["past"].values()).replace("{h}", hour), "|".join(data["hours"].values())
@@ -167,11 +167,11 @@ class Clockmaker:
     def seconds(self, text: str) -> float:
         """How long a span is."""
         fixed = next((float(size) for size, pattern in self.table["span"].items() if has(pattern, text)), 0.0)
-        return fixed or sum(self._number(n) * size for n, size in self._counted(text))
+        return fixed or sum(n * size for n, size in self._counted(text))
 
-    def _counted(self, text: str) -> Iterator[tuple[str, int]]:
-        for match in re.finditer(rf"({self.parts['n']}) ({self.parts['unit']})(?![a-z])", text):
-            yield match[1], self._unit(match[2])
+    def _counted(self, text: str) -> Iterator[tuple[float, int]]:
+        for match in re.finditer(rf"({self.parts['n']})( (?:{self.table['half']}))? ({self.parts['unit']})(?![a-z])", text):
+            yield self._number(match[1]) + (0.5 if match[2] else 0.0), self._unit(match[3])
 
     def _unit(self, text: str) -> int:
         return next(int(size) for size, pattern in self.table["unit"].items() if re.fullmatch(pattern, text))
