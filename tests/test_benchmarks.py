@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import house as house_sheet
 from benchmarks import start, text, understand
 from benchmarks.__main__ import main, sheets
 from benchmarks.rig import house, running
@@ -25,13 +26,13 @@ KEYS = ["figure", "value", "unit", "goal", "holds", "beside", "note"]
 
 def test_every_sheet_is_listed_in_the_help() -> None:
     said = subprocess.run([sys.executable, "-m", "benchmarks", "--help"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
-    assert {"text", "start", "understand"} <= set(sheets())
+    assert {"text", "start", "understand", "house"} <= set(sheets())
     for name, about in sheets().items():
         assert name in said.stdout
         assert about in said.stdout
 
 
-@pytest.mark.parametrize("sheet", [text, start, understand])
+@pytest.mark.parametrize("sheet", [text, start, understand, house_sheet])
 def test_each_sheet_takes_quick_and_json(sheet: object, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         run(sheet.measure, ["--help"])  # type: ignore[attr-defined]
@@ -136,3 +137,20 @@ def test_a_dobby_that_cannot_start_is_an_error_with_his_words(tmp_path: Path) ->
     broken = running.Running(tmp_path, "[nonsense]\n")
     with pytest.raises(RuntimeError, match="nonsense"), broken:
         pass
+
+
+@pytest.mark.slow
+def test_each_family_of_a_house_is_found_and_told_by_the_text_and_seen_at_the_device(tmp_path: Path) -> None:
+    with house_sheet.doll("lifx", "wled") as dolls, running.Running(tmp_path, running.config(more=dolls.config)) as dobby:
+        found = house_sheet.finding(dobby.folder, dobby.begun)
+        assert dict(found.families) == {"lifx": 4, "wled": 4}
+        assert 0 < found.at[0] <= found.at[-1]
+        for family in found.families:
+            row = house_sheet.obeying(dobby, dolls, family, 2, "")
+            assert row.holds, row
+            assert row.beside["device written, p50"]
+
+
+def test_a_house_in_which_nothing_is_found_is_a_miss() -> None:
+    (row,) = house_sheet.found_rows("nowhere", [house_sheet.Found()], "")
+    assert row.holds is False
