@@ -47,5 +47,6 @@ class Dobby:
     drivers: dict[str, Driver] = field(default_factory=dict)
     music: Music = field(default_factory=Music)
     families: dict[str, Family] = field(default_factory=dict)
+    news: asyncio.Event = field(default_factory=asyncio.Event)
     broken: dict[str, str] = field(default_factory=dict)
     tasks: dict[str, "asyncio.Task[None] | None"] = field(default_factory=dict)

@@ -18,6 +18,7 @@ from dobby.alive import Dobby
 from dobby.bridge.console import Console
 from dobby.bridge.web import Web
 from dobby.butler import Butler, Desk
+from dobby.butler.news import keep_telling, told_by_asking
 from dobby.butler.tools import Toolbox
 from dobby.clock import SystemClock, machine_zone
 from dobby.config import Config
@@ -174,6 +175,7 @@ def make_family(dobby: Dobby, skill: Skill) -> Family | None:
             clock=dobby.clock,
             network=dobby.network,
             music=dobby.music,
+            on_news=dobby.news.set,
         )
     except Exception as error:  # somebody else's code: whatever it throws is its own fault
         raise SkillError(f"The driver of {skill.name} cannot be made: {type(error).__name__}: {error}") from error
@@ -268,6 +270,8 @@ async def _serve(dobby: Dobby, stop: asyncio.Event, ready: Callable[[Dobby], Non
             spawn(_broke(dobby, what, words), f"tell of {what}")
         spawn(_wheel(dobby).run(), "wheel")
         spawn(dobby.history.run(), "history")
+        dobby.news.set()  # what was left untold
+        spawn(keep_telling(dobby.desk, dobby.news, lambda: any(family.busy for family in dobby.families.values())), "news")
         spawn(asyncio.to_thread(dobby.plain.warm), "warm the mind")
         spawn(_reload(dobby), "reload skills")
         spawn(_stall_watch(dobby).run(), "stall watch")
@@ -296,7 +300,9 @@ async def _looked(dobby: Dobby, plan: Plan, source: Source, ask: Ask) -> str:
         return dobby.desk.words(key, source, **facts)
 
     if plan.order is Order.SEEK:
-        return await seek(plan.about, dobby.families, dobby.network, words, ask)
+        said = await seek(plan.about, dobby.families, dobby.network, words, ask)
+        more = await told_by_asking(dobby.desk, plan.about, source) if source.authority is Role.OWNER else ""
+        return f"{said} {more}".strip()
     return await tell_network(dobby.families, dobby.house, dobby.network, words)
 
 

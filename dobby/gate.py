@@ -130,6 +130,13 @@ def proposed_risk(device: Device) -> str:
     return found[0] if found else ""
 
 
+def looks_protected(device: Device) -> bool:
+    """Going by its name or class, a thing that may only ever be meant by name: a freezer's plug, the router's."""
+    words = table()["proposed"]
+    known = f" {' '.join(device.name.casefold().split())} {device.device_class} "
+    return device.kind in words["kinds_protected"] and any(f" {word} " in known for word in words["protected"])
+
+
 def _parts(call: Call) -> list[tuple[str, Value]]:
     if call.tool == "set" and call.args:
         return list(call.args.items())

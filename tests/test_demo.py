@@ -87,10 +87,10 @@ async def test_an_answer_about_something_else_and_none_at_all_are_told() -> None
 
 async def test_what_was_to_come_later_and_did_not_is_told() -> None:
     row = {"say": "remind me", "reply": "", "later": "oven", "within": 0.2}
-    for times, came in ((1, None), (2, "Yes.")):
+    for times in (1, 2):
         sayer = Sayer("Yes.", times)
         wrong = await hold(Liar(), sayer.say, sayer.said(), lambda words: None, [row])
-        assert wrong == [f"After 'remind me' came {came!r}, which says nothing of 'oven'."]
+        assert wrong == ["After 'remind me' nothing came that says 'oven'."]
 
 
 def test_a_wrong_expectation_makes_the_command_fail(tmp_path: Path) -> None:

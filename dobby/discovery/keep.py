@@ -5,7 +5,8 @@ One sick family never disturbs the others: its hearing is begun again with a gro
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+import sqlite3
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,9 +15,11 @@ from dobby.discovery.network import Network
 from dobby.discovery.ssdp import clean
 from dobby.errors import DeviceError, Refused
 from dobby.events import Change
+from dobby.gate import looks_protected
 from dobby.house.model import Device, Room
 from dobby.house.registry import House
-from dobby.journal import household
+from dobby.journal import household, news
+from dobby.journal.news import News
 from dobby.skill.driver import Ask, Driver, Finding, Sign
 from dobby.skill.music import Music
 from dobby.store import Store
@@ -56,6 +59,7 @@ class Family:
         clock: Clock,
         network: Network,
         music: Music | None = None,
+        on_news: Callable[[], None] = lambda: None,
     ) -> None:
         self.name = name
         self.driver = driver
@@ -77,6 +81,8 @@ class Family:
         self._news = asyncio.Event()
         self._looking = asyncio.Lock()
         self._hearing: asyncio.Task[None] | None = None
+        self._on_news = on_news
+        self._noted: set[str] = set()
         self._resting: asyncio.Task[None] | None = None
         self._missed = MISSED
         self.looked = asyncio.Event()
@@ -87,6 +93,11 @@ class Family:
     def trouble(self) -> str:
         """What goes wrong with it at the moment, in words; "" when all is well."""
         return "; ".join(dict.fromkeys(self.troubles.values()))
+
+    @property
+    def busy(self) -> bool:
+        """Looking around just now."""
+        return self._looking.locked()
 
     @property
     def devices(self) -> list[Device]:
@@ -206,18 +217,46 @@ class Family:
                     told_no.add(place)
                 return answer
 
-            await self._adopt(finding, patiently)
+            try:
+                await self._adopt(finding, patiently)
+            except Refused as error:
+                await self._note(place, str(error))
+                raise
             self.needs.pop(place, None)
+
+    async def _note(self, place: str, why: str) -> None:
+        """An owner hears once what is there and does not open."""
+        key, kind = f"{self.name} {place}", self.needs.get(place, "refused")
+        if key not in self._noted:
+            self._noted.add(key)
+            told = News(key, kind, self.name, clean(why) if kind == "refused" else place)
+            await self._store.write(lambda db: news.note(db, told, self._clock.now()))
+            self._on_news()
+
+    async def _keep(self, device: Device, finding: Finding, known: Device | None) -> None:
+        """A device as it is from now on; that it is new is kept in the same commit, to be told."""
+        key = f"{self.name} {place_of(finding)}"
+
+        def keep(db: sqlite3.Connection) -> None:
+            household.keep_device(db, device)
+            if known is None:
+                news.note(db, News(f"new {device.id}", "new", self.name, device.id), self._clock.now())
+                news.forget(db, key)
+
+        await self._store.write(keep)
+        self._house.add(device)
+        if known is None:
+            self._noted.discard(key)
+            self._on_news()
 
     async def _adopt(self, finding: Finding, ask: Ask) -> None:
         async for device in self.driver.adopt(finding, ask, self._vault):
             known = self._house.get(device.id)
             if known is not None and known.driver != self.name:
                 raise Refused(f"{device.id} belongs to {known.driver}.")
-            kept = _corrected(device, known) if known else replace(device, name=clean(device.name), room=clean(device.room))
+            kept = _corrected(device, known) if known else _guarded(device)
             if kept != known:
-                await self._store.write(lambda db, row=kept: household.keep_device(db, row))  # type: ignore[misc]
-                self._house.add(kept)
+                await self._keep(kept, finding, known)
                 await self._try(self.driver.attach(kept), f"attach {kept.id}")
         for room in getattr(self.driver, "rooms", list)():
             await self._describe(room)
@@ -257,6 +296,12 @@ class Family:
                 log.warning("%s stopped hearing: %r", self.name, error)
             await self._clock.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
+
+
+def _guarded(found: Device) -> Device:
+    """A device seen for the first time: what it says of itself cleaned, and protected where it looks like it."""
+    device = replace(found, name=clean(found.name), room=clean(found.room))
+    return replace(device, protected=device.protected or looks_protected(device))
 
 
 def _corrected(found: Device, known: Device) -> Device:

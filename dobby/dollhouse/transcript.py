@@ -8,6 +8,7 @@ import re
 import tomllib
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -57,23 +58,29 @@ async def hold(
     for row in rows:
         show(f"  you> {row['say']}")
         await say(uuid.uuid4().hex, row["say"])
-        if (reply := await _next(said, REPLY_SECONDS, show)) is None:
+        if (reply := await _next(said, REPLY_SECONDS, show, lambda one: bool(one.get("event", True)))) is None:
             return [*wrong, f"{row['say']!r} was not answered."]
         if not re.search(row.get("reply", ""), reply, re.IGNORECASE):
             wrong.append(f"{row['say']!r} was answered {reply!r}, which says nothing of {row['reply']!r}.")
-        if later := row.get("later"):
-            reply = await _next(said, row.get("within", WITHIN), show)
-            if reply is None or not re.search(later, reply, re.IGNORECASE):
-                wrong.append(f"After {row['say']!r} came {reply!r}, which says nothing of {later!r}.")
+        later = row.get("later")
+        if later and await _next(said, row.get("within", WITHIN), show, partial(_holds, later)) is None:
+            wrong.append(f"After {row['say']!r} nothing came that says {later!r}.")
         wrong += await _look(house, row)
     return wrong
 
 
-async def _next(said: AsyncIterator[Mapping[str, Any]], seconds: float, show: Callable[[str], Any]) -> str | None:
-    """What Dobby says next, shown with its quick replies; None where nothing comes."""
+def _holds(pattern: str, line: Mapping[str, Any]) -> bool:
+    return re.search(pattern, line["text"], re.IGNORECASE) is not None
+
+
+async def _next(
+    said: AsyncIterator[Mapping[str, Any]], seconds: float, show: Callable[[str], Any], fits: Callable[[Mapping[str, Any]], bool]
+) -> str | None:
+    """What Dobby says next that fits, shown with its quick replies; None where nothing comes. What is told unasked goes by."""
     try:
         async with asyncio.timeout(seconds):
-            reply = await anext(said)
+            while not fits(reply := await anext(said)):
+                pass
     except (TimeoutError, StopAsyncIteration):
         return None
     options = f"  [{' / '.join(reply['options'])}]" if reply.get("options") else ""

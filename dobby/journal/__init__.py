@@ -10,7 +10,9 @@ from pathlib import Path
 
 from dobby.store import Store, open_reader
 
-MIGRATIONS = tuple(Path(__file__).with_name(name).read_text("utf-8") for name in ("schema.sql", "schedule.sql", "words.sql"))
+MIGRATIONS = tuple(
+    Path(__file__).with_name(name).read_text("utf-8") for name in ("schema.sql", "schedule.sql", "words.sql", "news.sql")
+)
 
 
 def open_journal(folder: Path | None, *, full: bool = True) -> Store:

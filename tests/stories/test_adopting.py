@@ -12,6 +12,7 @@ import pytest
 
 from dobby.cli.line import Line
 from dobby.dollhouse.house import device_side
+from dobby.journal import news
 from dobby.paths import shipped
 from tests.running import SHIPPED, at_home, until, write_skill
 
@@ -226,3 +227,48 @@ async def test_a_yes_to_a_button_and_a_door_at_once_is_a_yes_to_neither(tmp_path
         await talk.say("the first")
         await talk.hears("Found and taken in (hue)")
         dobby.desk.questions.clear()
+
+
+async def test_what_needs_a_person_is_mentioned_once_and_asked_for_only_when_wanted(tmp_path: Path, bridge: Any) -> None:
+    for start in range(2):
+        async with at_home(tmp_path, skills=only("hue", **bridge.config)) as dobby, chat(tmp_path) as talk:
+            await looked(dobby, "hue")
+            if not start:
+                await talk.hears("I found hue at", "something to press", "connect hue")
+            await talk.say("what is on?")
+            assert sum("I found" in text for text in await talk.texts()) == 1
+            assert not any("Press the round button" in text for text in await talk.texts())
+
+
+async def test_several_finds_are_one_message_and_those_that_are_paired_elsewhere_are_said(tmp_path: Path) -> None:
+    skills = boxes(tmp_path, "one", "two")
+    write_skill(tmp_path / "skills", "cube", LOCKED.replace("box", "cube").replace("for _ in range(2)", "for _ in ()"))
+    skills["cube"] = {"at": ["three"]}
+    async with at_home(tmp_path / "state", skills=skills), chat(tmp_path / "state") as talk:
+        said = await talk.hears("box at one")
+        assert "box at two" in said["text"]
+        assert "three needs its code" in said["text"]
+        assert "take them in" in said["text"]
+
+
+async def test_what_opens_by_itself_is_told_with_what_its_name_gives_away(tmp_path: Path) -> None:
+    open_ones = LOCKED.replace('code = await ask(f"What is the code of {finding.address}?", ())', 'code = "1234"')
+    write_skill(tmp_path / "skills", "box", open_ones.replace("light", "switch"))
+    skills = {"folders": [str(tmp_path / "skills")], "box": {"at": ["Garage door", "Freezer", "Iron"]}}
+    async with at_home(tmp_path / "state", skills=skills) as dobby, chat(tmp_path / "state") as talk:
+        said = (await talk.hears("New in the house: Garage door, Freezer, Iron."))["text"]
+        assert "Garage door: going by the name that opens a way in" in said
+        assert "Freezer: I switch that by its name only" in said
+        kept = {device.name: device.protected for device in dobby.house}
+        assert (kept["Freezer"], kept["Iron"]) == (True, False)
+
+
+async def test_what_was_asked_for_is_not_told_again_as_news(tmp_path: Path) -> None:
+    async with at_home(tmp_path / "state", skills=boxes(tmp_path, "Gate")) as dobby, chat(tmp_path / "state") as talk:
+        await talk.hears("box at Gate")
+        await talk.say("connect everything you found")
+        await talk.hears("code of Gate")
+        await talk.say("1234")
+        await talk.hears("Found and taken in (box): Gate")
+        await until(lambda: not dobby.news.is_set())
+        assert dobby.store.look(news.untold) == []
