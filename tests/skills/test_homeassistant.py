@@ -445,6 +445,7 @@ async def test_a_token_that_ends_is_said_once_and_asked_for_again(
 # A real one
 
 
+@pytest.mark.optional
 @pytest.mark.skipif("HOME_ASSISTANT" not in os.environ, reason="HOME_ASSISTANT names no Home Assistant with `demo:`")
 @pytest.mark.parametrize(
     ("name", "wanted"),
