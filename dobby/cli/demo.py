@@ -43,7 +43,7 @@ ROOMS = (
     Room("Bedroom", "Upstairs"),
     Room("Terrace", "Outside"),
 )
-FINDING = 20.0  # seconds the demo waits for its devices
+FINDING = 30.0  # seconds the demo waits for its devices
 
 
 @click.command()
@@ -141,6 +141,8 @@ async def _found(dobby: Dobby, house: Dollhouse) -> None:
         async with asyncio.timeout(FINDING):
             for name in house.parts:
                 await dobby.families[name].looked.wait()
+                while house.parts[name].config.get("at") and not dobby.families[name].devices:
+                    await asyncio.sleep(0.05)  # whoever did not answer at once is looked for again
             while any(not dobby.house.state.of(device.id) for device in dobby.house if device.traits):
                 await asyncio.sleep(0.05)
     except (TimeoutError, KeyError) as error:

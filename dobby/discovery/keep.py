@@ -129,7 +129,8 @@ class Family:
 
     def _rest(self) -> float:
         """Seconds to the next look: few where somebody is missed, more each time it stays away."""
-        if not any(self._house.state.unavailable_since(device.id) is not None for device in self.devices):
+        away = any(self._house.state.unavailable_since(device.id) is not None for device in self.devices)
+        if not away and (self.devices or not self._at):
             self._missed = MISSED
             return LOOK_AGAIN if self.devices else LONGEST_PAUSE / 4
         rest = min(self._missed, LOOK_AGAIN)
