@@ -195,7 +195,7 @@ class Home:
         if intent.startswith("HassShoppingList"):
             return [self._new("list", "Shopping List", "", "shopping")]
         if intent == "HassBroadcast":
-            return [*found, self._new("speaker", "Kitchen Speaker", "Kitchen")]
+            return [self._new("speaker", "Kitchen Speaker", "Kitchen")]
         if not found and not self.alone:
             room = rooms[0] if rooms else "Garage"
             made = {"garage": "Garage Door", "": f"{room} {NEW.get(kinds[0], kinds[0])}"}.get(class_, f"{room} {class_}".title())
@@ -447,7 +447,7 @@ def _answer(home: Home, seen: Seen) -> str:
         if "more" not in test.response and re.match("which|who", seen.say):
             barred = [name for name in names if name not in test.response]
         if "42" in test.response:
-            needed = ["42"]
+            needed = ["42|5.6"]  # °F, or the same in °C
     elif test.intent == "HassClimateGetTemperature":
         needed = [str(home.meant[0]["state"]["temperature"])]
     elif test.intent == "HassGetWeather":

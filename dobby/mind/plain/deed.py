@@ -29,7 +29,7 @@ class Deed:
 def trait_of(clause: Clause, device: Device) -> str:
     """Which trait of this device the clause's value or attribute is about; "" for none."""
     rules, kind = meaning(), device.kind
-    if clause.attr == "temperature" and kind == "light":
+    if clause.attr in ("temperature", "target") and kind == "light":
         return "color_temp" if clause.unit == "K" or "ct" in clause.values else ""
     if clause.attr:
         return str(rules["attrs"].get(clause.attr, {}).get(kind, ""))

@@ -244,7 +244,10 @@ class Finder:
     def _closest(self, pool: dict[str, float], clause: Clause) -> dict[str, float]:
         nearness = {key: self.exact(key, clause) for key in pool}
         top = max(nearness.values())
-        return {key: pool[key] for key in pool if nearness[key] == top}
+        near = [key for key in pool if nearness[key] == top]
+        said = " ".join(item.text for item in clause.items).casefold()
+        same = [key for key in near if self.index.devices[key].name.casefold() == said]  # a door beside one called Doors
+        return {key: pool[key] for key in same or near}
 
     def _all(self, clause: Clause, pool: Mapping[str, float], named: bool) -> Found:
         if "both" in clause.flags and len(pool) != 2:
@@ -282,7 +285,8 @@ class Finder:
         rooms = {self.index.devices[key].room.casefold() for key in pool}
         if "both" in clause.flags:
             return len(pool) == 2
-        return clause.many and len(rooms) == 1
+        unsaid = not clause.items and clause.attr in ("brightness", "color", "color_temp")  # of the light in a room
+        return (clause.many or unsaid) and len(rooms) == 1
 
     def _talked(self, pool: list[str]) -> list[str]:
         return [key for key in pool if key in self.talked]

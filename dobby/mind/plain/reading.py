@@ -36,12 +36,15 @@ class Reading:
         for at, length in self.splits(head):
             place = self.place(at + length)
             if place is not None and at > head and not self._generic(head, at):
-                return self._done(head, at, place)
+                return self._done(head, self._begins(head, at, place), place)
         return self._bare(head)
 
     def head(self, heads: Sequence[Key]) -> int | None:
         """How many words of it are the verb; None where it does not begin so."""
-        return next((len(head) for head in heads if self.texts[: len(head)] == head and len(self.texts) > len(head)), None)
+        found = next((len(head) for head in heads if self.texts[: len(head)] == head and len(self.texts) > len(head)), None)
+        whole = self.marks[0].devices or (len(self.marks) == 1 and self.marks[0].sense("verb"))
+        longer = found is not None and len(self.marks[0].words) > found
+        return None if longer and whole else found  # "Play Corner" is a lamp here, "play the last song again" one verb
 
     def _generic(self, start: int, end: int) -> bool:
         return self.texts[start:end] in self.rule["generic"]
@@ -57,6 +60,15 @@ class Reading:
             for split in self.rule["split"]:
                 if self.texts[at : at + len(split)] == split:
                     yield at, len(split)
+
+    def _begins(self, head: int, at: int, place: Found) -> int:
+        """Where the words of a place begin: "on the tv in the kitchen" are two that name one thing."""
+        for earlier, length in self.splits(head):
+            row = self.clauses(earlier + length)
+            thing = len(row) == 1 and any(not item.is_place for item in row[0].items)
+            found = self.place(earlier + length) if thing and head < earlier < at and self.verb == "play" else None
+            at = earlier if found and found.devices and found.devices == place.devices else at
+        return at
 
     def place(self, start: int) -> Found | None:
         """The devices that the words from there on name; None where they name none."""

@@ -37,7 +37,8 @@ class Teller:
         if clause.attr == "title" or (clause.states == ["playing"] and clause.asks in ("what", "which")):
             return self._playing(clause)
         if clause.states:
-            return self._states(clause, clause.states[-1])
+            last = clause.states[-1]  # "closed on the second floor": there `on` is no state
+            return self._states(clause, clause.states[0] if last == "on" else last)
         if clause.attr:
             return self._reading(clause)
         return self._devices(clause)

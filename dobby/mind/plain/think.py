@@ -263,12 +263,12 @@ class Thinker:
                 return now.get("playing") in wanted
             if device.kind == "light" and clause.relative:
                 return now.get("on") is True
-            if device.kind in ("vacuum", "mower") and clause.verb in ("stop", "pause"):
+            if device.kind in ("vacuum", "mower") and clause.verb in ("stop", "pause", "dock"):
                 return now.get("state") in ("cleaning", "mowing", "returning")
             return bool(device.kind == "cover" and clause.verb == "stop" and now.get("moving"))
 
         music = clause.verb == "off" and any("speaker" in item.nouns and item.many for item in clause.items)
-        return sensible if clause.verb in _PLAYS | {"resume", "dim", "brighten"} or clause.direction or music else None
+        return sensible if clause.verb in _PLAYS | {"resume", "dim", "brighten", "dock"} or clause.direction or music else None
 
     def do(self, clause: Clause, devices: Sequence[str], draft: Draft) -> None:
         """Calls for these devices, and remarks about those that cannot."""
@@ -302,7 +302,12 @@ class Thinker:
     def _deed(self, clause: Clause, device: Device) -> Deed:
         rooms = [room for item in clause.items for room in item.rooms if item.is_place]
         rooms = rooms or ([self.context.here] if "here" in clause.flags and self.context.here else [])
-        if device.kind == "vacuum" and clause.verb in ("clean", "start") and rooms and device.room not in rooms:
+        if (
+            device.kind == "vacuum"
+            and clause.verb in ("clean", "start")
+            and rooms
+            and ("clean" in device.verbs or device.room not in rooms)
+        ):
             return Deed(Call("do", device.id, {"verb": "clean", "room": rooms[0]}))
         return self.deeds.deed(clause, device, self.index.house.state.of(device.id))
 
