@@ -50,6 +50,8 @@ def judge(desk: Desk, call: Call, source: Source, grant: Grant | None = None, ha
     if later is not None:
         if not wording.may(call, source):
             return Decision(Verdict.REFUSE, "power", "role")
+        if wording.weakens(call):
+            return decide(call, None, source, state={}, modes=desk.modes, level="guarded")
         return _judge_later(desk, later, acting(source, Origin.ROUTINE))
     device = desk.house.get(call.device)
     state, level = desk.house.state.of(call.device), desk.levels.get(call.tool, "")

@@ -44,10 +44,12 @@ def carry(db: sqlite3.Connection, desk: Desk, effect: EffectRow) -> Ending:
 
 
 def _named(desk: Desk, args: Mapping[str, Any]) -> Device:
-    """The device with its nickname, or without it again."""
+    """The device with its nickname, or without it again; or with its other name, room, risk, protection."""
     device = desk.house.get(args["device"])
     if device is None:
         raise IllegalMove("The device is gone.")
+    if args["to"] == "changed":
+        return replace(device, **{args["trait"]: args["value"]})
     others = tuple(alias for alias in device.aliases if alias.casefold() != args["name"].casefold())
     return replace(device, aliases=(*others, args["name"]) if args["to"] == "named" else others)
 
@@ -56,8 +58,15 @@ def may(call: Call, source: Source) -> bool:
     """What changes the words of everybody is for the adults of the house; one's own phrases for everybody but guests."""
     if call.tool != TEACH:
         return True
+    if call.args.get("trait") in ("risk", "protected"):
+        return source.authority is Role.OWNER  # what Dobby is careful about is the owner's to say
     own = "phrase" in call.args and call.args.get("person") != ""
     return source.authority.rank >= (Role.CHILD if own else Role.ADULT).rank
+
+
+def weakens(call: Call) -> bool:
+    """It makes Dobby ask less: that he asks first himself."""
+    return call.tool == TEACH and call.args.get("trait") == "risk" and call.args.get("value") != "entry"
 
 
 def _list(db: sqlite3.Connection, desk: Desk, args: Mapping[str, Any]) -> Ending:
@@ -78,6 +87,10 @@ def _list(db: sqlite3.Connection, desk: Desk, args: Mapping[str, Any]) -> Ending
 
 def back(effect: EffectRow) -> Call:
     """What takes it back."""
+    if effect.call.args.get("to") == "changed":
+        old = effect.call.args
+        turned = {"value": old["was"], "was": old["value"], "said": old["unsaid"], "unsaid": old["said"]}
+        return Call(TEACH, "", {**old, **turned})
     if effect.call.tool == TEACH:
         to = {"taught": "forgotten", "forgotten": "taught", "named": "unnamed", "unnamed": "named"}[str(effect.call.args["to"])]
         return Call(TEACH, "", {**effect.call.args, "to": to})

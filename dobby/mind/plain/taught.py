@@ -29,6 +29,7 @@ _LONGEST_PHRASE, _LONGEST_MEANING, _MOST_WORDS = 60, 300, 4
 _LABELS = ("first choice", "second choice", "third choice", "fourth choice")
 _QUOTED = re.compile(r"[\"“„‘'«]([^\"”“’'»]{1,60})[\"”“’'»]\s*[.!]?\s*$")
 _HANGING = ("blind", "shade", "curtain", "shutter", "awning")  # open or not, nobody comes in by them
+_TRAVELLERS = ("speaker", "tv", "vacuum", "mower")  # "move it to the kitchen" is the music, or a way
 _COURTESY = {"please", "pls", "bitte", "dobby", "hey", "ok"}
 
 Reader = Callable[[str], Sequence[Mark]]
@@ -97,7 +98,7 @@ class Teaching:
             found = re.fullmatch(pattern.replace(" ", "(?: ,)? "), line.line)
             if found:
                 return self._teach(line, found)
-        return self._forget(bare) or self._name(text, bare)
+        return self._forget(bare) or self._name(text, bare) or self._change(text, line)
 
     def _say(self, key: str, **facts: object) -> Plan:
         return Plan(say=self.speech.say(key, **facts), language=self.speech.language)
@@ -144,19 +145,78 @@ class Teaching:
                 return self._called(device, said)
         return None
 
+    def _change(self, text: str, line: Line) -> Plan | None:
+        """ "Rename the floor lamp to Reader", "it is in the kitchen", "the freezer is not protected": corrections."""
+        for row in () if text.strip().endswith("?") else self.table["change"]:
+            found = re.fullmatch(row["pattern"], line.line)
+            device = self._one(found["what"]) if found else ""
+            if found and device:
+                value = row["value"] if "value" in row else line.raw(*found.span("value")).strip(" \"'“”„‘’«»")
+                plan = self._changed(self.thinker.index.devices[device], row["trait"], value)
+                if plan is not None:
+                    return plan
+        return None
+
+    def _changed(self, device: Device, trait: str, value: str | bool) -> Plan | None:
+        """The plan for one correction; None where the text must have meant something else."""
+        if trait == "room" and device.kind in _TRAVELLERS:
+            return None
+        if trait == "room":
+            room = self._room(str(value))
+            if not room:
+                return None
+            value = room
+        elif trait == "name" and not self._free(device.id, str(value)):
+            return self._say("teach_reserved", phrase=value)
+        was = getattr(device, trait)
+        said, unsaid = (self.speech.say(f"change_{trait}", name=device.name, value=self._shown(one)) for one in (value, was))
+        args = {"device": device.id, "to": "changed", "trait": trait, "value": value, "was": was, "said": said, "unsaid": unsaid}
+        return Plan(calls=(Call(TEACH, "", args),), topic=(device.id,), language=self.speech.language)
+
+    def _shown(self, value: str | bool) -> str:
+        """A value in words: rooms and names are their own."""
+        key = f"changed_{value or 'none'}".casefold()
+        return (
+            self.speech.say(key)
+            if key in ("changed_true", "changed_false", "changed_none", "changed_entry", "changed_comfort")
+            else str(value)
+        )
+
+    def _room(self, said: str) -> str:
+        """A room of the house, or one that is said to be new; "" for any other words."""
+        new = re.fullmatch(rf"(?:{self.table['new_room']})\s+(.{{1,40}})", said, re.IGNORECASE)
+        if new:
+            return new[1].strip(" \"'“”„")
+        bare = re.sub(rf"^(?:{self.table['articles']})\s+", "", said, flags=re.IGNORECASE)
+        rooms = self.thinker.index.rooms.get(stems(bare), [])
+        return rooms[0].name if len(rooms) == 1 else ""
+
+    def _it(self) -> str:
+        """The one thing that was talked about last; "" where it was several."""
+        context = self.thinker.context
+        acted = {call.device for call in context.last}
+        return context.talked[0] if context.talked and (len(acted) < 2 or context.talked[0] not in acted) else ""
+
     def _one(self, words: str) -> str:
         """The one device that words describe; "" for none or several."""
+        if re.fullmatch(self.table["it"], words):
+            return self._it()
         row = clauses(self.mark(words))
         if len(row) != 1 or row[0].unknown or row[0].acts or row[0].asks or row[0].blocks or not row[0].items:
             return ""
         found = self.thinker.finder.find(replace(row[0]), lambda device: True)
         return found.devices[0] if len(found.devices) == 1 else ""
 
-    def _called(self, device: str, name: str) -> Plan:
+    def _free(self, device: str, name: str) -> bool:
+        """Whether a thing may be called so: nothing else is, and it is no word that means something."""
         index = self.thinker.index
         taken = index.names.get(stems(name), set()) - {device} or index.rooms.get(stems(name))
         operative = any(sense.tag in OPERATIVE for mark in self.mark(name) for sense in mark.senses)
-        if taken or operative or is_yes(name) or is_no(name) or is_stop(name) or not stems(name):
+        meant = operative or is_yes(name) or is_no(name) or is_stop(name)
+        return not (taken or meant or not stems(name) or len(name) > _LONGEST_PHRASE)
+
+    def _called(self, device: str, name: str) -> Plan:
+        if not self._free(device, name):
             return self._say("teach_reserved", phrase=name)
-        said = f"{index.devices[device].name} = “{name}”"
+        said = f"{self.thinker.index.devices[device].name} = “{name}”"
         return self._kept("named", said, device=device, name=name)
