@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import house as house_sheet
-from benchmarks import start, text, understand
+from benchmarks import clock, start, text, understand
 from benchmarks.__main__ import main, sheets
 from benchmarks.rig import house, running
 from benchmarks.rig.children import ROOT, Wire, hub
@@ -26,13 +26,13 @@ KEYS = ["figure", "value", "unit", "goal", "holds", "beside", "note"]
 
 def test_every_sheet_is_listed_in_the_help() -> None:
     said = subprocess.run([sys.executable, "-m", "benchmarks", "--help"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
-    assert {"text", "start", "understand", "house"} <= set(sheets())
+    assert {"clock", "text", "start", "understand", "house"} <= set(sheets())
     for name, about in sheets().items():
         assert name in said.stdout
         assert about in said.stdout
 
 
-@pytest.mark.parametrize("sheet", [text, start, understand, house_sheet])
+@pytest.mark.parametrize("sheet", [clock, text, start, understand, house_sheet])
 def test_each_sheet_takes_quick_and_json(sheet: object, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         run(sheet.measure, ["--help"])  # type: ignore[attr-defined]
