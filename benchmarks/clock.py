@@ -187,7 +187,9 @@ def late_rows(house: Kept, peer: dict[str, list[float]], disk: dict[str, Cell], 
     for name, kind in (("spread", house.single), ("burst", house.burst)):
         figure = f"due to device told, {house.size:,} waiting, {name}"
         other: dict[str, Cell] = {"APScheduler, p95": rounded(share(peer[name], 0.95)) if peer else "not installed"}
-        beside = spread(kind.told or [float("inf")]) | {"picked up, p95": rounded(share(kind.begun or [float("inf")], 0.95))}
+        beside = spread(kind.told or [float("inf")]) | {
+            "picked up by his own account, p95": rounded(share(kind.begun or [float("inf")], 0.95))
+        }
         about = f"{len(kind.told)} runs on ten conversations, two commits before each act; the peer keeps jobs in memory only"
         full = "; ".join(filter(None, (about, note)))
         rows.append(at_most(f"{figure}: p95", share(kind.told or [float("inf")], 0.95), "ms", GOAL, beside | other | disk, full))
