@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Sequence
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,14 @@ from dobby.act import Ending, Hands
 from dobby.butler import Butler, Desk
 from dobby.errors import DobbyError, Unreachable, Unsure
 from dobby.events import Change, Event, State, Value
+from dobby.house.almanac import Almanac
 from dobby.house.model import Device
 from dobby.house.registry import House
 from dobby.journal.ledger import EffectRow
 from dobby.journal.outbox import OutboxRow
 from dobby.people import People
 from dobby.post import Post
+from dobby.schedule import Wheel
 from dobby.skill.driver import Ask, Finding, Sign, Vault
 from dobby.store import Store
 from tests.crash.scenario import DEVICES, PAGE, PAGER, PEOPLE, PHONE, ScriptedMind
@@ -176,6 +179,8 @@ class Composition:
         self.people = People(store, self.clock)
         self.desk = Desk(store, self.house, self.hands, ScriptedMind(), self.people, self.clock, self.post)
         self.butler = Butler(self.desk)
+        self.wheel = Wheel(store, self.clock, self.people, Almanac(UTC), self.butler.hear)
+        self.desk.wake = self.wheel.wake
 
     async def furnish(self) -> None:
         """The people, on the first start."""
@@ -205,6 +210,7 @@ class Composition:
             "waiting": "SELECT count(*) FROM event WHERE state = 'waiting'",
             "outbox": "SELECT count(*) FROM outbox WHERE state IN ('owed', 'sending')",
             "effects": "SELECT count(*) FROM effect WHERE state = 'intended'",
+            "due": "SELECT count(*) FROM due WHERE state = 'waiting'",
         }
         found = await self.store.read(lambda db: {name: db.execute(sql).fetchone()[0] for name, sql in counts.items()})
         return {**found, "idle": self.butler.idle}
@@ -235,15 +241,18 @@ async def run(options: dict[str, Any]) -> None:
     await house.furnish()
     running = asyncio.create_task(house.butler.run())
     await house.butler.ready.wait()
+    turning = asyncio.create_task(house.wheel.run())
     looking = asyncio.create_task(house.look_around())
     await say(ready=True)
     while (line := await reader.readline()) and "quit" not in (asked := json.loads(line)):
-        if running.done():
-            raise RuntimeError("The butler ended by himself.") from running.exception()
+        for task in (running, turning):
+            if task.done():
+                raise RuntimeError("The butler or the wheel ended by himself.") from task.exception()
         await say(**await house.answer(asked))
     await looking
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
+    for task in (running, turning):
+        task.cancel()
+    await asyncio.gather(running, turning, return_exceptions=True)
     await store.aclose()
     await say(bye=True)
 

@@ -291,8 +291,11 @@ async def _rest(process: Process, life: Life, hurry: bool) -> None:
     ahead = 0
     while True:
         how = await _status(process, life, 1.0 if hurry else 0.0)
-        if how["idle"] and not any(how[name] for name in ("events", "waiting", "outbox", "effects")):
+        if how["idle"] and not any(how[name] for name in ("events", "waiting", "outbox", "effects", "due")):
             return
+        if how["idle"] and how["due"] and not any(how[name] for name in ("events", "outbox", "effects")):
+            await _status(process, life, 5.0)
+            continue
         if how["idle"] and not any(how[name] for name in ("events", "outbox", "effects")) and ahead < 5:
             ahead += 1
             await _status(process, life, LATER)

@@ -6,7 +6,7 @@ Facts only: the house, the people, the texts, a scripted mind. It does not know 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dobby.events import Call, EffectState, Role
+from dobby.events import Call, Due, DueKind, EffectState, Role
 from dobby.house.kinds import specs, verbs
 from dobby.house.model import Device
 from dobby.mind.plan import Choice, Context, Outcome, Plan
@@ -68,6 +68,12 @@ STEPS = (
     Step("m13", PAGER, "zoe", "yes", after="Unlock the shed?"),
 )
 FIRST = STEPS[:3]
+DUE = (
+    Step("d1", PHONE, "ann", "later lamp 40, add milk"),
+    Step("d2", PAGE, "bob", "later ring c"),
+    Step("d3", PAGE, "bob", "remind tea"),
+)
+SOON = 20.0  # seconds until what is said in DUE falls due; all of it in about the same instant
 
 # At the end of STEPS. The list holds what was asked, each as often as it was asked; a bell's marks ring at most once.
 AT_LAST: dict[str, dict[str, object]] = {
@@ -93,6 +99,14 @@ def _call(word: str, rest: str) -> Call:
     return Call("set", word, {"brightness" if word == "lamp" else "position": int(rest)})
 
 
+def due_of(text: str, now: float) -> Due | None:
+    """The appointment in a text, where there is one."""
+    word, _, rest = text.partition(" ")
+    if word == "remind":
+        return Due(DueKind.REMINDER, now + SOON, remind=rest, after=SOON, said=text)
+    return Due(DueKind.ONCE, now + SOON, calls_of(rest), after=SOON, said=text) if word == "later" else None
+
+
 class ScriptedMind:
     """Reads the steps' words; reports states as they stand in the ledger."""
 
@@ -102,6 +116,8 @@ class ScriptedMind:
             choices = tuple(Choice(f"{level} %", calls_of(f"lamp {level}")) for level in (10, 90))
             return Plan(say="which one, 10 % or 90 %?", choices=choices)
         try:
+            if due := due_of(text, context.now.timestamp()):
+                return Plan(due=(due,))
             return Plan(calls=calls_of(text))
         except (TypeError, ValueError):
             return Plan(say="not understood", understood=False)

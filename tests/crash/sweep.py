@@ -2,7 +2,7 @@
 
     python -m tests.crash.sweep                 everything, controls and power cuts included (`make crash`, about 20 minutes)
     python -m tests.crash.sweep --every 5       every fifth point of each
-    python -m tests.crash.sweep --only running  one of running, start, migration, errors
+    python -m tests.crash.sweep --only running  one of running, due, start, migration, errors
     python -m tests.crash.sweep --naive         the negative control: without reconciliation effects must double
 
 It does not know the product's insides: only processes, rows and what reached the world.
@@ -20,7 +20,7 @@ from pathlib import Path
 
 from tests.crash import points, power
 from tests.crash.harness import Bench, Kill, Stuck, live, open_bench
-from tests.crash.scenario import FIRST, STEPS, Step
+from tests.crash.scenario import DUE, FIRST, STEPS, Step
 from tests.crash.tally import HEAD, Tally
 from tests.crash.verdict import judge
 from tests.crash.whole import sweep_whole
@@ -92,6 +92,13 @@ async def sweep_running(step: int = 1, **options: bool) -> Tally:
         return await sweep(bench, name, plan(points.every(counts), counts, step=step))
 
 
+async def sweep_due(step: int = 1) -> Tally:
+    """Appointments fall due: every write from keeping them, over their common instant, to the last run's answer."""
+    async with open_bench() as bench:
+        counts = await points.count(bench, bench.life(steps=DUE))
+        return await sweep(bench, "appointments", plan(points.every(counts), counts, step=step), steps=DUE)
+
+
 async def sweep_first_start(step: int = 1) -> Tally:
     """An empty folder: every write of making the files, and of the first three texts."""
     async with open_bench() as bench:
@@ -147,7 +154,13 @@ async def everything(step: int) -> bool:
     return all(good)
 
 
-SWEEPS = {"running": sweep_running, "start": sweep_first_start, "migration": sweep_migration, "errors": sweep_errors}
+SWEEPS = {
+    "running": sweep_running,
+    "due": sweep_due,
+    "start": sweep_first_start,
+    "migration": sweep_migration,
+    "errors": sweep_errors,
+}
 
 
 def main() -> None:

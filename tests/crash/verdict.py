@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.crash.harness import Life
-from tests.crash.scenario import AT_LAST, PAGER, STEPS
+from tests.crash.scenario import AT_LAST, DUE, PAGER, STEPS
 
 ENDED = ("done", "refused", "failed", "parked")
 SENT = ("sent", "delivered", "read")
@@ -46,6 +46,8 @@ def judge(life: Life) -> Verdict:
         _judge_effects(verdict, life, db)
         if life.steps is STEPS:
             _judge_world(verdict, life, db)
+        if life.steps is DUE:
+            _judge_runs(verdict, life, db)
     finally:
         db.close()
     return verdict
@@ -112,6 +114,32 @@ def _judge_effects(verdict: Verdict, life: Life, db: sqlite3.Connection) -> None
 def _effects(db: sqlite3.Connection) -> Iterator[dict[str, Any]]:
     for row in db.execute("SELECT *, args ->> 'mark' AS mark FROM effect ORDER BY id"):
         yield dict(row)
+
+
+def _judge_runs(verdict: Verdict, life: Life, db: sqlite3.Connection) -> None:
+    """Each appointment was kept once and had one run, at its instant, and what the run was for is so.
+
+    A run is `failed` only where it rang a bell of which nobody can tell; `_judge_effects` sees that this was said.
+    """
+    unknown = "EXISTS (SELECT 1 FROM effect WHERE event = run.event AND device = 'bell' AND effect.state = 'unknown')"
+    columns = f"due.id, due.state, due.at, run.instant, run.state AS run, {unknown} AS unknown"
+    found = [dict(row) for row in db.execute(f"SELECT {columns} FROM due LEFT JOIN run ON run.due = due.id")]
+    good = {False: ("done", "late", "missed"), True: ("failed",)}
+    verdict.wrong += [f"appointment {row['id']} is {row['state']}" for row in found if row["state"] != "ended"]
+    verdict.lost += [f"run of {row['id']} is {row['run']}" for row in found if row["run"] not in good[bool(row["unknown"])]]
+    verdict.doubled += [f"appointment {id_} ran {n} times" for id_, n in Counter(row["id"] for row in found).items() if n > 1]
+    verdict.wrong += [
+        f"appointment {row['id']} ran at another instant" for row in found if row["instant"] not in (None, row["at"])
+    ]
+    if len(found) != len(DUE):
+        verdict.wrong.append(f"{len(found)} appointments were kept, not {len(DUE)}")
+    if life.world.read("lamp")["brightness"] != 40:
+        verdict.lost.append("the lamp is not at 40")
+    if (items := life.world.read("shopping")["items"]) != ["milk"]:
+        verdict.wrong.append(f"the list holds {items}")
+    seen = sum("reminder" in row["text"] and "tea" in row["text"] for row in life.world.visible)
+    if seen != 1:
+        verdict.wrong.append(f"the reminder was seen {seen} times")
 
 
 def _judge_world(verdict: Verdict, life: Life, db: sqlite3.Connection) -> None:
