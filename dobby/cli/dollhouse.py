@@ -47,4 +47,6 @@ def as_config(house: Dollhouse) -> str:
 
 
 def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key} = {_toml(row)}' for key, row in value.items())}}}"
     return str(list(value)).replace("'", '"') if isinstance(value, list | tuple) else f'"{value}"'

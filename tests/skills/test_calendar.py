@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+import tomllib
 from collections.abc import AsyncIterator, Callable, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 import pytest
 
 from dobby import Change, Device, DobbyError, Refused, Unreachable, Unsure
+from dobby.cli.dollhouse import as_config
+from dobby.dollhouse.house import Dollhouse
 from dobby.paths import shipped
 from dobby.skill.load import load_skill
 from tests.fakes import HandClock
@@ -267,6 +270,11 @@ async def test_gone_is_said_once_and_back_by_itself(calendars: Any, server: Any,
     await soon(lambda: heard[-1].state.get("value") == "Bins: paper")
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_the_dollhouse_says_how_a_config_finds_it(server: Any) -> None:
+    tables = tomllib.loads(as_config(Dollhouse({"calendar": server})))
+    assert tables["skills"]["calendar"]["links"]["Bins"] == server.link("bins")
 
 
 async def test_the_library_is_imported_only_when_a_calendar_is_read() -> None:
