@@ -38,8 +38,8 @@ async def test_weather_and_calendar_say_what_their_devices_say_of_that_day() -> 
     house = """
 devices:
 - {id: weather.home, name: Weather, kind: weather, state: {value: sunny, forecast: {today: sunny, tomorrow: rain 12 °C}}}
-- {id: calendar.family, name: Family Calendar, kind: calendar, state: {entries: ['09:00 dentist', '18:00 choir']}}
+- {id: calendar.family, name: Family Calendar, kind: calendar, state: {entries: [{starts: '2026-03-02T20:30:00', title: choir}]}}
 """
     stage = Stage(parse(house))
     assert (await stage.say("will it rain tomorrow?")).said == "Weather: sunny; tomorrow rain 12 °C."
-    assert "18:00 choir" in (await stage.say("what's on my calendar today")).said
+    assert "choir (20:30)" in (await stage.say("what's on my calendar today")).said
