@@ -77,6 +77,13 @@ class RoutinesConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ScenesConfig:
+    """A file of scenes (beside this one, if not absolute) in the form of `dobby/mind/plain/scenes.toml`; "" for none."""
+
+    file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """The whole file."""
 
@@ -86,6 +93,7 @@ class Config:
     discovery: DiscoveryConfig = DiscoveryConfig()
     skills: SkillsConfig = SkillsConfig()
     routines: RoutinesConfig = RoutinesConfig()
+    scenes: ScenesConfig = ScenesConfig()
 
     @property
     def place(self) -> tuple[float, float] | None:
@@ -112,7 +120,8 @@ def read_config(path: Path | None) -> Config:
         raise ConfigError(f"{path} cannot be read: {error}") from error
     config = parse_config(table, str(path))
     folders = tuple(str(path.absolute().parent / Path(folder).expanduser()) for folder in config.skills.folders)
-    return replace(config, skills=replace(config.skills, folders=folders))
+    file = str(path.absolute().parent / Path(config.scenes.file).expanduser()) if config.scenes.file else ""
+    return replace(config, skills=replace(config.skills, folders=folders), scenes=ScenesConfig(file))
 
 
 def parse_config(table: Mapping[str, Any], where: str = "dobby.toml") -> Config:

@@ -33,6 +33,7 @@ from dobby.house.history import History
 from dobby.house.registry import House
 from dobby.journal import household, open_journal
 from dobby.mind.plain import PlainMind
+from dobby.mind.plain.scenes import read_scenes, shipped_scenes
 from dobby.mind.plan import Order, Plan
 from dobby.mind.route import Routed
 from dobby.notify import notify, watchdog_seconds
@@ -97,6 +98,8 @@ async def compose(config: Config, folder: Path, stack: AsyncExitStack) -> Dobby:
     desk = Desk(store, house, hands, mind, people, clock, post, config.house.language, config.house.units, zone, config.place)
     desk.history = history
     desk.entry_routines = frozenset(name.casefold() for name in config.routines.entry)
+    if config.scenes.file:
+        desk.offered = {**shipped_scenes(), **read_scenes(Path(config.scenes.file))}
     await store.read(desk.load_modes)
     toolbox.desk = desk
     network = Network(config.discovery.interfaces, on=config.discovery.on)

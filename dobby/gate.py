@@ -115,7 +115,7 @@ def _verdicts(call: Call, source: Source, risk: str) -> dict[str, str]:
 
 
 def _granted(risk: str, grant: Grant | None, hash_: str, source: Source) -> bool:
-    if grant is None or not hash_ or grant.hash != hash_ or Origin.ROUTINE not in source.origins:
+    if grant is None or not hash_ or grant.hash != hash_ or source.origins.isdisjoint({Origin.ROUTINE, Origin.SCENE}):
         return False
     return grant.entry if risk == "entry" else risk not in table()["grants"]["never_granted"]
 

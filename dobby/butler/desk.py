@@ -6,7 +6,7 @@ Wiring and memory of the day only. It does not know how an event is worked on.
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from typing import Any
@@ -22,6 +22,8 @@ from dobby.journal.inbox import EventRow
 from dobby.journal.ledger import EffectRow
 from dobby.journal.outbox import OutboxRow
 from dobby.journal.questions import Question
+from dobby.journal.taught import Taught
+from dobby.mind.plain.scenes import shipped_scenes
 from dobby.mind.plan import Context, Mind, Outcome, Plan
 from dobby.people import People
 from dobby.post import Post
@@ -52,9 +54,9 @@ class Desk:
     """Everything the butler works with; made by the composition root. `levels` are the skills' functions and their levels.
 
     `place` is where the house stands (degrees north, east); `entry_routines` may open an entry without asking each time;
-    `taught` what phrases stand for; `history` what the devices were; `wake` tells the wheel that appointments have changed;
-    `look` looks around on the network and says what is there; `answers` are what drivers wait for, one question at a `turn`,
-    and `veiled` says until when a person's text may still be a secret.
+    `taught` what phrases stand for, `offered` the scenes of files; `history` what the devices were; `wake` tells the wheel
+    that appointments have changed; `look` looks around on the network and says what is there; `answers` are what drivers
+    wait for, one question at a `turn`, and `veiled` says until when a person's text may still be a secret.
     """
 
     store: Store
@@ -70,7 +72,8 @@ class Desk:
     place: tuple[float, float] | None = None
     entry_routines: frozenset[str] = frozenset()
     history: History | None = None
-    taught: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
+    taught: dict[tuple[str, str], Taught] = field(default_factory=dict)
+    offered: Mapping[str, Taught] = field(default_factory=shipped_scenes)
     modes: Modes = field(default_factory=Modes)
     levels: dict[str, str] = field(default_factory=dict)
     talks: dict[str, Talk] = field(default_factory=dict)
@@ -114,13 +117,21 @@ class Desk:
             relative=talk.relative,
             busy=bool(self.mine_under_way(source)),
             place=self.place,
-            taught=self._taught(source.person),
+            taught=tuple((phrase, row.means) for phrase, row in self.told(source.person) if not row.is_scene),
+            scenes=tuple((phrase, row) for phrase, row in self.told(source.person) if row.is_scene),
         )
 
-    def _taught(self, person: str) -> tuple[tuple[str, str], ...]:
-        """What phrases mean to somebody: what everybody says, then their own."""
-        rows = [(whose, phrase, means) for (phrase, whose), (means, _) in self.taught.items() if whose in ("", person)]
-        return tuple((phrase, means) for _, phrase, means in sorted(rows))
+    def told(self, person: str) -> list[tuple[str, Taught]]:
+        """What phrases mean to somebody: what files offer, what everybody says, then their own."""
+        found: dict[str, Taught] = dict(self.offered)
+        for whose in ("", person):
+            for (phrase, by), row in self.taught.items():
+                offer = self.offered.get(phrase)
+                if by == whose and (offer is None or row.file == offer.file):
+                    found[phrase] = replace(row, open=offer is not None and offer.open)
+        kept = {row.said: row for row in found.values() if row.calls}
+        found |= {phrase: kept.get(offer.said, offer) for phrase, offer in self.offered.items()}
+        return list(found.items())
 
     def language_of(self, source: Source) -> str:
         """The person's own language, else the house's."""

@@ -23,7 +23,7 @@ from dobby.journal.ledger import EffectRow
 from dobby.journal.outbox import OutboxRow
 from dobby.journal.pack import hash_calls
 from dobby.journal.questions import Question
-from dobby.mind.plan import Plan
+from dobby.mind.plan import Outcome, Plan
 from dobby.store import insist
 
 SIDE_BY_SIDE = 8  # devices acted on at once within one errand
@@ -82,12 +82,10 @@ def acting(source: Source, origin: Origin) -> Source:
 def write_plan(
     db: sqlite3.Connection, desk: Desk, row: EventRow, plan: Plan, origin: Origin = Origin.PERSON, undoes: Sequence[int] = ()
 ) -> dict[str, Any]:
-    """The plan and all its intents as rows: after this commit they may happen. Returns the plan as kept.
-
-    `undoes` are the effects that these take back, one each.
-    """
+    """The plan as kept, and all its intents as rows that may happen after this commit; `undoes`: what each takes back."""
     source = acting(row.event.source, origin)
-    grant, hash_ = grant_of(db, desk, source), hash_calls(plan.calls)
+    hash_ = hash_calls(plan.calls)
+    grant = grant_of(db, desk, source, hash_)
     effects = [ledger.write_down(db, _effect(desk, row.id, call, source, grant, hash_)) for call in plan.calls]
     kept = {
         "say": plan.say,
@@ -96,6 +94,7 @@ def write_plan(
         "topic": list(plan.topic or dict.fromkeys(call.device for call in plan.calls if call.device)),
         "language": plan.language,
         "mind": plan.mind,
+        "scene": plan.scene,
         "origin": origin,
         "undoes": [list(pair) for pair in zip(undoes, effects, strict=False)],
     }
@@ -161,11 +160,23 @@ def close_effects(db: sqlite3.Connection, endings: dict[int, Ending], at: float)
 # Answering
 
 
-def report(desk: Desk, effects: Iterable[EffectRow], source: Source, *, say: str = "", language: str = "") -> str:
-    """What is true of these effects, in words, after what the mind had to say."""
+def report(
+    desk: Desk, effects: Iterable[EffectRow], source: Source, *, say: str = "", language: str = "", scene: str = ""
+) -> str:
+    """What is true of these effects, in words, before what the mind had to say; of a scene what did not obey or is under way."""
     outcomes = [desk.outcome(effect) for effect in effects if effect.state is not EffectState.ASKED]
-    told = desk.mind.report(outcomes, language or desk.language_of(source), desk.units_of(source)) if outcomes else ""
-    return " ".join(part for part in (told, say) if part)
+    lost = sum(outcome.state not in (EffectState.DONE, EffectState.INTENDED) for outcome in outcomes)
+    if scene and lost < len(outcomes):
+        key = "scene_some" if lost else "scene_done"
+        head = desk.mind.phrase(key, language or desk.language_of(source), scene=scene, lost=lost, count=len(outcomes))
+        outcomes = [outcome for outcome in outcomes if outcome.state is not EffectState.DONE or outcome.echoed]
+        return " ".join(part for part in (head, report_of(desk, outcomes, source, language), say) if part)
+    return " ".join(part for part in (report_of(desk, outcomes, source, language), say) if part)
+
+
+def report_of(desk: Desk, outcomes: Sequence[Outcome], source: Source, language: str = "") -> str:
+    """These outcomes in words; "" for none."""
+    return desk.mind.report(outcomes, language or desk.language_of(source), desk.units_of(source)) if outcomes else ""
 
 
 async def finish(desk: Desk, row: EventRow, kept: dict[str, Any], steer: Steer, *, recovering: bool = False) -> None:
@@ -208,7 +219,7 @@ def _answer(
 ) -> tuple[list[OutboxRow | None], list[Question]]:
     """The reply, the questions, and the event's end."""
     source = row.event.source
-    text = report(desk, effects, source, say=kept["say"], language=kept["language"])
+    text = report(desk, effects, source, say=kept["say"], language=kept["language"], scene=kept.get("scene", ""))
     asked = [effect for effect in effects if effect.state is EffectState.ASKED]
     if asked:
         return _ask_leave(db, desk, row, asked, text)
@@ -308,7 +319,8 @@ def _asked_about(desk: Desk, row: EventRow, effect: EffectRow) -> Sequence[Call 
     if calls is None:
         return [effect.call]
     source = acting(row.event.source, Origin.ROUTINE)
-    return [str(effect.call.args.get("said", "")), *(one for one in calls if judge(desk, one, source).verdict is Verdict.ASK)]
+    said = str(effect.call.args.get("said", "")).rstrip(".")
+    return [f"{said}." if said else "", *(one for one in calls if judge(desk, one, source).verdict is Verdict.ASK)]
 
 
 async def _ask_which(desk: Desk, row: EventRow, plan: Plan, **more: Any) -> None:
@@ -375,6 +387,7 @@ async def work_on(
     """Carry a plan through: a question back, an answer, or acts. `undoes` are the effects that its calls take back."""
     asks = any(judge(desk, call, row.event.source).verdict is Verdict.ASK for call in plan.keeps())
     plan = await look_first(desk, row, shown_first(desk, row.event.source, plan, asks))
+    origin = Origin.SCENE if plan.scene else origin
     if plan.choices:
         await _ask_which(desk, row, plan, origin=origin, undoing=list(undoes))
         return

@@ -17,13 +17,14 @@ from dobby.house.model import Device
 from dobby.journal import household, inbox, taught
 from dobby.journal.inbox import EventRow
 from dobby.journal.ledger import EffectRow
-from dobby.journal.pack import LIST, TEACH
+from dobby.journal.pack import LIST, TEACH, load_call
+from dobby.journal.taught import Taught
 from dobby.mind.plain.taught import folded
 
 TOOLS = (LIST, TEACH)
 
 
-def carry(db: sqlite3.Connection, desk: Desk, effect: EffectRow) -> Ending:
+def carry(db: sqlite3.Connection, desk: Desk, effect: EffectRow, grant: int | None = None) -> Ending:
     """Keep what the effect says; within the writer's thread, so the house is only looked at.
 
     :raises IllegalMove: it is not as it was when this was asked for.
@@ -34,13 +35,20 @@ def carry(db: sqlite3.Connection, desk: Desk, effect: EffectRow) -> Ending:
     if "device" in args:
         household.keep_device(db, _named(desk, args))
     elif args["to"] == "taught":
-        person, now = args.get("person", ""), desk.clock.now()
-        taught.teach(db, folded(args["phrase"]), person, args["means"], args["phrase"], now)
+        asker = inbox.get(db, effect.event).event.source.person
+        what = Taught(args["means"], args["phrase"], scene_of(effect.call), args.get("file", ""))
+        taught.teach(db, folded(args["phrase"]), args.get("person", asker), what, desk.clock.now(), grant)
     else:
         asker = inbox.get(db, effect.event).event.source.person
-        if taught.forget(db, folded(args["phrase"]), args.get("person", asker)) is None:
+        if taught.forget(db, folded(args["phrase"]), args.get("person", asker), desk.clock.now()) is None:
             raise IllegalMove("That was not taught.")
     return Ending(EffectState.DONE)
+
+
+def scene_of(call: Call) -> tuple[Call, ...]:
+    """The calls that a phrase is to stand for; none where it stands for words."""
+    rows: Any = call.args.get("calls", [])
+    return tuple(load_call(row) for row in rows)
 
 
 def _named(desk: Desk, args: Mapping[str, Any]) -> Device:
@@ -93,6 +101,9 @@ def back(effect: EffectRow) -> Call:
         return Call(TEACH, "", {**old, **turned})
     if effect.call.tool == TEACH:
         to = {"taught": "forgotten", "forgotten": "taught", "named": "unnamed", "unnamed": "named"}[str(effect.call.args["to"])]
+        was: Any = effect.call.args.get("was")
+        if to == "forgotten" and was:
+            return Call(TEACH, "", {**effect.call.args, **was, "to": "taught", "was": None})
         return Call(TEACH, "", {**effect.call.args, "to": to})
     args: dict[str, Any] = {key: value for key, value in effect.call.args.items() if key != "drop"}
     return Call(LIST, "", args | ({"to": "begun"} if "drop" in effect.call.args else {"drop": True, "to": "dropped"}))
@@ -124,8 +135,11 @@ async def not_understood(desk: Desk, row: EventRow) -> None:
 
 def told(desk: Desk, source: Source) -> str:
     """What phrases mean to this person, and what things are called beside their names."""
-    rows = [f"“{said}” = “{means}”" for (_, whose), (means, said) in desk.taught.items() if whose in ("", source.person)]
-    return "; ".join(rows) or desk.words("taught_none", source)
+    known = [row for _, row in desk.told(source.person)]
+    rows = list(dict.fromkeys(f"“{row.said}” = “{row.means}”" for row in known if not row.does))
+    offers = desk.words("scenes_offered", source, names=", ".join(dict.fromkeys(f"“{row.said}”" for row in known if row.does)))
+    told = "; ".join(rows) or desk.words("taught_none", source)
+    return f"{told.rstrip('.')}. {offers}" if any(row.does for row in known) else told
 
 
 async def lost(desk: Desk, source: Source) -> str:

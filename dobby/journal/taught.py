@@ -3,30 +3,84 @@
 It does not know what a phrase comes to.
 """
 
+import json
 import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dobby.events import Call
+from dobby.journal.pack import call_dict, dump, load_call
 
 MOST_LOST = 300  # texts that were not understood; the oldest make room
 LONGEST = 300  # characters of such a text
 
 
-def teach(db: sqlite3.Connection, phrase: str, person: str, means: str, said: str, at: float) -> None:
-    """A phrase stands for other words from now on; for everybody where `person` is empty."""
+@dataclass(frozen=True, slots=True)
+class Taught:
+    """What a phrase, as `said`, stands for: the words `means`, or exact `calls` (then `means` only describes them).
+
+    Of a scene from a file `file` is its description, `does` the parts where it is still to be read and kept, `open` whether
+    what is still open is told; `person` is whose it is.
+    """
+
+    means: str
+    said: str
+    calls: tuple[Call, ...] = ()
+    file: str = ""
+    does: tuple[Any, ...] = ()
+    open: bool = False
+    person: str = ""
+
+    @property
+    def is_scene(self) -> bool:
+        """It stands for calls rather than for words."""
+        return bool(self.calls or self.does)
+
+
+def teach(db: sqlite3.Connection, phrase: str, person: str, what: Taught, at: float, grant: int | None = None) -> None:
+    """A phrase stands for something from now on; for everybody where `person` is empty. What was agreed to before ends."""
+    _end_grant(db, phrase, person, at)
     db.execute(
-        "INSERT OR REPLACE INTO taught (phrase, person, means, said, at) VALUES (?, ?, ?, ?, ?)",
-        (phrase, person, means, said, at),
+        'INSERT OR REPLACE INTO taught (phrase, person, means, said, at, calls, file, "grant") VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+        (phrase, person, what.means, what.said, at, calls_json(what.calls), what.file, grant),
     )
 
 
-def forget(db: sqlite3.Connection, phrase: str, person: str) -> str | None:
+def calls_json(calls: Sequence[Call]) -> str:
+    """Calls as a column; "" for none."""
+    return dump([call_dict(call) for call in calls]) if calls else ""
+
+
+def _end_grant(db: sqlite3.Connection, phrase: str, person: str, at: float) -> None:
+    db.execute(
+        'UPDATE "grant" SET ended = ? WHERE ended IS NULL AND id = (SELECT "grant" FROM taught WHERE phrase = ? AND person = ?)',
+        (at, phrase, person),
+    )
+
+
+def granted(db: sqlite3.Connection, hash_: str) -> bool:
+    """An owner agreed to exactly these calls when a scene was made that still stands."""
+    sql = 'SELECT 1 FROM taught JOIN "grant" ON "grant".id = taught."grant" WHERE "grant".hash = ? AND "grant".ended IS NULL'
+    return db.execute(sql, (hash_,)).fetchone() is not None
+
+
+def forget(db: sqlite3.Connection, phrase: str, person: str, at: float) -> str | None:
     """It stands for nothing any more; whose it was, None where nobody's."""
-    sql = "DELETE FROM taught WHERE phrase = ? AND person = ?"
-    return next((whose for whose in (person, "") if db.execute(sql, (phrase, whose)).rowcount), None)
+    for whose in (person, ""):
+        _end_grant(db, phrase, whose, at)
+        if db.execute("DELETE FROM taught WHERE phrase = ? AND person = ?", (phrase, whose)).rowcount:
+            return whose
+    return None
 
 
-def phrases(db: sqlite3.Connection) -> dict[tuple[str, str], tuple[str, str]]:
-    """(phrase, person) -> (meaning, the phrase as it was written)."""
-    rows = db.execute("SELECT phrase, person, means, said FROM taught ORDER BY at")
-    return {(phrase, person): (means, said) for phrase, person, means, said in rows}
+def phrases(db: sqlite3.Connection) -> dict[tuple[str, str], Taught]:
+    """(phrase, person) -> what it stands for."""
+    rows = db.execute("SELECT phrase, person, means, said, calls, file FROM taught ORDER BY at")
+    return {
+        (phrase, person): Taught(means, said, tuple(map(load_call, json.loads(calls or "[]"))), file, person=person)
+        for phrase, person, means, said, calls, file in rows
+    }
 
 
 def lose(db: sqlite3.Connection, text: str, said: str, person: str, lane: str, at: float) -> None:

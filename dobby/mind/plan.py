@@ -12,6 +12,7 @@ from typing import Protocol
 from dobby.events import Call, Due, EffectState, Role, State, Value
 from dobby.house.model import Device
 from dobby.journal.pack import due_call
+from dobby.journal.taught import Taught
 
 
 class Order(StrEnum):
@@ -47,7 +48,7 @@ class Context:
     of this person's last act, `was` how the device of each was before and `relative` whether it was a
     step up or down; `busy` is True while an errand of this
     conversation is under way; `place` is where the house stands, in degrees north and east; `taught` what phrases
-    mean to this person.
+    mean to this person, `scenes` which of them stand for calls.
     """
 
     person: str
@@ -63,6 +64,7 @@ class Context:
     busy: bool = False
     place: tuple[float, float] | None = None
     taught: tuple[tuple[str, str], ...] = ()
+    scenes: tuple[tuple[str, Taught], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +109,9 @@ class Plan:
     `calls` are absolute (`brightness = 35`, never "brighter") and already fit the device's Spec; `say` is an answer,
     a refusal or a remark that goes with the report; `choices` make `say` a question back (nothing is done until one
     is chosen); `order` is for the butler himself; `topic` the devices talked about, so that "it" has a meaning;
-    `relative` tells a step up or
-    down; `understood` is False where the mind could make nothing of it; `due` is for later; `about` the words by which an order
-    names an appointment; `past` what is to be looked up.
+    `relative` tells a step up or down; `understood` is False where the mind could make nothing of it; `due` is for later;
+    `about` the words by which an order names an appointment; `past` what is to be looked up. `scene` is the name of the
+    scene that these calls are; `shown` is a scene to be kept, shown first: its `calls` are done once it is kept.
     """
 
     calls: tuple[Call, ...] = ()
@@ -124,10 +126,12 @@ class Plan:
     due: tuple[Due, ...] = ()
     about: str = ""
     past: tuple[Past, ...] = ()
+    scene: str = ""
+    shown: Call | None = None
 
     def keeps(self) -> tuple[Call, ...]:
         """What is for later, as calls that keep it."""
-        return tuple(due_call(due) for due in self.due)
+        return (*(due_call(due) for due in self.due), *([self.shown] if self.shown else []))
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,9 @@ class Later:
         if when.bare and not re.search(r"\d", when.rest) and has(times(self.language)["value_verbs"], Line(when.rest).line):
             return None  # "set it at 21", "dim to 10": a value, not an hour
         plan = self.read(" ".join(when.rest.split()))
+        if plan.shown is not None:
+            return self._say("scene_first", scene=plan.shown.args["phrase"])
+        plan = replace(plan, scene="", say="") if plan.scene else plan
         if plan.order or not (plan.calls or plan.choices):
             return self._say("later_question") if plan.topic else self._say("time_unclear") if plan.order else plan
         if when.vague or when.problem:

@@ -6,6 +6,7 @@ It does not act, and it does not know who may do what.
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache, partial
 
@@ -20,6 +21,7 @@ from dobby.mind.plain.lexicon import LANGUAGES, lexicon
 from dobby.mind.plain.mark import Mark, Marker
 from dobby.mind.plain.outlook import dated_plan, outlook_plan
 from dobby.mind.plain.past import past_plan
+from dobby.mind.plain.scenes import Scenes, scene_plan
 from dobby.mind.plain.small import small_talk
 from dobby.mind.plain.speech import Speech
 from dobby.mind.plain.taught import Teaching, expanded, night_plan
@@ -112,13 +114,17 @@ class PlainMind:
             mark = partial(_marked, marker)
             now = partial(self._now, context=context)
             plan = Teaching(mark, thinker, now).plan(text) or outlook_plan(text, thinker) or past_plan(text, mark, thinker)
-            plan = plan or Condition(mark, thinker, self._now).plan(text)
+            plan = plan or Scenes(mark, thinker, now).plan(text) or Condition(mark, thinker, self._now).plan(text)
             if plan is not None:
                 return plan
         return None
 
     def _now(self, text: str, context: Context) -> Plan:
         """What a text comes to if everything in it is for now."""
+        thinker = Thinker(self.index(), context, Speech(context.language, context.units))
+        scene = scene_plan(text, thinker, partial(self._now, context=replace(context, scenes=())))
+        if scene is not None:
+            return scene
         best: Plan | None = None
         for languages in self._orders(context.language):
             plan = self._read(text, context, languages, guess=best is None)

@@ -12,7 +12,7 @@ from typing import Any
 
 from dobby.events import Call
 from dobby.house.model import Device
-from dobby.journal.pack import TEACH
+from dobby.journal.pack import TEACH, call_dict
 from dobby.mind.answer import chosen, is_amendment, is_no, is_stop, is_yes
 from dobby.mind.plain.index import Index, stems
 from dobby.mind.plain.lexicon import LANGUAGES, meaning, read_yaml
@@ -28,7 +28,7 @@ from dobby.mind.plan import Context, Order, Plan
 _LONGEST_PHRASE, _LONGEST_MEANING, _MOST_WORDS = 60, 300, 4
 _LABELS = ("first choice", "second choice", "third choice", "fourth choice")
 _QUOTED = re.compile(r"[\"“„‘'«]([^\"”“’'»]{1,60})[\"”“’'»]\s*[.!]?\s*$")
-_HANGING = ("blind", "shade", "curtain", "shutter", "awning")  # open or not, nobody comes in by them
+HANGING = ("blind", "shade", "curtain", "shutter", "awning")  # open or not, nobody comes in by them
 _TRAVELLERS = ("speaker", "tv", "vacuum", "mower")  # "move it to the kitchen" is the music, or a way
 _COURTESY = {"please", "pls", "bitte", "dobby", "hey", "ok"}
 
@@ -36,7 +36,8 @@ Reader = Callable[[str], Sequence[Mark]]
 
 
 @cache
-def _table(language: str) -> Mapping[str, Any]:
+def table(language: str) -> Mapping[str, Any]:
+    """The patterns of one language."""
     return read_yaml(f"{language}/taught.yaml")
 
 
@@ -51,28 +52,42 @@ def expanded(text: str, context: Context) -> str:
     return dict(context.taught).get(folded(text), text)
 
 
+def is_night(said: str) -> bool:
+    """Folded words that wish a good night."""
+    return any(re.fullmatch(table(language)["night"], said) for language in LANGUAGES)
+
+
+def reserved(phrase: str) -> bool:
+    """It answers questions, or stops things, and means nothing else."""
+    return is_yes(phrase) or is_no(phrase) or is_stop(phrase) or is_amendment(phrase) or bool(chosen(phrase, _LABELS))
+
+
+def too_long(phrase: str) -> bool:
+    """It is longer than a phrase may be."""
+    return len(phrase) > _LONGEST_PHRASE
+
+
 def night_plan(text: str, index: Index, speech: Speech) -> Plan | None:
     """ "Good night" where a scene or a routine is called so: run it. So does any text that is just such a name."""
     said = folded(text)
-    nights = "|".join(_table(language)["night"] for language in LANGUAGES)
-    scenes = "|".join(_table(language)["scene"] for language in LANGUAGES)
-    wanted = "night" if re.fullmatch(nights, said) else said
+    scenes = "|".join(table(language)["scene"] for language in LANGUAGES)
+    wanted = "night" if is_night(said) else said
     found = []
     for key in (*index.by_kind.get("scene", ()), *index.by_kind.get("script", ())):
         name = re.sub(rf" (?:{scenes})$", "", " ".join(fold_all(index.devices[key].name)))
-        if wanted in (name, "night" if re.fullmatch(nights, name) else name):
+        if wanted in (name, "night" if is_night(name) else name):
             found.append(key)
     if len(found) != 1 or not said:
         return None
-    call, left = Call("do", found[0], {"verb": "run"}), _left_open(index) if wanted == "night" else []
+    call, left = Call("do", found[0], {"verb": "run"}), left_open(index) if wanted == "night" else []
     say = speech.say("open_before", names=speech.names(called(left))) if left else ""
     return Plan(calls=(call,), say=say, topic=(found[0],), language=speech.language)
 
 
-def _left_open(index: Index) -> list[Device]:
+def left_open(index: Index) -> list[Device]:
     """Doors, windows and locks that are open before the night."""
     open_, unlocked, state = meaning()["states"]["open"], meaning()["states"]["unlocked"], index.house.state
-    entries = (device for device in index.devices.values() if device.device_class not in _HANGING and device.kind != "valve")
+    entries = (device for device in index.devices.values() if device.device_class not in HANGING and device.kind != "valve")
     return [
         device
         for device in entries
@@ -85,7 +100,7 @@ class Teaching:
 
     def __init__(self, mark: Reader, thinker: Thinker, now: Callable[[str], Plan]) -> None:
         self.mark, self.thinker, self.now = mark, thinker, now
-        self.table, self.speech = _table(thinker.speech.language), thinker.speech
+        self.table, self.speech = table(thinker.speech.language), thinker.speech
 
     def plan(self, text: str) -> Plan | None:
         """What a text teaches, lets be forgotten or asks about it; None where it does none of these."""
@@ -103,15 +118,14 @@ class Teaching:
     def _say(self, key: str, **facts: object) -> Plan:
         return Plan(say=self.speech.say(key, **facts), language=self.speech.language)
 
-    def _kept(self, to: str, said: str, **args: str) -> Plan:
+    def _kept(self, to: str, said: str, **args: Any) -> Plan:
         return Plan(calls=(Call(TEACH, "", {**args, "to": to, "said": said}),), language=self.speech.language)
 
     def _teach(self, line: Line, found: "re.Match[str]") -> Plan:
         phrase, means = (line.raw(*found.span(name)).strip(" ,'\"") for name in ("phrase", "means"))
-        reserved = any(word(said) for said in (phrase, means) for word in (is_yes, is_no, is_stop)) or is_amendment(phrase)
-        if reserved or chosen(phrase, _LABELS) or not folded(phrase):
+        if reserved(phrase) or is_yes(means) or is_no(means) or is_stop(means) or not folded(phrase):
             return self._say("teach_reserved", phrase=phrase)
-        if len(phrase) > _LONGEST_PHRASE or len(means) > _LONGEST_MEANING:
+        if too_long(phrase) or len(means) > _LONGEST_MEANING:
             return self._say("too_long")
         already, plan = self.now(phrase), self.now(means)
         if (already.calls or already.choices or already.due or already.order) and already.calls != plan.calls:
@@ -124,6 +138,10 @@ class Teaching:
 
     def _forget(self, bare: str) -> Plan | None:
         found = next((match for pattern in self.table["forget"] if (match := re.fullmatch(pattern, bare))), None)
+        scene = dict(self.thinker.context.scenes).get(folded(found["phrase"])) if found else None
+        if scene and scene.calls:
+            args = {"phrase": scene.said, "means": scene.means, "person": scene.person, "file": scene.file}
+            return self._kept("forgotten", f"“{scene.said}”", calls=[call_dict(call) for call in scene.calls], **args)
         means = dict(self.thinker.context.taught).get(folded(found["phrase"])) if found else None
         if found is None or means is None:
             return None
