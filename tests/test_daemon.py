@@ -35,7 +35,11 @@ class Process:
     def __init__(self, folder: Path, *words: str) -> None:
         self.log = (folder / f"{words[0]}-{time.monotonic_ns()}.log").open("w+")
         command = [sys.executable, "-m", "dobby", *words]
-        self.process = subprocess.Popen(command, stdout=self.log, stderr=subprocess.STDOUT, cwd=folder, env=_env())
+        # whoever runs the tests in the background made SIGINT ignored, and that is handed down
+        heed = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731
+        self.process = subprocess.Popen(
+            command, stdout=self.log, stderr=subprocess.STDOUT, cwd=folder, env=_env(), preexec_fn=heed
+        )
 
     @property
     def said(self) -> str:
@@ -48,7 +52,7 @@ class Process:
             assert time.monotonic() < until, f"never said {words!r}:\n{self.said}"
             time.sleep(0.02)
 
-    def end(self, number: int = signal.SIGTERM, seconds: float = 8.0) -> int:
+    def end(self, number: int = signal.SIGTERM, seconds: float = 20.0) -> int:
         if self.process.poll() is None:
             self.process.send_signal(number)
         try:
