@@ -79,7 +79,7 @@ class Deeds:
     def deed(self, clause: Clause, device: Device, state: State) -> Deed:
         """What the clause comes to for this device as it is now."""
         if clause.number is None and (clause.direction or (clause.attr and clause.verb in ("up", "down", "dim", "brighten"))):
-            return self._relative(clause, device, trait_of(clause, device), state, clause.direction or _sign(clause.verb))
+            return self.step(clause, device, trait_of(clause, device), state, clause.direction or _sign(clause.verb))
         if clause.has_value:
             return self._value(clause, device, state)
         rule = meaning()["verbs"].get(clause.verb, {}).get(device.kind)
@@ -90,9 +90,9 @@ class Deeds:
         if "do" in rule:
             return Deed(Call("do", device.id, {"verb": rule["do"]}))
         if clause.amount and device.kind == "cover" and "position" in rule:
-            return self._relative(clause, device, "position", state, _sign(clause.verb))
+            return self.step(clause, device, "position", state, _sign(clause.verb))
         if "step" in rule:
-            return self._relative(clause, device, rule["step"], state, rule["by"])
+            return self.step(clause, device, rule["step"], state, rule["by"])
         return self._plain(clause, device, rule, state)
 
     def _plain(self, clause: Clause, device: Device, rule: Mapping[str, Value], state: State) -> Deed:
@@ -124,11 +124,11 @@ class Deeds:
         if clause.number is None:
             return self._word(clause, device, trait, spec)
         if clause.direction and clause.how != "to":
-            return self._relative(clause, device, trait, state, clause.direction)
+            return self.step(clause, device, trait, state, clause.direction)
         if clause.how == "by" or (clause.verb in ("up", "down", "brighten") and clause.how != "to"):
             if device.kind in ("cover", "valve") and clause.how != "by":
                 return self._number(clause, device, trait, spec)
-            return self._relative(clause, device, trait, state, _sign(clause.verb))
+            return self.step(clause, device, trait, state, _sign(clause.verb))
         return self._number(clause, device, trait, spec)
 
     def _word(self, clause: Clause, device: Device, trait: str, spec: Spec) -> Deed:
@@ -173,9 +173,6 @@ class Deeds:
 
     def step(self, clause: Clause, device: Device, trait: str, state: State, sign: int) -> Deed:
         """One step up or down from where it is now, or the amount that is said."""
-        return self._relative(clause, device, trait, state, sign)
-
-    def _relative(self, clause: Clause, device: Device, trait: str, state: State, sign: int) -> Deed:
         spec = device.traits.get(trait)
         if spec is None or not spec.settable:
             return Deed(problem="cannot")

@@ -53,11 +53,9 @@ def _further(row: list[Clause], thinker: Thinker) -> Plan | None:
             return None
         trait, value = numbers[0]
         was = before.get(trait)
-        down = thinker.context.relative and isinstance(was, int | float) and value < was
-        way = -1 if down else 1
-        sign = {"less": -1, "undo": -1 if not isinstance(was, int | float) or value >= was else 1}.get(
-            next(iter(steps)), 1 if clause.number is not None else way
-        )
+        last = -1 if isinstance(was, int | float) and value < was else 1
+        onward = last if thinker.context.relative and clause.number is None else 1
+        sign = {"less": -1, "undo": -last}.get(next(iter(steps)), onward)
         deed = thinker.deeds.step(clause, device, trait, thinker.index.house.state.of(device.id), sign)
         calls += [deed.call] if deed.call else []
     topic, language = tuple(call.device for call in calls), thinker.speech.language
