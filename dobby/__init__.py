@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from dobby.skill.music import Music as Music
     from dobby.skill.music import Piece as Piece
     from dobby.skill.music import Shelf as Shelf
+    from dobby.skill.tool import Picture as Picture
     from dobby.skill.tool import act as act
     from dobby.skill.tool import device as device
     from dobby.skill.tool import guarded as guarded
@@ -49,7 +50,7 @@ _WHERE = {
     "dobby.skill.driver": ("Ask", "Driver", "Finding", "Pool", "Sign", "Vault"),
     "dobby.skill.home": ("Home",),
     "dobby.skill.music": ("Hit", "Music", "Piece", "Shelf"),
-    "dobby.skill.tool": ("act", "device", "guarded", "read"),
+    "dobby.skill.tool": ("Picture", "act", "device", "guarded", "read"),
 }
 _HOME_OF = {name: module for module, names in _WHERE.items() for name in names}
 

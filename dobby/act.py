@@ -52,8 +52,8 @@ class Runner(Protocol):
         """The function of this name, if there is one."""
         ...
 
-    async def run(self, call: Call) -> str:
-        """Call it; its answer in words."""
+    async def run(self, call: Call) -> State:
+        """Call it; its answer: `says`, and `picture` where it shows one."""
         ...
 
 
@@ -172,11 +172,11 @@ class Hands:
         return await self._confirm(device, wanted, self._settle, afresh=afresh)
 
     async def run_tool(self, call: Call) -> Ending:
-        """Run a skill's function; its answer is the ending's `says`."""
+        """Run a skill's function; its answer is the ending's `says` and `picture`."""
         if self._tools is None:
             return Ending(EffectState.FAILED, why="gone")
         try:
-            text = await self._tools.run(call)
+            answer = await self._tools.run(call)
         except Unsure as error:
             return Ending(EffectState.UNKNOWN, why=str(error))
         except DobbyError as error:
@@ -184,7 +184,7 @@ class Hands:
         except Exception as error:  # the boundary for skills' functions
             log.exception("The skill function %s failed", call.tool)
             return Ending(EffectState.UNKNOWN, why=f"{call.tool} failed: {type(error).__name__}.")
-        return Ending(EffectState.DONE, {"says": text})
+        return Ending(EffectState.DONE, answer)
 
     async def _hold(self, device: Device, work: Callable[[], Coroutine[Any, Any, Any]], seconds: float) -> Any:
         """Run one piece of work with the device's hand; a hand is free only when the work has really returned.

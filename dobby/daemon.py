@@ -18,6 +18,7 @@ from dobby.alive import Dobby
 from dobby.bridge.console import Console
 from dobby.bridge.web import Web
 from dobby.butler import Butler, Desk
+from dobby.butler.album import Album
 from dobby.butler.news import keep_telling, told_by_asking
 from dobby.butler.tools import Toolbox
 from dobby.clock import SystemClock, machine_zone
@@ -96,7 +97,7 @@ async def compose(config: Config, folder: Path, stack: AsyncExitStack) -> Dobby:
     mind = Routed(plain, lambda: (tool for skill in toolbox.skills.values() for tool in skill.tools.values()))
     zone = config.zone or machine_zone()
     desk = Desk(store, house, hands, mind, people, clock, post, config.house.language, config.house.units, zone, config.place)
-    desk.history = history
+    desk.history, desk.album = history, Album(folder / "attachments")
     desk.entry_routines = frozenset(name.casefold() for name in config.routines.entry)
     if config.scenes.file:
         desk.offered = {**shipped_scenes(), **read_scenes(Path(config.scenes.file))}

@@ -309,10 +309,10 @@ class Tools:
     def tool(self, name: str) -> object | None:
         return self
 
-    async def run(self, call: Call) -> str:
+    async def run(self, call: Call) -> State:
         if isinstance(self.answer, Exception):
             raise self.answer
-        return self.answer
+        return {"says": self.answer}
 
 
 @pytest.mark.parametrize(

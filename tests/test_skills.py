@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from dobby.butler.album import Album
 from dobby.cli import main
 from dobby.cli.line import Line
 from dobby.errors import Refused, SkillError
@@ -231,6 +233,42 @@ async def test_what_a_skill_changes_is_a_row_through_the_gate_and_a_look_changes
     assert word == "jam"
     assert ("set", "homely.lamp", "done", "comfort") in rows
     assert [row[0] for row in rows] == ["homely.bright", "set", "homely.remember"]
+
+
+PAINTER = """
+from dobby import Picture, act, read
+
+@read(says=["show me {what}"])
+async def show(what: str) -> Picture:
+    \"\"\"Show something.\"\"\"
+    return Picture(f"Here is {what}.", bytes.fromhex("89504e470d0a1a0a") if what != "a lie" else b"GIF")
+
+@act(says=["paint {what}"])
+async def paint(what: str) -> Picture:
+    \"\"\"Paint something.\"\"\"
+    return Picture(f"Painted {what}.", b"RIFF1234WEBP")
+"""
+
+
+async def test_a_function_may_answer_with_a_picture_and_it_goes_with_the_reply(tmp_path: Path) -> None:
+    write_skill(tmp_path / "skills", "painter", PAINTER)
+    async with at_home(tmp_path / "state", skills={"folders": [str(tmp_path / "skills")]}) as dobby:
+        said = await ask(tmp_path / "state", "show me the cat", "paint a door", "show me a lie")
+        rows = await dobby.store.read(lambda db: db.execute("SELECT picture FROM outbox ORDER BY id").fetchall())
+    cat, door, lie = (row[0] for row in rows)
+    assert said == ["Here is the cat.", "Painted a door.", "That is no picture that can be shown."]
+    assert Path(cat).parent == Path(door).parent == tmp_path / "state" / "attachments"  # where a backup finds them
+    assert Path(cat).read_bytes().startswith(b"\x89PNG") and Path(door).suffix == ".webp" and lie == ""
+
+
+async def test_an_album_is_bounded_and_keeps_the_same_picture_once(tmp_path: Path) -> None:
+    album = Album(tmp_path, most=100)
+    first = await album.keep(b"\xff\xd8\xff" + b"1" * 57)
+    assert await album.keep(b"\xff\xd8\xff" + b"1" * 57) == first
+    os.utime(first, (0, 0))
+    second = await album.keep(b"\xff\xd8\xff" + b"2" * 57)
+    assert [str(path) for path in tmp_path.iterdir()] == [second]
+    assert await Album().keep(b"\xff\xd8\xff") == ""
 
 
 BURGLAR = (

@@ -12,6 +12,7 @@ from datetime import tzinfo
 from typing import Any
 
 from dobby.act import Ending, Hands
+from dobby.butler.album import Album
 from dobby.clock import Clock, local
 from dobby.events import Call, EffectState, Reply, Source, State
 from dobby.gate import Modes
@@ -54,9 +55,10 @@ class Desk:
     """Everything the butler works with; made by the composition root. `levels` are the skills' functions and their levels.
 
     `place` is where the house stands (degrees north, east); `entry_routines` may open an entry without asking each time;
-    `taught` what phrases stand for, `offered` the scenes of files; `history` what the devices were; `wake` tells the wheel
-    that appointments have changed; `look` looks around on the network and says what is there; `answers` are what drivers
-    wait for, one question at a `turn`, and `veiled` says until when a person's text may still be a secret.
+    `taught` what phrases stand for, `offered` the scenes of files; `history` what the devices were, `album` the pictures
+    shown; `wake` tells the wheel that appointments have changed; `look` looks around on the network and says what is there;
+    `answers` are what drivers wait for, one question at a `turn`, and `veiled` says until when a person's text may still be
+    a secret.
     """
 
     store: Store
@@ -72,6 +74,7 @@ class Desk:
     place: tuple[float, float] | None = None
     entry_routines: frozenset[str] = frozenset()
     history: History | None = None
+    album: Album = field(default_factory=Album)
     taught: dict[tuple[str, str], Taught] = field(default_factory=dict)
     offered: Mapping[str, Taught] = field(default_factory=shipped_scenes)
     modes: Modes = field(default_factory=Modes)

@@ -14,6 +14,7 @@ from dobby.act import Ending
 from dobby.butler import wording
 from dobby.butler.desk import Desk
 from dobby.butler.keeping import OURS, carry, grant_of, inside, shown_first
+from dobby.butler.looking import look_first
 from dobby.events import Call, EffectState, EventState, Origin, Source
 from dobby.gate import STRICTNESS, Decision, Grant, Verdict, decide, question
 from dobby.house.units import quantity
@@ -95,6 +96,7 @@ def write_plan(
         "language": plan.language,
         "mind": plan.mind,
         "scene": plan.scene,
+        "picture": plan.picture,
         "origin": origin,
         "undoes": [list(pair) for pair in zip(undoes, effects, strict=False)],
     }
@@ -223,7 +225,9 @@ def _answer(
     asked = [effect for effect in effects if effect.state is EffectState.ASKED]
     if asked:
         return _ask_leave(db, desk, row, asked, text)
-    replies = [desk.reply(db, row, text)] if text else []
+    shown = (effect.after.get("picture") for effect in effects)
+    picture = kept.get("picture") or next((str(path) for path in shown if path), "")
+    replies = [desk.reply(db, row, text, picture=picture)] if text else []
     if kept.get("question"):
         replies.append(_tell_asker(db, desk, row, kept["question"], effects))
     refused = effects and all(effect.state is EffectState.REFUSED for effect in effects)
@@ -368,19 +372,6 @@ def remember(desk: Desk, row: EventRow, kept: dict[str, Any], effects: Sequence[
         talk.relative = kept.get("relative", False)
 
 
-async def look_first(desk: Desk, row: EventRow, plan: Plan) -> Plan:
-    """Skills' functions that only look are called at once: reads leave no rows. What can be asked later whether it
-    happened is looked at now, so that its row says how it was before."""
-    await desk.hands.look_before(plan.calls)
-    reads = [call for call in plan.calls if desk.levels.get(call.tool) == "read" and row.event.source.authority.rank]
-    if not reads:
-        return plan
-    endings = [await desk.hands.run_tool(call) for call in reads]
-    said = [str(ending.after.get("says") or ending.why) for ending in endings]
-    rest = tuple(call for call in plan.calls if call not in reads)
-    return replace(plan, calls=rest, say=" ".join(part for part in (*said, plan.say) if part))
-
-
 async def work_on(
     desk: Desk, row: EventRow, plan: Plan, steer: Steer, *, origin: Origin = Origin.PERSON, undoes: Sequence[int] = ()
 ) -> None:
@@ -392,7 +383,8 @@ async def work_on(
         await _ask_which(desk, row, plan, origin=origin, undoing=list(undoes))
         return
     if not plan.calls:
-        await finish(desk, row, {"say": plan.say, "effects": [], "topic": list(plan.topic), "language": plan.language}, steer)
+        kept = {"say": plan.say, "effects": [], "topic": list(plan.topic), "language": plan.language, "picture": plan.picture}
+        await finish(desk, row, kept, steer)
         return
     kept = await desk.store.write(lambda db: write_plan(db, desk, row, plan, origin, undoes))
     await finish(desk, row, kept, steer)

@@ -23,7 +23,7 @@ from dobby.journal.inbox import EventRow
 from dobby.journal.ledger import EffectRow
 from dobby.skill.driver import Vault
 from dobby.skill.load import Skill
-from dobby.skill.tool import Tool
+from dobby.skill.tool import Picture, Tool
 
 TOOL_SECONDS = 60.0  # a function has to answer
 
@@ -45,8 +45,8 @@ class Toolbox:
         skill = self.skills.get(name.partition(".")[0])
         return skill.tools.get(name) if skill else None
 
-    async def run(self, call: Call) -> str:
-        """Call a skill's function with what it is handed; its answer as text.
+    async def run(self, call: Call) -> State:
+        """Call a skill's function with what it is handed; its answer: `says`, and `picture`, the path of one.
 
         :raises Refused: there is no such function, or the arguments do not fit; :raises Unsure: it did not answer.
         """
@@ -64,7 +64,9 @@ class Toolbox:
                 said = await tool.function(**args)
         except TimeoutError as error:
             raise Unsure(f"{tool.name} did not answer in time.") from error
-        return "" if said is None else str(said)
+        if isinstance(said, Picture) and self.desk is not None:
+            return {"says": said.says, "picture": await self.desk.album.keep(said.data)}
+        return {"says": "" if said is None else str(said)}
 
     def _open(self, skill: Skill, name: str) -> AbstractAsyncContextManager[Any]:
         """What an opener yields, its parameters taken from the skill's own table in `dobby.toml`."""

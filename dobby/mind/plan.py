@@ -111,7 +111,8 @@ class Plan:
     is chosen); `order` is for the butler himself; `topic` the devices talked about, so that "it" has a meaning;
     `relative` tells a step up or down; `understood` is False where the mind could make nothing of it; `due` is for later;
     `about` the words by which an order names an appointment; `past` what is to be looked up. `scene` is the name of the
-    scene that these calls are; `shown` is a scene to be kept, shown first: its `calls` are done once it is kept.
+    scene that these calls are; `shown` is a scene to be kept, shown first: its `calls` are done once it is kept; `picture` is
+    the path of one that goes with the answer.
     """
 
     calls: tuple[Call, ...] = ()
@@ -128,6 +129,7 @@ class Plan:
     past: tuple[Past, ...] = ()
     scene: str = ""
     shown: Call | None = None
+    picture: str = ""
 
     def keeps(self) -> tuple[Call, ...]:
         """What is for later, as calls that keep it."""

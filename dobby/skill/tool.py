@@ -47,6 +47,14 @@ class Decorator:
         return put if function is None else put(function)
 
 
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What a function may answer instead of words alone: `says`, and a picture (PNG, JPEG or WebP) as bytes."""
+
+    says: str
+    data: bytes
+
+
 read = Decorator("read")
 act = Decorator("act")
 guarded = Decorator("guarded")
