@@ -79,7 +79,10 @@ async def _start(module: ModuleType, options: Mapping[str, Any]) -> Part:
     known = inspect.signature(module.start).parameters
     given = {name: value for name, value in options.items() if name in known}
     if "prefix" not in known or "prefix" in given:
-        part: Part = await module.start(**given)
+        try:
+            part: Part = await module.start(**given)
+        except OSError as error:
+            raise DobbyError(f"The dollhouse cannot start: {error}.") from error
         return part
     for prefix in PREFIXES:  # another house may stand there already
         try:

@@ -2,40 +2,29 @@
 
 import asyncio
 import os
-import random
-import shutil
+import re
 import signal
-import socket
-import subprocess
+import sys
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import suppress
+from dataclasses import replace
 from functools import wraps
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import ClientError, ClientSession
 
-from dobby import Device, DobbyError, Finding, Music, Refused, Sign, Unreachable, Unsure
+from dobby import Change, Device, DobbyError, Finding, Music, Refused, Sign, Unreachable, Unsure
+from dobby.dollhouse.house import device_side, open_dollhouse
 from dobby.paths import shipped
 from dobby.skill.load import load_skill
 
-CI = bool(os.environ.get("CI"))
-MISSING = [
-    name
-    for name in ("gmediarender", "minidlnad", "ip")
-    if shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin") is None
-]
 BEAT = 0.3
-SONGS = (
-    ("Blue Train", "John Coltrane", "Blue Train", "Jazz", "1"),
-    ("So What", "Miles Davis", "Kind of Blue", "Jazz", "1"),
-    ("Freddie Freeloader", "Miles Davis", "Kind of Blue", "Jazz", "2"),
-    ("Le Freak", "Chic", "C'est Chic", "Disco", "1"),
-)
 
 load_skill(shipped("skills") / "upnp")
 skill = import_module("dobby_skill_upnp")
+dollhouse = device_side(shipped("skills") / "upnp")
 
 
 class Empty:
@@ -50,26 +39,6 @@ async def nobody(words: str, options: Sequence[str]) -> str:
     raise AssertionError(f"nobody was to be asked {words!r}")
 
 
-def silence(seconds: float, tags: dict[str, str]) -> bytes:
-    """An MP3 of silent frames (MPEG-1 layer III, 32 kbit/s, 44.1 kHz, mono) with ID3v2.3 tags."""
-    rows = b"".join(
-        key.encode() + (len(value.encode()) + 1).to_bytes(4, "big") + b"\0\0\x03" + value.encode() for key, value in tags.items()
-    )
-    size = bytes(len(rows) >> shift & 127 for shift in (21, 14, 7, 0))
-    return b"ID3\x03\0\0" + size + rows + (b"\xff\xfb\x10\xc4" + bytes(100)) * round(seconds * 44100 / 1152)
-
-
-def free_port(host: str) -> int:
-    while True:
-        port = random.randint(49160, 65000)
-        with socket.socket() as probe:
-            try:
-                probe.bind((host, port))
-            except OSError:
-                continue
-            return port
-
-
 async def until(true: Callable[[], object], seconds: float = 8.0) -> None:
     async with asyncio.timeout(seconds):
         while not true():
@@ -77,53 +46,16 @@ async def until(true: Callable[[], object], seconds: float = 8.0) -> None:
 
 
 @pytest.fixture(scope="module")
-def lan() -> Iterator[str]:
+def wire() -> Iterator[Any]:
     """An interface of our own, so that nothing reaches the real network; gmediarender wants another one than loopback."""
-    if MISSING and not CI:
-        pytest.skip(f"{' and '.join(MISSING)} not installed")
-    name = f"dby{os.getpid() % 100000}"
-    host = f"10.77.{os.getpid() % 250}.1"
-    made = subprocess.run(["ip", "link", "add", name, "type", "veth", "peer", "name", f"{name}p"], capture_output=True, text=True)
-    if made.returncode and not CI:
-        pytest.skip(f"no network interface can be made: {made.stderr.strip()}")
-    made.check_returncode()
+    if why := dollhouse.missing():
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(why)
     try:
-        for command in (f"addr add {host}/24 dev {name}", f"link set {name} up", f"link set {name}p up"):
-            subprocess.run(["ip", *command.split()], check=True)
-        yield name
-    finally:
-        subprocess.run(["ip", "link", "del", name], check=False)
-
-
-class Renderer:
-    """A gmediarender that can be stopped and started again."""
-
-    def __init__(self, interface: str) -> None:
-        self.interface, self.host = interface, f"10.77.{os.getpid() % 250}.1"
-        self.port = free_port(self.host)
-        self.process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def location(self) -> str:
-        return f"http://{self.host}:{self.port}/description.xml"
-
-    async def start(self) -> None:
-        command = ["gmediarender", "-f", "Kitchen Player", "-u", "11111111-1111-1111-1111-111111111111", "-I", self.interface]
-        command += ["-p", str(self.port), "--gstout-audiopipe=fakesink sync=true"]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: ASYNC220
-        await answers(self.location)
-
-    async def aborted(self) -> bool:
-        """Has it died by its own hand? Its connections break a moment before its end is known."""
-        with suppress(TimeoutError):
-            await until(lambda: self.process is None or self.process.poll() is not None, 1.0)
-        return self.process is not None and self.process.returncode == -signal.SIGABRT
-
-    def stop(self) -> None:
-        if self.process:
-            self.process.kill()
-            self.process.wait()
-            self.process = None
+        made = dollhouse.Wire()
+    except OSError as error:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(str(error))
+    yield made
+    made.close()
 
 
 def once_more(test: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
@@ -134,7 +66,7 @@ def once_more(test: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[N
     """
 
     @wraps(test)
-    async def run(*, renderer: Renderer, **rest: Any) -> None:
+    async def run(*, renderer: Any, **rest: Any) -> None:
         try:
             await test(renderer=renderer, **rest)
         except (AssertionError, TimeoutError, DobbyError):
@@ -146,44 +78,20 @@ def once_more(test: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[N
     return run
 
 
-async def answers(location: str) -> None:
-    """Wait until a description is given out: the port is open before."""
-    async with asyncio.timeout(20), ClientSession() as session:
-        while True:
-            with suppress(ClientError):
-                async with session.get(location) as answer:
-                    if answer.status == 200:
-                        return
-            await asyncio.sleep(0.05)
-
-
 @pytest.fixture
-async def renderer(lan: str) -> AsyncIterator[Renderer]:
-    one = Renderer(lan)
+async def renderer(wire: Any) -> AsyncIterator[Any]:
+    one = dollhouse.Renderer(wire)
     await one.start()
     yield one
     one.stop()
 
 
 @pytest.fixture(scope="module")
-def server(lan: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A minidlna with four songs; its description's address."""
-    folder = tmp_path_factory.mktemp("nas")
-    for part in ("music", "db", "log"):
-        (folder / part).mkdir()
-    for title, artist, album, genre, number in SONGS:
-        tags = {"TIT2": title, "TPE1": artist, "TALB": album, "TCON": genre, "TRCK": number}
-        (folder / "music" / f"{title}.mp3").write_bytes(silence(2.0, tags))
-    port = free_port("0.0.0.0")
-    rows = {"media_dir": f"A,{folder}/music", "db_dir": f"{folder}/db", "log_dir": f"{folder}/log", "port": port, "inotify": "no"}
-    rows |= {"friendly_name": "Attic NAS", "network_interface": lan}
-    (folder / "conf").write_text("".join(f"{key}={value}\n" for key, value in rows.items()))
-    binary = shutil.which("minidlnad", path=f"{os.environ['PATH']}:/usr/sbin") or "minidlnad"
-    with (folder / "out").open("wb") as out:
-        process = subprocess.Popen([binary, "-d", "-f", str(folder / "conf"), "-P", str(folder / "pid")], stdout=out, stderr=out)
-    yield f"http://10.77.{os.getpid() % 250}.1:{port}/rootDesc.xml"
-    process.kill()
-    process.wait()
+def server(wire: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A minidlna with four songs of two seconds."""
+    one = dollhouse.Server(wire, tmp_path_factory.mktemp("nas") / "nas", seconds=2.0)
+    yield one
+    one.stop()
 
 
 @pytest.fixture
@@ -199,18 +107,19 @@ async def adopted(upnp: Any, location: str) -> list[Device]:
 
 
 @pytest.fixture
-async def kitchen(upnp: Any, renderer: Renderer) -> Device:
+async def kitchen(upnp: Any, renderer: Any) -> Device:
     (device,) = await adopted(upnp, renderer.location)
     return device
 
 
 @pytest.fixture
-async def nas(upnp: Any, server: str) -> None:
+async def nas(upnp: Any, server: Any) -> None:
     """The media server, once it has read all its songs."""
-    await answers(server)
-    assert await adopted(upnp, server) == []
+    if server.process is None:
+        await server.start()
+    assert await adopted(upnp, server.location) == []
     async with asyncio.timeout(15):
-        while not {song[0] for song in SONGS} <= set(await upnp.names()):
+        while not {song[0] for song in dollhouse.SONGS} <= set(await upnp.names()):
             await asyncio.sleep(0.1)
 
 
@@ -238,7 +147,7 @@ async def test_volume_and_mute_are_set_and_read_back(upnp: Any, kitchen: Device)
 
 
 @once_more
-async def test_jazz_comes_from_the_media_server_as_a_queue(upnp: Any, kitchen: Device, nas: None, renderer: Renderer) -> None:
+async def test_jazz_comes_from_the_media_server_as_a_queue(upnp: Any, kitchen: Device, nas: None, renderer: Any) -> None:
     await upnp.do(kitchen, "play", what="jazz")
     await reads(upnp, kitchen, playing="playing", title="Blue Train", artist="John Coltrane", track=1)
     await upnp.do(kitchen, "next")
@@ -256,16 +165,14 @@ async def test_jazz_comes_from_the_media_server_as_a_queue(upnp: Any, kitchen: D
 )
 @once_more
 async def test_artist_album_and_title_are_found(
-    upnp: Any, kitchen: Device, nas: None, renderer: Renderer, what: str, title: str
+    upnp: Any, kitchen: Device, nas: None, renderer: Any, what: str, title: str
 ) -> None:
     await upnp.do(kitchen, "play", what=what)
     await reads(upnp, kitchen, playing="playing", title=title)
 
 
 @once_more
-async def test_an_unknown_name_plays_nothing_and_names_the_nearest(
-    upnp: Any, kitchen: Device, nas: None, renderer: Renderer
-) -> None:
+async def test_an_unknown_name_plays_nothing_and_names_the_nearest(upnp: Any, kitchen: Device, nas: None, renderer: Any) -> None:
     with pytest.raises(Refused, match=r"nothing called “Mils Davs” to play\. The nearest .*Miles Davis"):
         await upnp.do(kitchen, "play", what="Mils Davs")
     with pytest.raises(Refused, match="cannot play links of music services"):
@@ -274,7 +181,7 @@ async def test_an_unknown_name_plays_nothing_and_names_the_nearest(
 
 
 @once_more
-async def test_pause_play_stop_and_off_read_back_as_asked(upnp: Any, kitchen: Device, nas: None, renderer: Renderer) -> None:
+async def test_pause_play_stop_and_off_read_back_as_asked(upnp: Any, kitchen: Device, nas: None, renderer: Any) -> None:
     with pytest.raises(Refused, match="Nothing is playing on Kitchen Player"):
         await upnp.set(kitchen, {"playing": "paused"})
     await upnp.do(kitchen, "play", what="blue train by john coltrane")
@@ -286,7 +193,7 @@ async def test_pause_play_stop_and_off_read_back_as_asked(upnp: Any, kitchen: De
 
 @once_more
 async def test_a_track_ends_and_the_next_begins_and_what_others_do_is_heard(
-    upnp: Any, kitchen: Device, nas: None, renderer: Renderer
+    upnp: Any, kitchen: Device, nas: None, renderer: Any
 ) -> None:
     state: dict[str, object] = {}
     here: list[bool] = []
@@ -319,7 +226,7 @@ async def test_a_track_ends_and_the_next_begins_and_what_others_do_is_heard(
 
 @once_more
 async def test_an_announcement_is_played_and_what_was_before_comes_back(
-    upnp: Any, kitchen: Device, nas: None, renderer: Renderer
+    upnp: Any, kitchen: Device, nas: None, renderer: Any
 ) -> None:
     (clip,) = [hit.pieces[0].uri for hit in await upnp.look_up("freak") if hit.kind == "track"]
     await upnp.do(kitchen, "play", what="kind of blue")
@@ -329,6 +236,98 @@ async def test_an_announcement_is_played_and_what_was_before_comes_back(
     await reads(upnp, kitchen, playing="playing", title="So What", track=1)
     with pytest.raises(Refused, match="cannot read a text aloud"):
         await upnp.do(kitchen, "announce", text="Dinner is ready")
+
+
+# Broken on purpose
+
+
+@pytest.fixture
+async def cable(renderer: Any) -> AsyncIterator[Any]:
+    one = dollhouse.Cable(renderer.location)
+    await one.open()
+    yield one
+    await one.aclose()
+
+
+@pytest.mark.parametrize(("trouble", "volume"), [("drop", 35), ("cut", 70), ("short", 70), ("garbage", 70)])
+@once_more
+async def test_a_link_cut_in_the_middle_leaves_a_doubt_that_reading_ends(
+    upnp: Any, renderer: Any, cable: Any, trouble: str, volume: int
+) -> None:
+    (kitchen,) = await adopted(upnp, cable.location)
+    await upnp.set(kitchen, {"volume": 35})
+    cable.trouble["SetVolume"] = trouble
+    with pytest.raises(Unsure, match=r"Kitchen Player (broke off|answered something that makes no sense)"):
+        await upnp.set(kitchen, {"volume": 70})
+    assert (await upnp.read(kitchen))["volume"] == renderer.truth()["volume"] == volume
+
+
+@once_more
+async def test_a_speaker_that_dies_in_the_middle_of_a_command_leaves_a_doubt(upnp: Any, kitchen: Device, renderer: Any) -> None:
+    await upnp.read(kitchen)
+    renderer.process.send_signal(signal.SIGSTOP)
+    setting = asyncio.create_task(upnp.set(kitchen, {"volume": 70}))
+    await until(lambda: unread(renderer.location))
+    renderer.stop()
+    with pytest.raises(Unsure, match="Kitchen Player broke off without an answer"):
+        await setting
+    with pytest.raises(Unreachable):
+        await upnp.read(kitchen)
+    await renderer.start()
+    assert (await upnp.read(kitchen))["volume"] == renderer.truth()["volume"]
+
+
+def unread(location: str) -> bool:
+    """Has somebody sent this address something that is not read yet? (Linux, proc(5): /proc/net/tcp)"""
+    port = f":{int(location.split(':')[2].split('/')[0]):04X}"
+    rows = (row.split() for row in Path("/proc/net/tcp").read_text("ascii").splitlines()[1:])
+    return any(row[1].endswith(port) and row[3] == "01" and int(row[4].split(":")[1], 16) for row in rows)
+
+
+@once_more
+async def test_a_speaker_at_a_new_address_is_the_same_one(upnp: Any, kitchen: Device, nas: None, renderer: Any) -> None:
+    await upnp.do(kitchen, "play", what="kind of blue")
+    renderer.stop()
+    renderer.move()
+    await renderer.start()
+    with pytest.raises(Unreachable):
+        await upnp.read(kitchen)
+    (moved,) = await adopted(upnp, renderer.location)
+    assert moved == replace(kitchen, address=renderer.location)
+    await upnp.attach(moved)
+    await upnp.set(moved, {"volume": 22, "track": 2})  # its queue is ours, and goes along
+    await reads(upnp, moved, volume=22, playing="playing", title="Freddie Freeloader")
+
+
+@once_more
+async def test_what_rings_the_bell_is_not_believed(upnp: Any, kitchen: Device, renderer: Any) -> None:
+    heard: list[Change] = []
+
+    async def listen() -> None:
+        async for change in upnp.hear([kitchen]):
+            heard.append(change)
+
+    task = asyncio.create_task(listen())
+    try:
+        await until(lambda: heard)
+        bell = import_module("dobby_skill_upnp.ear").Doorbell(upnp._wire)
+        rung = asyncio.Event()
+        handler = await bell.hang(renderer.location, rung)
+        for path in (handler.callback_url, handler.callback_url + "x"):
+            host, port = path.split("/")[2].split(":")
+            reader, writer = await asyncio.open_connection(host, int(port))
+            body = b"<e:propertyset><LastChange>" + b"\xff" * 4000
+            head = f"NOTIFY /{path.split('/')[3]} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+            writer.write(head.encode() + body)
+            expected = b" 412 " if path.endswith("x") else b" 200 "
+            assert expected in await reader.readline()
+            writer.close()
+        assert rung.is_set()
+        await bell.aclose()
+        assert not task.done()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_garbage_is_a_clean_error(upnp: Any) -> None:
@@ -345,3 +344,26 @@ async def test_garbage_is_a_clean_error(upnp: Any) -> None:
     server.close()
     with pytest.raises(Unreachable, match="cannot be reached"):
         await adopted(upnp, f"http://127.0.0.1:{port}/")
+
+
+# The dollhouse
+
+
+async def test_the_dollhouse_is_somebody_elses_and_says_what_it_wants(tmp_path: Path) -> None:
+    command = (sys.executable, "-m", "dobby", "dollhouse", "upnp")
+    bare = await asyncio.create_subprocess_exec(*command, env={"PATH": str(tmp_path)}, stdout=PIPE, stderr=PIPE)
+    _, said = await asyncio.wait_for(bare.communicate(), 20)
+    assert bare.returncode
+    assert re.search(r"The dollhouse cannot start: the UPnP dollhouse wants .*\(apt install .*gmediarender", said.decode()), said
+
+
+async def test_the_dollhouse_stands_and_tells_the_truth(wire: Any, upnp: Any) -> None:
+    house = await open_dollhouse(["upnp"])
+    try:
+        player, server = house.skills["upnp"]["at"]
+        (device,) = await adopted(upnp, player)
+        assert await adopted(upnp, server) == []
+        await upnp.set(device, {"volume": 27, "muted": True})
+        assert house.truth(device.id) == {"playing": "idle", "volume": 27, "muted": True}
+    finally:
+        await house.aclose()
