@@ -33,6 +33,7 @@ from dobby.house.almanac import Almanac
 from dobby.house.history import History
 from dobby.house.registry import House
 from dobby.journal import household, open_journal
+from dobby.memory import open_memory
 from dobby.mind.plain import PlainMind
 from dobby.mind.plain.scenes import read_scenes, shipped_scenes
 from dobby.mind.plan import Order, Plan
@@ -98,6 +99,8 @@ async def compose(config: Config, folder: Path, stack: AsyncExitStack) -> Dobby:
     zone = config.zone or machine_zone()
     desk = Desk(store, house, hands, mind, people, clock, post, config.house.language, config.house.units, zone, config.place)
     desk.history, desk.album = history, Album(folder / "attachments")
+    desk.memory = open_memory(folder, people, clock, zone)
+    stack.push_async_callback(desk.memory.aclose)
     desk.entry_routines = frozenset(name.casefold() for name in config.routines.entry)
     if config.scenes.file:
         desk.offered = {**shipped_scenes(), **read_scenes(Path(config.scenes.file))}

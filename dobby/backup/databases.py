@@ -8,17 +8,16 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from dobby import journal
+from dobby import journal, memory
 from dobby.backup.archive import BackupError, Tell
 from dobby.errors import SchemaTooNew
 from dobby.house import history
 from dobby.store import open_reader
 
-# None: kept whole; its schema is compared once it has one.
-SCHEMAS: Mapping[str, Sequence[str] | None] = {
+SCHEMAS: Mapping[str, Sequence[str]] = {
     "journal.db": journal.MIGRATIONS,
     "history.db": (history.SCHEMA,),
-    "memory.db": None,
+    "memory.db": memory.MIGRATIONS,
 }
 PAGES = 2048  # copied between two signs of progress: 8 MB
 
@@ -73,8 +72,6 @@ def check(path: Path, schema: int, rows: Mapping[str, int]) -> None:
 def _check_schema(db: sqlite3.Connection, name: str, schema: int) -> None:
     """Exactly what our migrations make: no further table, no trigger, no view."""
     migrations = SCHEMAS[name]
-    if migrations is None:
-        return
     if schema > len(migrations):
         raise SchemaTooNew(
             f"{name} in the archive was written by a newer Dobby (its schema is {schema}, this one knows {len(migrations)}). "

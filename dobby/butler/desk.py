@@ -24,6 +24,7 @@ from dobby.journal.ledger import EffectRow
 from dobby.journal.outbox import OutboxRow
 from dobby.journal.questions import Question
 from dobby.journal.taught import Taught
+from dobby.memory import Memory
 from dobby.mind.plain.scenes import shipped_scenes
 from dobby.mind.plan import Context, Mind, Outcome, Plan
 from dobby.people import People
@@ -56,9 +57,9 @@ class Desk:
 
     `place` is where the house stands (degrees north, east); `entry_routines` may open an entry without asking each time;
     `taught` what phrases stand for, `offered` the scenes of files; `history` what the devices were, `album` the pictures
-    shown; `wake` tells the wheel that appointments have changed; `look` looks around on the network and says what is there;
-    `answers` are what drivers wait for, one question at a `turn`, and `veiled` says until when a person's text may still be
-    a secret.
+    shown, `memory` what was said; `wake` tells the wheel that appointments have changed; `look` looks around on the
+    network and says what is there; `answers` are what drivers wait for, one question at a `turn`, and
+    `veiled` says until when a person's text may still be a secret.
     """
 
     store: Store
@@ -75,6 +76,7 @@ class Desk:
     entry_routines: frozenset[str] = frozenset()
     history: History | None = None
     album: Album = field(default_factory=Album)
+    memory: Memory | None = None
     taught: dict[tuple[str, str], Taught] = field(default_factory=dict)
     offered: Mapping[str, Taught] = field(default_factory=shipped_scenes)
     modes: Modes = field(default_factory=Modes)

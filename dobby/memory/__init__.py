@@ -1,0 +1,10 @@
+"""What Dobby keeps for years: notes as they were said, facts with their time and source; found again, corrected, forgotten.
+
+A front door. It does not understand sentences (`mind.plain.memory`) and asks no model.
+"""
+
+from dobby.memory.facts import Fact
+from dobby.memory.memory import MIGRATIONS, Memory, open_memory
+from dobby.memory.notes import Recollection
+
+__all__ = ["MIGRATIONS", "Fact", "Memory", "Recollection", "open_memory"]

@@ -1,0 +1,116 @@
+"""Facts as rows: who, what, since and until when, from which note, how sure. A newer one ends an older; none is overwritten.
+
+Where two people say different things both stand, and are told as such. It does not know how a sentence becomes a fact.
+"""
+
+import re
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from dobby.events import Source
+from dobby.memory.notes import may_see
+
+DOUBT = 0.3  # how much less sure a fact may be and still take another's place
+ARTICLES = re.compile(r"^(?:the|a|an|my|our|der|die|das|den|dem|ein|eine|mein|meine|unser|unsere)\s+", re.IGNORECASE)
+MANY = frozenset({"likes", "dislikes", "came", "happened", "allergic", "said", "wish"})  # of these several are so at once
+COLUMNS = "fact.id, subject.name, fact.what, fact.value, fact.since, fact.until, fact.learnt, fact.ended, fact.sure, fact.note"
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One thing that is or was so: `by` said it, in `note`; `until` None: it still is; `ended` None: nothing newer is
+    known; `doubted`: somebody says otherwise.
+    """
+
+    id: int
+    who: str
+    what: str
+    value: str
+    since: float
+    until: float | None
+    learnt: float
+    ended: float | None
+    sure: float
+    note: int
+    by: str
+    said: str
+    private: bool
+    doubted: bool = False
+
+    @property
+    def now(self) -> bool:
+        """It is what counts today."""
+        return self.ended is None
+
+
+def key_of(name: str) -> str:
+    """What somebody or something is called, as it is recognised."""
+    return " ".join(ARTICLES.sub("", " ".join(name.split()).strip(' .!?,"“”„')).casefold().split())
+
+
+def learn(db: sqlite3.Connection, key: str, name: str, kind: str, what: str, value: str, *, note: int, since: float,
+          until: float | None, sure: float, now: float) -> int:  # fmt: skip
+    """Keep a fact and end those whose place it takes; its number. The same from the same note is one fact."""
+    db.execute(
+        "INSERT INTO subject (key, kind, name) VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET name = excluded.name",
+        (key, kind, name),
+    )
+    same = db.execute(
+        "SELECT id FROM fact WHERE note = ? AND subject = ? AND what = ? AND value = ?", (note, key, what, value)
+    ).fetchone()
+    if same:
+        return int(same[0])
+    cursor = db.execute(
+        "INSERT INTO fact (subject, what, value, since, until, learnt, sure, note) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (key, what, value, since, until, now, sure, note),
+    )
+    assert cursor.lastrowid is not None
+    if what not in MANY:
+        _overtake(db, cursor.lastrowid, key, what, note, since, sure, now)
+    return cursor.lastrowid
+
+
+def _overtake(db: sqlite3.Connection, fact: int, key: str, what: str, note: int, since: float, sure: float, now: float) -> None:
+    """End the older facts of the same kind: one's own words, and anybody's about oneself; a private word ends no shared one.
+    Of what was so before the fact that counts today, only the history is told."""
+    person, private = db.execute("SELECT person, private FROM note WHERE id = ?", (note,)).fetchone()
+    rivals = (
+        "subject = ? AND what = ? AND id <> ? AND ended IS NULL AND EXISTS"
+        " (SELECT 1 FROM note WHERE note.id = fact.note AND private = ? AND (person = ? OR ? = ?))"
+    )
+    which = (key, what, fact, private, person, person, key)
+    db.execute(
+        f"UPDATE fact SET ended = ?, until = coalesce(until, ?), instead = ? WHERE {rivals} AND since <= ? AND sure <= ?",
+        (now, since, fact, *which, since, sure + DOUBT),
+    )
+    newer = db.execute(
+        f"SELECT id, since FROM fact WHERE {rivals} AND since > ? ORDER BY since LIMIT 1", (*which, since)
+    ).fetchone()
+    if newer:
+        db.execute(
+            "UPDATE fact SET ended = ?, until = coalesce(until, ?), instead = ? WHERE id = ?", (now, newer[1], newer[0], fact)
+        )
+
+
+def of_subjects(db: sqlite3.Connection, keys: Sequence[str], who: Source) -> list[Fact]:
+    """What is known about any of these, newest first, what counts today before what did; contradictions are marked."""
+    seen, rights = may_see(who)
+    marks = ", ".join("?" * len(keys))
+    rows = db.execute(
+        f"SELECT {COLUMNS}, note.name, note.text, note.private = 1 FROM fact JOIN note ON note.id = fact.note"
+        f" JOIN subject ON subject.key = fact.subject WHERE fact.subject IN ({marks}) AND {seen}"
+        " ORDER BY fact.ended IS NOT NULL, fact.since DESC, fact.id DESC",
+        (*keys, *rights),
+    )
+    return marked([Fact(*row) for row in rows])
+
+
+def marked(facts: Sequence[Fact]) -> list[Fact]:
+    """The same facts, those that contradict one another marked."""
+    values: dict[tuple[str, str], set[str]] = {}
+    for fact in facts:
+        if fact.now and fact.what not in MANY:
+            values.setdefault((fact.who, fact.what), set()).add(fact.value.casefold())
+    clash = {key for key, said in values.items() if len(said) > 1}
+    return [replace(fact, doubted=True) if fact.now and (fact.who, fact.what) in clash else fact for fact in facts]

@@ -1,0 +1,102 @@
+"""The memory as everybody uses it: note, learn, recall, about, forget. Rows in `memory.db`, one writer.
+
+Rights are held here, at the source: nobody is handed what is private to somebody else. It does not understand sentences.
+"""
+
+import sqlite3
+from datetime import tzinfo
+from pathlib import Path
+
+from dobby.clock import Clock, SystemClock, local
+from dobby.errors import Refused
+from dobby.events import Role, Source
+from dobby.memory import facts, notes, search
+from dobby.memory.facts import Fact
+from dobby.memory.notes import Note, Recollection
+from dobby.paths import shipped
+from dobby.people import People
+from dobby.store import Store
+
+MIGRATIONS = ((shipped("memory") / "schema.sql").read_text("utf-8"),)
+LONGEST = 4000  # characters of one note
+FOREVER = 2.0**52
+
+
+class Memory:
+    """Notes and facts of one house. Every question says who asks (`Source`): guests get their own, the house what is shared."""
+
+    def __init__(
+        self, store: Store, people: People | None = None, clock: Clock | None = None, zone: tzinfo | None = None
+    ) -> None:
+        self.store, self.people, self.clock, self.zone = store, people, clock or SystemClock(), zone
+
+    async def note(
+        self, text: str, *, source: Source, at: float, private: bool = False, place: str = "", kind: str = "said", key: str = ""
+    ) -> int:
+        """Keep words as they were said; the note's number. `key` names what brought them: the same again keeps nothing.
+
+        :raises Refused: there are no words, too many, or nobody known said them.
+        """
+        text = text.strip()
+        if not text or len(text) > LONGEST:
+            raise Refused(f"A note has 1 to {LONGEST} characters.")
+        if source.authority is Role.UNKNOWN:
+            raise Refused("Of people I do not know I keep nothing.")
+        note = Note(text, at, source.person, self._name(source.person), source.lane, kind, private, place, key or None)
+        day = local(at, self.zone)
+        return await self.store.write(lambda db: notes.keep(db, note, day))
+
+    async def learn(
+        self, who: str, what: str, value: str, *, note: int, since: float, until: float | None = None, sure: float = 1.0
+    ) -> int:
+        """Keep a fact that follows from a note: `who` a person's id or any name, `what` a relation (`prefers`, `is` …).
+
+        A newer one of the same kind ends the older, whose history stays; what somebody else says stands beside it. Its number.
+        """
+        key, name, kind = self._subject(who)
+        now = self.clock.now()
+        return await self.store.write(
+            lambda db: facts.learn(db, key, name, kind, what, value, note=note, since=since, until=until, sure=sure, now=now)
+        )
+
+    async def recall(
+        self, text: str, *, who: Source, limit: int = 8, now: float, before: float | None = None, after: float | None = None
+    ) -> list[Recollection]:
+        """The notes that fit a text best, best first; `before` and `after` bound the time they are from (default: up to now)."""
+        rights = notes.may_see(who)
+        until = now if before is None else min(before, now)
+
+        def look(db: sqlite3.Connection) -> list[Recollection]:
+            found = search.search(db, text, rights, limit=limit, after=after or 0.0, before=until)
+            rows = notes.read(db, found)
+            return [rows[number] for number in found if number in rows]
+
+        return await self.store.read(look)
+
+    async def about(self, person_or_thing: str, *, who: Source) -> list[Fact]:
+        """What is known about somebody or something: what counts today first, then what did; contradictions are marked."""
+        key, _, _ = self._subject(person_or_thing)
+        return await self.store.read(lambda db: facts.of_subjects(db, [key], who))
+
+    async def aclose(self) -> None:
+        """Close the file."""
+        await self.store.aclose()
+
+    def _name(self, person: str) -> str:
+        known = self.people.get(person) if self.people else None
+        return known.name if known else person
+
+    def _subject(self, who: str) -> tuple[str, str, str]:
+        """Key, name and kind of whom a fact is about."""
+        key = facts.key_of(who)
+        for person in self.people or ():
+            if key in (person.id.casefold(), person.name.casefold()):
+                return person.id, person.name, "person"
+        return key, " ".join(who.split()), "thing"
+
+
+def open_memory(
+    folder: Path | None, people: People | None = None, clock: Clock | None = None, zone: tzinfo | None = None
+) -> Memory:
+    """The memory of a state folder; `None` keeps it in RAM, for `dobby try` and tests."""
+    return Memory(Store(folder / "memory.db" if folder else None, MIGRATIONS), people, clock, zone)

@@ -1,0 +1,176 @@
+"""The memory: words as they were said, facts with their history, and whose they are."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from dobby.clock import FixedClock
+from dobby.errors import Refused
+from dobby.events import Origin, Role, Source
+from dobby.journal import open_journal
+from dobby.memory import Memory, open_memory
+from dobby.people import People, Person
+
+ZONE = ZoneInfo("Europe/Berlin")
+NOON = datetime(2026, 3, 2, 12, tzinfo=ZONE).timestamp()
+DAY = 86400.0
+ANNA = Source("anna", Role.OWNER, "web", "anna")
+TOM = Source("tom", Role.OWNER, "web", "tom")
+LEO = Source("leo", Role.CHILD, "web", "leo")
+GUS = Source("gus", Role.GUEST, "web", "gus")
+STRANGER = Source(bridge="web", chat="?")
+
+
+@pytest.fixture
+async def memory() -> AsyncIterator[Memory]:
+    journal = open_journal(None)
+    clock = FixedClock(NOON)
+    people = People(journal, clock)
+    for source, name in ((ANNA, "Anna"), (TOM, "Tom"), (LEO, "Leo"), (GUS, "Gus")):
+        await people.keep(Person(source.person, name, source.role))
+    memory = open_memory(None, people, clock, ZONE)
+    yield memory
+    await memory.aclose()
+    await journal.aclose()
+
+
+async def told(memory: Memory, text: str, source: Source = ANNA, at: float = NOON, **more: bool) -> int:
+    return await memory.note(text, source=source, at=at, **more)
+
+
+async def found(memory: Memory, text: str, who: Source = ANNA, **more: float) -> list[str]:
+    return [one.text for one in await memory.recall(text, who=who, now=NOON + DAY, **more)]
+
+
+# Notes
+
+
+async def test_what_was_said_is_found_by_its_words_with_who_and_when(memory: Memory) -> None:
+    await told(memory, "The plumber fixed the kitchen tap, it dripped for weeks.")
+    await told(memory, "The pool pump hums again.", TOM)
+    one = (await memory.recall("plumbers", who=TOM, now=NOON))[0]
+    assert (one.text, one.by, one.at, one.kind) == (
+        "The plumber fixed the kitchen tap, it dripped for weeks.",
+        "Anna",
+        NOON,
+        "said",
+    )
+    assert await found(memory, "what did Tom say about the pumps?") == ["The pool pump hums again."]
+
+
+async def test_a_word_of_the_day_finds_it_and_dates_bound_it(memory: Memory) -> None:
+    await told(memory, "The heating was checked.", at=NOON - 40 * DAY)
+    await told(memory, "The heating was checked again.")
+    assert (await found(memory, "heating in January"))[0] == "The heating was checked."
+    assert await found(memory, "heating", after=NOON - DAY) == ["The heating was checked again."]
+    assert await found(memory, "heating", before=NOON - DAY) == ["The heating was checked."]
+
+
+async def test_what_was_said_beside_it_comes_along(memory: Memory) -> None:
+    await told(memory, "Shall I call somebody for the boiler?")
+    await told(memory, "Yes, Weber and Sons, they were good last time.", at=NOON + 5)
+    await told(memory, "Tomorrow is Ada's party.", at=NOON + 2 * DAY)
+    assert await found(memory, "boiler") == [
+        "Shall I call somebody for the boiler?",
+        "Yes, Weber and Sons, they were good last time.",
+    ]
+
+
+async def test_german_is_found_with_and_without_its_endings(memory: Memory) -> None:
+    await told(memory, "Der Heizungsmonteur war da und hat die Ventile getauscht.")
+    assert await found(memory, "Was war mit den Ventilen?") or await found(memory, "Ventile")
+
+
+async def test_the_same_text_again_is_one_note(memory: Memory) -> None:
+    first = await memory.note("Once.", source=ANNA, at=NOON, key="web:1")
+    assert await memory.note("Once.", source=ANNA, at=NOON, key="web:1") == first
+
+
+@pytest.mark.parametrize("text", ["", "   ", "x" * 5000])
+async def test_nothing_and_too_much_are_refused(memory: Memory, text: str) -> None:
+    with pytest.raises(Refused):
+        await told(memory, text)
+
+
+@pytest.mark.parametrize("text", ['"', "NEAR(", "text:", "a AND", "*", "-", "😀", "'; DROP TABLE note; --"])
+async def test_a_search_is_words_never_a_language(memory: Memory, text: str) -> None:
+    await told(memory, "The drop table is in the cellar.")
+    assert isinstance(await found(memory, text), list)
+
+
+# Whose it is
+
+
+async def test_private_stays_private(memory: Memory) -> None:
+    number = await told(memory, "Tom's present is a kayak.", private=True)
+    await memory.learn("Tom", "present", "a kayak", note=number, since=NOON)
+    assert await found(memory, "kayak", TOM) == []
+    assert await memory.about("Tom", who=TOM) == []
+    assert await found(memory, "kayak") == ["Tom's present is a kayak."]
+    assert [fact.value for fact in await memory.about("Tom", who=ANNA)] == ["a kayak"]
+
+
+async def test_guests_see_their_own_and_strangers_nothing(memory: Memory) -> None:
+    await told(memory, "The key lies under the mat.")
+    await told(memory, "My key to the room is lost.", GUS)
+    assert await found(memory, "key", GUS) == ["My key to the room is lost."]
+    assert await found(memory, "key", STRANGER) == []
+    behalf = replace(ANNA, origin=Origin.SKILL, behalf=GUS)
+    assert "The key lies under the mat." not in await found(memory, "key", behalf), "authority is the least of the chain"
+    with pytest.raises(Refused):
+        await told(memory, "Let me in.", STRANGER)
+
+
+async def test_a_private_neighbour_does_not_come_along(memory: Memory) -> None:
+    await told(memory, "The cellar needs paint.")
+    await told(memory, "But that is between us.", private=True, at=NOON + 5)
+    assert await found(memory, "cellar", TOM) == ["The cellar needs paint."]
+
+
+# Facts
+
+
+async def test_a_newer_fact_ends_the_older_and_keeps_it(memory: Memory) -> None:
+    first = await told(memory, "I prefer 21 at night.", at=NOON - 30 * DAY)
+    await memory.learn("anna", "prefers", "21 °C at night", note=first, since=NOON - 30 * DAY)
+    second = await told(memory, "I prefer 19 at night.")
+    await memory.learn("Anna", "prefers", "19 °C at night", note=second, since=NOON)
+    now, then = await memory.about("anna", who=ANNA)
+    assert (now.value, now.now, now.until) == ("19 °C at night", True, None)
+    assert (then.value, then.now, then.since, then.until) == ("21 °C at night", False, NOON - 30 * DAY, NOON)
+    recalled = {one.note: one.valid for one in await memory.recall("prefer night", who=ANNA, now=NOON)}
+    assert recalled == {first: False, second: True}
+
+
+async def test_what_is_learnt_late_about_earlier_is_history(memory: Memory) -> None:
+    number = await told(memory, "The switch is the porch; before, it was the hall.")
+    await memory.learn("left switch", "is", "the porch", note=number, since=NOON)
+    await memory.learn("The left switch", "is", "the hall", note=number, since=NOON - 90 * DAY)
+    now, then = await memory.about("the left switch", who=TOM)
+    assert (now.value, then.value, then.until, then.now) == ("the porch", "the hall", NOON, False)
+
+
+async def test_two_people_who_disagree_both_stand(memory: Memory) -> None:
+    for source, value in ((ANNA, "the porch"), (TOM, "the garage")):
+        number = await told(memory, f"The left switch is {value}.", source)
+        await memory.learn("left switch", "is", value, note=number, since=NOON)
+    facts = await memory.about("left switch", who=LEO)
+    assert {fact.value for fact in facts} == {"the porch", "the garage"}
+    assert all(fact.doubted and fact.now for fact in facts)
+
+
+async def test_about_oneself_ones_own_word_counts(memory: Memory) -> None:
+    await memory.learn("Anna", "prefers", "tea", note=await told(memory, "Anna prefers tea.", TOM), since=NOON)
+    await memory.learn("Anna", "prefers", "coffee", note=await told(memory, "I prefer coffee.", ANNA), since=NOON + 1)
+    assert [(fact.value, fact.now) for fact in await memory.about("Anna", who=TOM)] == [("coffee", True), ("tea", False)]
+
+
+async def test_the_same_fact_of_the_same_note_is_one(memory: Memory) -> None:
+    number = await told(memory, "I like tea.")
+    for _ in range(2):
+        await memory.learn("anna", "likes", "tea", note=number, since=NOON)
+    await memory.learn("anna", "likes", "cake", note=number, since=NOON)
+    assert [fact.value for fact in await memory.about("anna", who=ANNA)] == ["cake", "tea"], "several things may be liked"
