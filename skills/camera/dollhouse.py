@@ -19,6 +19,7 @@ from . import dollhouse_soap as soap
 from . import scene
 from .dollhouse_rtsp import Film, Rtsp
 
+BY_NAME_ONLY = True  # wants the extra dobby[eyes], and draws all day long
 GROUP = ("239.255.255.250", 3702)
 MAIN, SUB = (1280, 720), (640, 360)
 BEAT = 0.2  # seconds between looks whether something moves
@@ -185,18 +186,18 @@ class Camera:
             self.subscriptions[number] = Subscription(asyncio.Queue(100))
             return soap.answer(verb, soap.subscribed(f"{self.url}/onvif/{number}"))
         if verb in ("Renew", "Unsubscribe"):
-            known = request.match_info["service"] in self.subscriptions
-            if verb == "Unsubscribe":
-                self.subscriptions.pop(request.match_info["service"], None)
-            return (
-                soap.answer(verb, soap.renewed() if verb == "Renew" else "")
-                if known
-                else soap.fault("wsrf-rw:ResourceUnknown", "Gone")
-            )
+            return self._subscribed(request.match_info["service"], verb)
         if verb not in soap.ANSWERS:
             return soap.fault("ter:ActionNotSupported", f"{verb} is not supported")
         token = re.search(r"ProfileToken>(\w+)<", text)
         return soap.answer(verb, soap.ANSWERS[verb](self, token[1] if token else ""))
+
+    def _subscribed(self, number: str, verb: str) -> web.Response:
+        if number not in self.subscriptions:
+            return soap.fault("wsrf-rw:ResourceUnknown", "There is no such subscription")
+        if verb == "Unsubscribe":
+            del self.subscriptions[number]
+        return soap.answer(verb, soap.renewed() if verb == "Renew" else "")
 
     async def _pull(self, request: web.Request) -> web.Response:
         subscription = self.subscriptions.get(request.match_info["service"])
@@ -286,10 +287,8 @@ async def start(
     """Cameras by name, each with its script (the name of a shipped one, or a `Script`), at `prefix`.61 and up."""
     import cv2  # noqa: F401  what is missing is said at once
 
-    days = {
-        name: script if isinstance(script, scene.Script) else scene.load(script)
-        for name, script in (scripts or {"Driveway": "demo"}).items()
-    }
+    wanted = scripts or {"Driveway": "demo"}
+    days = {name: day if isinstance(day, scene.Script) else scene.load(day) for name, day in wanted.items()}
     street = Street(
         [
             Camera(f"{prefix}.{61 + number}", name, day, user=user, password=password, port=port, speed=speed)

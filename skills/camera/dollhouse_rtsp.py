@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 BEHIND = 2_000_000  # bytes somebody may lag before frames are dropped for them
 SDP = (
     "v=0\r\no=- 0 0 IN IP4 {host}\r\ns={name}\r\nc=IN IP4 0.0.0.0\r\nt=0 0\r\na=control:*\r\n"
-    "m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=fmtp:96 packetization-mode=1\r\na=framerate:{fps}\r\na=control:track0\r\n"
+    "m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=fmtp:96 packetization-mode=1\r\n"
+    "a=framerate:{fps}\r\na=control:track0\r\n"
 )
 
 

@@ -1,11 +1,10 @@
 """The camera family: its drawn driveway, its device side, its driver."""
 
 import importlib
-import sys
-from types import ModuleType
 
 import pytest
 
+from dobby.dollhouse.house import device_side
 from dobby.paths import shipped
 
 np = pytest.importorskip("numpy")
@@ -15,8 +14,7 @@ FOLDER = shipped("skills") / "camera"
 
 @pytest.fixture(scope="module")
 def scene():
-    package = sys.modules.setdefault("dobby_dollhouse_camera", ModuleType("dobby_dollhouse_camera"))
-    package.__path__ = [str(FOLDER)]
+    device_side(FOLDER)
     return importlib.import_module("dobby_dollhouse_camera.scene")
 
 
