@@ -84,6 +84,29 @@ class ScenesConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """The model that thinks where plain words end, behind any endpoint that speaks the Messages API.
+
+    `mind`, `eyes` and `small` name models, "" for none (`eyes` and `small` are then the mind's). The key stands in `key_file`,
+    else in $ANTHROPIC_API_KEY, else in the vault. `seconds` is what one answer may take, `daily` and `monthly` what may be spent
+    in dollars, `prices` dollars for a million tokens in and out by the beginning of a model's name; `search` is "server" or the
+    address of a SearXNG; `strict` asks before every act of an errand that has read words from outside.
+    """
+
+    mind: str = ""
+    eyes: str = ""
+    small: str = ""
+    base_url: str = ""
+    key_file: str = ""
+    seconds: float = 45.0
+    daily: float = 2.0
+    monthly: float = 30.0
+    search: str = ""
+    strict: bool = False
+    prices: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """The whole file."""
 
@@ -94,6 +117,7 @@ class Config:
     skills: SkillsConfig = SkillsConfig()
     routines: RoutinesConfig = RoutinesConfig()
     scenes: ScenesConfig = ScenesConfig()
+    model: ModelConfig = ModelConfig()
 
     @property
     def place(self) -> tuple[float, float] | None:
@@ -183,6 +207,8 @@ def _value(kind: Any, value: Any, where: str, path: str) -> Any:
         kind = get_args(kind)[0]
         value = float(value) if isinstance(value, int) and not isinstance(value, bool) else value
     plain = get_origin(kind) or kind
+    if plain is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
     if plain is tuple:
         item = get_args(kind)[0]
         if not isinstance(value, list) or not all(isinstance(one, item) for one in value):

@@ -30,6 +30,7 @@ LEVEL = {part: level for level, (_, parts) in enumerate(LAYERS) for part in part
 # Imports inside functions hide what a module needs; these are late because they are heavy and seldom needed.
 LATE = {
     "dobby.mind.route": {"hassil"},
+    "dobby.mind.scripted": {"anthropic.types", "pydantic"},
     "dobby.skill.tool": {"hassil", "pydantic"},
     "dobby.cli.backup": {"dobby.backup", "dobby.backup.make", "dobby.backup.restore"},
     "dobby.cli.login": {"segno"},

@@ -18,6 +18,8 @@ COMMANDS = {
     "login": "dobby.cli.login:login",
     "skills": "dobby.cli.skills:skills",
     "ledger": "dobby.cli.ledger:ledger",
+    "cost": "dobby.cli.cost:cost",
+    "mind": "dobby.cli.mind:mind",
     "doctor": "dobby.cli.doctor:doctor",
     "backup": "dobby.cli.backup:backup",
     "restore": "dobby.cli.backup:restore",

@@ -1,0 +1,319 @@
+"""The one client of a model: asks an endpoint that speaks the Messages API, and owns patience, back-off and the breaker.
+
+Roles (`mind`, `eyes`, `small`) name models; the SDK's own retries are off, since hidden ones double what they touch. It does
+not know what is asked, nor what is done with the answer. Protocol: https://docs.anthropic.com/en/api/messages
+"""
+
+import asyncio
+import json
+import logging
+import random
+import tomllib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from dobby.clock import Clock
+from dobby.config import ModelConfig
+from dobby.errors import DobbyError
+
+log = logging.getLogger(__name__)
+STALL = 20.0  # seconds without a sign in a stream
+PAUSE = 0.5  # seconds before the second attempt, doubled for each further one
+BREAK = 3  # failures in a row after which nothing is asked for a while
+REST = 60.0  # seconds of that while
+MOST = 2000  # tokens of an answer
+NO_KEY = "none"  # where the endpoint wants none
+
+Block = dict[str, Any]
+"""One content block of a message, in the API's own form."""
+
+
+class NoModel(DobbyError):
+    """There is no answer from the model; `why` is a phrase's key: `model_key`, `model_away`, `model_busy`, `model_spent`, …"""
+
+    def __init__(self, why: str, words: str, *, again: bool = False, after: float = 0.0) -> None:
+        super().__init__(words)
+        self.why, self.again, self.after = why, again, after
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """Tokens of one answer: `fresh` read at full price, `cached` read from and `written` to the cache, `out` said."""
+
+    fresh: int = 0
+    cached: int = 0
+    written: int = 0
+    out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A tool that the model wants to use; `broken` says why its arguments could not be read."""
+
+    id: str
+    name: str
+    args: Mapping[str, Any]
+    broken: str = ""
+
+
+@dataclass(slots=True)
+class Answer:
+    """What a model said: its blocks as they are sent back later, why it stopped, what it used."""
+
+    model: str
+    blocks: list[Block] = field(default_factory=list)
+    stop: str = ""
+    used: Used = Used()
+    broken: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """Everything it said in words."""
+        return "\n".join(block["text"] for block in self.blocks if block["type"] == "text").strip()
+
+    @property
+    def uses(self) -> list[Use]:
+        """The tools it wants to use, in order."""
+        rows = [block for block in self.blocks if block["type"] == "tool_use"]
+        return [Use(row["id"], row["name"], row["input"], self.broken.get(row["id"], "")) for row in rows]
+
+    @property
+    def sources(self) -> list[str]:
+        """The pages it cites."""
+        cited = [cite.get("url", "") for block in self.blocks for cite in block.get("citations") or ()]
+        return list(dict.fromkeys(filter(None, cited)))
+
+
+Meter = Callable[[str, Answer], Awaitable[None]]
+"""Told the role and the answer, once each; writes down what it cost."""
+
+
+async def _free(role: str, answer: Answer) -> None:
+    """Nobody counts."""
+
+
+class Model:
+    """The models of one endpoint. `key` is asked at each request, so that a new one counts at once; `pause` and `stall` are in
+    seconds; `meter` is told of every answer, `may` raises `NoModel` where nothing more may be spent."""
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        key: Callable[[], str],
+        clock: Clock,
+        *,
+        pause: float = PAUSE,
+        stall: float = STALL,
+        meter: Meter = _free,
+        may: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        self.config, self.meter, self.may = config, meter, may
+        self._key, self._clock, self._pause, self._stall = key, clock, pause, stall
+        self._failed, self._rests_until, self._why = 0, 0.0, NoModel("model_away", "")
+        self._client: Any = None
+
+    def name(self, role: str) -> str:
+        """The model of a role, "" for none."""
+        return str(getattr(self.config, role)) or self.config.mind
+
+    def __bool__(self) -> bool:
+        return bool(self.config.mind)
+
+    async def ask(
+        self,
+        role: str,
+        messages: Sequence[Mapping[str, Any]],
+        *,
+        system: Sequence[Block] = (),
+        tools: Sequence[Block] = (),
+        schema: Mapping[str, Any] | None = None,
+        most: int = MOST,
+    ) -> Answer:
+        """One answer; `schema` makes its text JSON of that form.
+
+        :raises NoModel: none within the time, after several attempts where those may help; or none may be asked for.
+        """
+        params: dict[str, Any] = {"model": self.name(role), "messages": list(messages), "max_tokens": most}
+        params |= {"system": list(system)} if system else {}
+        params |= {"tools": list(tools)} if tools else {}
+        params |= {"output_config": {"format": {"type": "json_schema", "schema": dict(schema)}}} if schema else {}
+        if self._clock.now() < self._rests_until:
+            raise self._why
+        if self.may is not None:
+            await self.may()
+        try:
+            anthropic, httpx2 = await _libraries()  # the first time takes seconds, which are not the endpoint's
+            answer = await self._insist(params, anthropic, httpx2)
+        except NoModel as error:
+            self._count(error)
+            raise
+        self._failed = 0
+        await self.meter(role, answer)
+        return answer
+
+    def _count(self, error: NoModel) -> None:
+        """After several failures in a row, or where only a person can help, nothing is asked for a while."""
+        self._failed += 1
+        if self._failed >= BREAK or not error.again:
+            self._rests_until, self._why = self._clock.now() + max(REST if error.again else 0.0, error.after), error
+
+    async def _insist(self, params: dict[str, Any], anthropic: Any, httpx2: Any) -> Answer:
+        loop = asyncio.get_running_loop()
+        until, pause = loop.time() + self.config.seconds, self._pause
+        while True:
+            try:
+                async with asyncio.timeout_at(until):
+                    return await self._once(params, anthropic, httpx2)
+            except TimeoutError:
+                raise NoModel("model_slow", "The model did not answer in time.", again=True) from None
+            except NoModel as error:
+                wait = max(pause * random.uniform(0.75, 1.25), error.after)
+                if not error.again or loop.time() + wait >= until:
+                    raise
+                log.info("The model is asked again in %.1f s: %s", wait, error.why)
+                if error.why == "model_busy" and params["model"] == self.config.mind and self.config.small:
+                    params = {**params, "model": self.config.small}  # a smaller one is better than none
+                await asyncio.sleep(wait)
+                pause *= 2
+
+    async def _once(self, params: dict[str, Any], anthropic: Any, httpx2: Any) -> Answer:
+        key = self._key()
+        if not key and not self.config.base_url:
+            raise NoModel("model_key", "There is no key for the model.")
+        try:
+            stream = await self._open(anthropic, key).messages.create(**params, stream=True)
+            async with stream:
+                return await _gather(params["model"], _lively(stream, self._stall))
+        except anthropic.APIStatusError as error:
+            raise _status(error) from error
+        except (anthropic.APIConnectionError, httpx2.HTTPError) as error:
+            raise NoModel("model_away", f"The model cannot be reached ({type(error).__name__}).", again=True) from error
+        except (ValueError, KeyError, IndexError, AttributeError) as error:
+            raise NoModel("model_odd", f"The model's answer cannot be read ({type(error).__name__}).", again=True) from error
+
+    def _open(self, anthropic: Any, key: str) -> Any:
+        if self._client is None or self._client.api_key != (key or NO_KEY):
+            address = self.config.base_url or "https://api.anthropic.com"
+            self._client = anthropic.AsyncAnthropic(
+                api_key=key or NO_KEY, base_url=address, max_retries=0, timeout=self.config.seconds
+            )
+        return self._client
+
+    async def aclose(self) -> None:
+        """Let go of the connections."""
+        if self._client is not None:
+            await self._client.close()
+
+
+async def _libraries() -> tuple[Any, Any]:
+    """The SDK and its HTTP client, loaded in a thread, as that takes a while."""
+    try:
+        return await asyncio.to_thread(import_module, "anthropic"), await asyncio.to_thread(import_module, "httpx2")
+    except ImportError as error:
+        raise NoModel("model_extra", "The model needs more: pip install 'dobby[llm]'") from error
+
+
+async def _lively(stream: Any, stall: float) -> AsyncIterator[Any]:
+    """The stream's events; a silence of `stall` seconds ends it."""
+    events = aiter(stream)
+    while True:
+        try:
+            async with asyncio.timeout(stall):
+                event = await anext(events)
+        except StopAsyncIteration:
+            return
+        except TimeoutError:
+            raise NoModel("model_away", "The model fell silent in the middle of its answer.", again=True) from None
+        yield event
+
+
+async def _gather(model: str, events: AsyncIterator[Any]) -> Answer:
+    """A streamed message as a whole; arguments of a tool that are no JSON are kept as a fault of that use alone."""
+    answer, raw, ended = Answer(model), dict[int, str](), False
+    async for event in events:
+        match event.type:
+            case "message_start":
+                answer.used = _used(event.message.usage, answer.used)
+            case "content_block_start":
+                answer.blocks.append(event.content_block.to_dict())
+            case "content_block_delta":
+                _add(answer.blocks[event.index], event.delta, raw, event.index)
+            case "content_block_stop" if event.index in raw:
+                _read_args(answer, answer.blocks[event.index], raw[event.index])
+            case "message_delta":
+                answer.stop = event.delta.stop_reason or ""
+                answer.used = _used(event.usage, answer.used)
+            case "message_stop":
+                ended = True
+    if not ended:
+        raise NoModel("model_away", "The model's answer was cut off.", again=True)
+    answer.blocks = [block for block in answer.blocks if block.get("text", "…")]  # an empty text may not be sent back
+    return answer
+
+
+def _add(block: Block, delta: Any, raw: dict[int, str], index: int) -> None:
+    match delta.type:
+        case "text_delta":
+            block["text"] += delta.text
+        case "input_json_delta":
+            raw[index] = raw.get(index, "") + delta.partial_json
+        case "citations_delta":
+            block["citations"] = [*(block.get("citations") or ()), delta.citation.to_dict()]
+        case "thinking_delta":
+            block["thinking"] += delta.thinking
+        case "signature_delta":
+            block["signature"] = delta.signature
+
+
+def _read_args(answer: Answer, block: Block, text: str) -> None:
+    try:
+        args = json.loads(text or "{}")
+    except ValueError:
+        args = None
+    block["input"] = args if isinstance(args, dict) else {}
+    if not isinstance(args, dict):
+        answer.broken[block.get("id", "")] = f"The arguments are no JSON object: {text[:200]}"
+
+
+def _used(usage: Any, before: Used) -> Used:
+    """The counts so far; those a message leaves out stay as they were."""
+    names = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "output_tokens")
+    was = (before.fresh, before.cached, before.written, before.out)
+    now = [getattr(usage, name, None) for name in names]
+    return Used(*(old if new is None else new for old, new in zip(was, now, strict=True)))
+
+
+SPENT = ("billing_error", "spend_limit", "credit")
+
+
+def _status(error: Any) -> NoModel:
+    """What an error of the endpoint means for whoever asked: whose key, whose money, whose turn to wait."""
+    status, kind = error.status_code, f"{error.type} {error.error_code}"
+    after = error.response.headers.get("retry-after", "")
+    wait = float(after) if after.replace(".", "", 1).isdigit() else 0.0
+    if status in (401, 403):
+        return NoModel("model_key", "The model's key is not accepted.")
+    if status == 402 or any(word in kind for word in SPENT):
+        return NoModel("model_spent", "The model's account has nothing left.", after=REST * 10)
+    if status in (408, 409, 429) or status >= 500 or "overloaded" in kind or status == 200:
+        return NoModel("model_busy", f"The model has no time ({status}).", again=True, after=wait)
+    return NoModel("model_odd", f"The model cannot make anything of what it was asked ({status}: {error.api_message or ''}).")
+
+
+@cache
+def _prices() -> Mapping[str, Any]:
+    return tomllib.loads(Path(__file__).with_name("prices.toml").read_text("utf-8"))
+
+
+def price(config: ModelConfig, model: str, used: Used) -> float:
+    """What an answer cost in dollars, by `[model.prices]`, else `prices.toml`; unknown ones as the dearest, one's own nothing."""
+    own = {name: row for name, row in config.prices.items() if model.startswith(name)}
+    known = own or {name: row for name, row in _prices().items() if model.startswith(name)}
+    if not known and config.base_url:
+        return 0.0
+    come, go = max(known.items(), key=lambda item: len(item[0]))[1] if known else max(_prices().values())
+    return float((used.fresh + 1.25 * used.written + 0.1 * used.cached) * come + used.out * go) / 1e6
