@@ -4,7 +4,7 @@ Relative becomes absolute here, people's units become the house's, limits are ch
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dobby.events import Call, State, Value
@@ -30,13 +30,13 @@ def trait_of(clause: Clause, device: Device) -> str:
     """Which trait of this device the clause's value or attribute is about; "" for none."""
     rules, kind = meaning(), device.kind
     if clause.attr in ("temperature", "target") and kind == "light":
-        return "color_temp" if clause.unit == "K" or "ct" in clause.values else ""
+        return "color_temp" if clause.unit == "K" or "ct" in clause.values or _tints(clause) else ""
     if clause.attr:
         return str(rules["attrs"].get(clause.attr, {}).get(kind, ""))
     for tag, trait in (("color", "color"), ("ct", "color_temp")):
         if tag in clause.values:
             return trait if kind == "light" else ""
-    if "mode" in clause.values:
+    if "mode" in clause.values and clause.number is None:
         return "mode" if kind in ("climate", "water_heater", "pool") else ""
     if "arm" in clause.values:
         return "armed" if kind == "alarm" else ""
@@ -49,6 +49,11 @@ def trait_of(clause: Clause, device: Device) -> str:
     if clause.number is not None:
         return str(rules["percent"].get(kind) or rules["degrees"].get(kind, ""))
     return ""
+
+
+def _tints(clause: Clause) -> bool:
+    """`warmer light`, the light itself being named."""
+    return clause.direction != 0 and clause.number is None and any("light" in item.nouns or item.devices for item in clause.items)
 
 
 def possible(clause: Clause, device: Device) -> bool:
@@ -80,6 +85,8 @@ class Deeds:
         """What the clause comes to for this device as it is now."""
         if clause.number is None and (clause.direction or (clause.attr and clause.verb in ("up", "down", "dim", "brighten"))):
             return self.step(clause, device, trait_of(clause, device), state, clause.direction or _sign(clause.verb))
+        if clause.number is not None and "mode" in clause.values:
+            return self._mode_and(clause, device, state)
         if clause.has_value:
             return self._value(clause, device, state)
         rule = meaning()["verbs"].get(clause.verb, {}).get(device.kind)
@@ -116,6 +123,14 @@ class Deeds:
                 return Deed(problem="no_option", facts={"value": value, "options": options})
         return Deed(Call("set", device.id, wanted))
 
+    def _mode_and(self, clause: Clause, device: Device, state: State) -> Deed:
+        """`cool at 21`: the degrees, and the mode where this one has it."""
+        deed = self._value(replace(clause, values={}), device, state)
+        mode, spec = clause.values["mode"], device.traits.get("mode")
+        if deed.call is None or spec is None or not spec.settable or (spec.options and mode not in spec.options):
+            return deed
+        return Deed(replace(deed.call, args={"mode": mode, **deed.call.args}))
+
     def _value(self, clause: Clause, device: Device, state: State) -> Deed:
         trait = trait_of(clause, device)
         spec = device.traits.get(trait)
@@ -137,8 +152,9 @@ class Deeds:
         if {"level": "number", "ct": "number", "color": "color"}.get(tag, "text") != spec.type:
             return Deed(problem="wrong_unit")
         if tag == "level":
-            shuts = trait == "position" and clause.verb in ("close", "down") and word == "max"
-            return self._checked(device, trait, spec, 0.0 if shuts else self._level(word, spec), "%")
+            shuts = trait == "position" and clause.verb in ("close", "down") and (clause.how != "to" or word == "max")
+            share = self._level(word, spec)
+            return self._checked(device, trait, spec, 100 - share if shuts else share, "%")
         if tag == "ct":
             return self._checked(device, trait, spec, float(word), "K")
         if spec.options and word not in spec.options:
@@ -179,7 +195,9 @@ class Deeds:
         now = self._now(trait, device, state)
         if now is None:
             return Deed(problem="unknown_now", facts={"trait": trait})
-        wanted = now + sign * self._step(clause, trait, spec)
+        sign = -sign if trait == "color_temp" and clause.attr == "temperature" else sign  # warm light is low in kelvin
+        times = {"halved": 0.5, "doubled": 2.0}.get(clause.amount)
+        wanted = now * times if times else now + sign * self._step(clause, trait, spec)
         low = spec.low if spec.low is not None else wanted
         high = spec.high if spec.high is not None else wanted
         low = max(low, _BRIGHTNESS_FLOOR) if trait == "brightness" else low

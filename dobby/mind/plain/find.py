@@ -4,6 +4,7 @@ A name beats a description; a place not said is the one just talked about, the o
 It does not know what is to be done, only which devices it may be done to.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -222,8 +223,10 @@ class Finder:
             return 2
         room = device.room.casefold()
         places = {self.context.here.casefold(), *(name.casefold() for item in clause.items for name in item.rooms)}
-        covered = set(said) | (self.index.room_words.get(room, frozenset()) if room in places else frozenset())
-        named = any(set(name) <= covered and set(name) & set(said) for name in self.index.called[key])
+        covered = Counter(word for item in clause.items if not item.is_place for word in item.stems)
+        own = self.index.room_words.get(room, frozenset()) if room in places else frozenset()
+        covered += Counter(own | set(said) - covered.keys())
+        named = any(Counter(name) <= covered and set(name) & set(said) for name in self.index.called[key])
         return 1 if named and not all(item.is_place for item in clause.items) else 0
 
     def _choose(self, clause: Clause, pool: dict[str, float], places: "frozenset[str] | None", prefer: Allowed | None) -> Found:

@@ -63,10 +63,11 @@ def _further(row: list[Clause], thinker: Thinker) -> Plan | None:
 
 
 def _kept(row: list[Clause], thinker: Thinker) -> Plan | None:
-    """`leave the hallway on`, `not the hallway`, `except the hallway`: what the last act did there is taken back."""
+    """`leave the hallway on`, `not the hallway`, `only the hallway`: what the last act did there (or elsewhere) is taken back."""
     clause = row[-1]
     alone = clause.spared and not (clause.acts or clause.items)
-    leaves = "leave" in clause.flags and clause.items
+    only = "only" in clause.flags and not clause.acts
+    leaves = ("leave" in clause.flags or only) and clause.items
     if (len(row) > 1 and not all(one.is_no for one in row[:-1])) or not (alone or leaves) or clause.unknown or clause.asks:
         return None
     items = clause.spared[0] if alone else clause.items
@@ -75,7 +76,8 @@ def _kept(row: list[Clause], thinker: Thinker) -> Plan | None:
     found = thinker.finder.find(meant, lambda device: device.id in done)
     if not found.devices:
         return None
-    calls = tuple(back for key in found.devices if (back := _back(*done[key])) is not None)
+    backs = [key for key in done if key not in found.devices] if only else found.devices
+    calls = tuple(back for key in backs if (back := _back(*done[key])) is not None)
     say = "" if calls else thinker.speech.say("negated")
     return Plan(calls, say, topic=found.devices, language=thinker.speech.language)
 

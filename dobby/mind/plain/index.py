@@ -58,7 +58,7 @@ class Index:
         for key in (*self.names, *self.rooms, *self.floors):
             self.reach[key[0]] = max(self.reach.get(key[0], 0), len(key))
         self.stems = set(self.by_word) | {word for words in self.room_words.values() for word in words}
-        self.stems |= {key[0] for key in self.rooms if len(key) == 1}
+        self.stems |= {key[0] for key in (*self.rooms, *self.names) if len(key) == 1}
 
     def _place(self, room: Room) -> None:
         for name in (room.name, *room.aliases):
@@ -76,6 +76,10 @@ class Index:
             for other in same_words().get(key, ()) if len(rooms) == 1 else ():
                 if stems(other) not in taken:
                     self.rooms[stems(other)] = rooms
+        for key, devices in list(self.names.items()):
+            for other in same_words().get(key, ()):
+                if stems(other) not in taken:
+                    self.names[stems(other)] |= devices
         for word, devices in list(self.by_word.items()):
             for other in same_words().get((word,), ()):
                 if (key := stems(other)) not in taken and len(key) == 1:

@@ -193,11 +193,12 @@ class Marker:
         return not apart and len(word.text + following.text) > 4 and self._is_word(word.text + following.text)
 
     def _mend(self, word: Word, guess: bool) -> Iterator[Word]:
-        parts = self._split(word.text)
+        near = self._nearest(word.text) if guess else ""
+        slip = len(word.text) > 7 and near in self.index.vocabulary and OSA.distance(word.text, near) == 1
+        parts = None if slip else self._split(word.text)  # "Gästeimmer" is no guest for ever
         if parts:
             yield from (replace(word, text=part) for part in parts)
             return
-        near = self._nearest(word.text) if guess else ""
         yield replace(word, text=near) if near else word
 
     def _split(self, text: str) -> tuple[str, str] | None:
@@ -216,7 +217,7 @@ class Marker:
         """The one word it is a slip of: names may be further off than words that make things happen."""
         if not 4 <= len(text) <= 30 or any(text in lexicon(language).vocabulary for language in LANGUAGES):
             return ""
-        for choices, furthest in ((self._names, 2 if len(text) > 5 else 1), (self._words, 1)):
+        for choices, furthest in ((self._names, 2 if len(text) > 7 else 1), (self._words, 1)):
             found = process.extract(text, choices, scorer=OSA.distance, score_cutoff=furthest, limit=4)
             fits = _other if choices is self._names else _slip
             found = [row for row in found if fits(text, row[0])]

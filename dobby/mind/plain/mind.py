@@ -125,20 +125,23 @@ class PlainMind:
         scene = scene_plan(text, thinker, partial(self._now, context=replace(context, scenes=())))
         if scene is not None:
             return scene
-        best: Plan | None = None
-        for languages in self._orders(context.language):
-            plan = self._read(text, context, languages, guess=best is None)
-            if plan.understood:
+        rows: list[tuple[bool, int, int, Plan]] = []
+        for at, languages in enumerate(self._orders(context.language)):
+            if len(languages) > 1 and any(plan.understood for *_, plan in rows):
+                break
+            plan, doubt = self._read(text, context, languages, guess=not rows)
+            if plan.understood and not doubt:
                 return plan
-            best = best or plan
-        assert best is not None
-        return best
+            if plan.understood or len(languages) == 1:
+                rows.append((not plan.understood, doubt, at, plan))
+        return min(rows)[-1]  # the language that knows most of its words
 
-    def _read(self, text: str, context: Context, languages: tuple[str, ...], guess: bool = True) -> Plan:
+    def _read(self, text: str, context: Context, languages: tuple[str, ...], guess: bool = True) -> tuple[Plan, int]:
+        """What a text comes to in them, and how doubtful that is: words not known, a name and nothing to do with it."""
         speech = Speech(languages[0], context.units)
         talk = night_plan(text, self.index(), speech) or small_talk(text, languages, speech, context)
         if talk:
-            return talk
+            return talk, 0
         marker = self._marker(languages)
         thinker = Thinker(self.index(), context, speech)
         plan: Plan | None = None
@@ -148,7 +151,7 @@ class PlainMind:
             if plan.understood or not marker.doubtful(marks):
                 break
         assert plan is not None
-        return plan
+        return plan, sum(mark.unknown for mark in marks) if not plan.understood else int(thinker.idle)
 
 
 def _marked(marker: Marker, text: str) -> Sequence[Mark]:

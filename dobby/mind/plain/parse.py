@@ -14,11 +14,12 @@ from dobby.mind.plain.words import stem
 _TO_PART = {"on", "off", "up", "down", "open", "close"}
 _PAIRS = ({"on", "off", "dim", "set"}, {"open", "close", "up", "down"})
 _QUIET = ("noise", "art", "prep", "to", "join", "floors")
-_FLAGS = ("ensure", "mean", "there", "it", "other", "same", "here", "house", "all", "both", "everything")
+_FLAGS = ("ensure", "mean", "there", "it", "other", "same", "here", "house", "all", "both", "everything", "only")
 _BLOCKS = ("not", "if", "time", "or")
 _UNCOUNTED = frozenset({"on", "off", "lock", "unlock", "start", "stop", "pause", "resume", "mute", "unmute", "arm", "disarm"})
 _TOO = ("too", "zu")
 _WARMS = {"heat": 1, "chill": -1}
+_TIMES = {"halved": -1, "doubled": 1}
 _VALUES = ("color", "ct", "mode", "arm", "level")
 
 
@@ -141,7 +142,7 @@ class _Builder:
         elif (how := mark.sense("to")) is not None:
             clause.how = how.value
         elif (bit := mark.sense("bit")) is not None:
-            clause.amount = bit.value if bit.value in ("small", "big") else clause.amount
+            clause.amount = clause.amount if bit.value in ("more", "less", "undo") else bit.value
             clause.flags |= {bit.value} & {"more", "less", "undo"}
         elif (unit := mark.sense("unit")) is not None:
             clause.unit = unit.value
@@ -222,6 +223,8 @@ class _Builder:
         if not (mark.sense("part") and mark.sense("prep")) or at + 1 == len(self.marks):
             return False
         following = self.marks[at + 1]
+        if mark.sense("to") and (following.number is not None or following.sense("number", "level")):
+            return True  # "zu 50 %", "auf 21"
         leads_on = following.names or following.sense("art", "noun", "it", "floor") is not None
         needed = (self.clause.weak or at == 0) and not self.parts and not self.clause.verb
         return leads_on and not (needed and not any(self._turns(mark) for mark in self.marks[at + 1 :]))
@@ -239,8 +242,11 @@ class _Builder:
         if not parts:
             return
         part = next(iter(parts))
-        paired = meaning()["pairs"].get(f"{clause.verb} {part}")
-        if paired:
+        if clause.verb in _WARMS and part in ("up", "down"):
+            return  # "cool it down to 21"
+        said = next((mark.text for mark in self.marks if (verb := mark.sense("verb")) and verb.value == clause.verb), "")
+        paired = meaning()["pairs"].get(f"{said} {part}") or meaning()["pairs"].get(f"{clause.verb} {part}")
+        if paired and not (said == "shut" and part == "down" and not clause.flags & {"everything", "house"}):
             clause.verb = paired
             return
         if clause.verb in ("", "set") or (clause.verb == "leave" and part in ("on", "off", "open", "close")):
@@ -255,6 +261,8 @@ class _Builder:
             clause.blocks.add("two")
         if self.numbers:
             clause.number = self.numbers[0]
+        if clause.attr and clause.amount in _TIMES and not self.numbers:
+            clause.direction = _TIMES[clause.amount]
         if clause.verb in _WARMS:
             clause.attr, clause.direction = "temperature", 0 if self.numbers else _WARMS[clause.verb]
             clause.verb = "set"
@@ -262,8 +270,6 @@ class _Builder:
             clause.values.pop("level", None)
             if clause.verb in _UNCOUNTED and not (clause.unit or clause.how):
                 clause.unknown.append(f"{clause.number:g}")
-            if clause.values.get("mode") in ("heat", "cool"):
-                clause.values.pop("mode")
         if not clause.verb and clause.has_value and clause.direction == 0:
             clause.verb = "set"
 
@@ -306,10 +312,19 @@ def _stretches(marks: Sequence[Mark]) -> Iterator[tuple[list[Mark], bool]]:
                 hard = False
             hard = hard or (mark.stop and mark.text not in (",", ":"))
             stretch = []
+        elif stretch and _begins_anew(stretch, mark):
+            yield stretch, hard
+            stretch, hard = [mark], False
         else:
             stretch.append(mark)
     if stretch:
         yield stretch, hard
+
+
+def _begins_anew(before: Sequence[Mark], mark: Mark) -> bool:
+    """`no make it red`: a no, and then what is wanted instead."""
+    declined = all((sense := one.sense("not")) is not None and sense.value == "no" for one in before)
+    return declined and mark.sense("verb", "weak") is not None and not (mark.names or mark.sense("adj", "part", "noun"))
 
 
 def _spares(mark: Mark, after: Sequence[Mark]) -> bool:

@@ -30,15 +30,17 @@ class Teller:
 
     def answer(self, clause: Clause) -> Plan | None:
         """What is true about what was asked; None where the question makes no sense to us."""
-        if clause.asks in ("who", "when", "why") and "home" not in clause.states:
+        if clause.asks in ("who", "when", "why") and "home" not in clause.states and clause.attr != "title":
             return self._plan("no_history")
         if clause.unknown:
             return None
         if clause.attr == "title" or (clause.states == ["playing"] and clause.asks in ("what", "which")):
             return self._playing(clause)
-        if clause.states:
-            last = clause.states[-1]  # "closed on the second floor": there `on` is no state
-            return self._states(clause, clause.states[0] if last == "on" else last)
+        states = [state for state in clause.states if state != "still"]
+        states = states or ["on"] * (clause.asks == "is" and bool(clause.states) and not clause.attr)  # "brennt das Licht noch?"
+        if states:
+            last = states[-1]  # "closed on the second floor": there `on` is no state
+            return self._states(clause, states[0] if last == "on" else last)
         if clause.attr:
             return self._reading(clause)
         return self._devices(clause)

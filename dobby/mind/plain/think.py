@@ -70,6 +70,7 @@ class Thinker:
         self.finder = Finder(index, context, self.talked)
         self.teller = Teller(self.finder, speech)
         self.deeds = Deeds(context.units)
+        self.idle = False  # something was named, with nothing to do
 
     def think(self, marks: Sequence[Mark], text: str) -> Plan:
         """What this text comes to."""
@@ -99,7 +100,7 @@ class Thinker:
         return Plan(say=self.speech.say(key, **facts), language=self.speech.language)
 
     def lost(self, word: str) -> Plan:
-        near = self.teller.near(word) if word else ""
+        near = self.teller.near(word) if word and len(word.split()) < _MOST_STRANGE else ""
         say = self.speech.say("unknown_word", word=word, near=near) if word else self.speech.say("not_understood")
         return Plan(say=say, language=self.speech.language, understood=False)
 
@@ -208,6 +209,7 @@ class Thinker:
 
     def _idle(self, clause: Clause, draft: Draft) -> None:
         """Something is named, but not what to do with it: run a scene, of anything else tell how it is."""
+        self.idle = not clause.asks
         exact = {key for item in clause.items for key in item.devices}
         scenes = [key for key in exact if self.index.devices[key].kind in ("scene", "script")]
         if len(clause.items) == len(scenes) == 1:
@@ -261,14 +263,17 @@ class Thinker:
             if device.kind in ("speaker", "tv"):
                 wanted = ("paused",) if clause.verb == "resume" else ("playing",)
                 return now.get("playing") in wanted
-            if device.kind == "light" and clause.relative:
+            if device.kind == "light" and (clause.relative or lit):
                 return now.get("on") is True
             if device.kind in ("vacuum", "mower") and clause.verb in ("stop", "pause", "dock"):
                 return now.get("state") in ("cleaning", "mowing", "returning")
             return bool(device.kind == "cover" and clause.verb == "stop" and now.get("moving"))
 
-        music = clause.verb == "off" and any("speaker" in item.nouns and item.many for item in clause.items)
-        return sensible if clause.verb in _PLAYS | {"resume", "dim", "brighten", "dock"} or clause.direction or music else None
+        off = clause.verb == "off"
+        music = off and any("speaker" in item.nouns and item.many for item in clause.items)
+        lit = off and not clause.many and any(item.rooms for item in clause.items)  # "the light in the kitchen off"
+        chooses = clause.verb in _PLAYS | {"resume", "dim", "brighten", "dock"} or clause.direction or music or lit
+        return sensible if chooses else None
 
     def do(self, clause: Clause, devices: Sequence[str], draft: Draft) -> None:
         """Calls for these devices, and remarks about those that cannot."""
