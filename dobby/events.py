@@ -20,13 +20,14 @@ class Role(StrEnum):
 
     UNKNOWN = "unknown"
     GUEST = "guest"
+    HELPER = "helper"
     CHILD = "child"
     ADULT = "adult"
     OWNER = "owner"
 
     @property
     def rank(self) -> int:
-        """0 for an unknown sender … 4 for an owner."""
+        """0 for an unknown sender … 5 for an owner."""
         return list(Role).index(self)
 
 

@@ -4,23 +4,54 @@ A one-time code becomes a session; only hashes of either are kept. It does not k
 """
 
 import hashlib
+import json
 import secrets
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from dobby.clock import Clock
 from dobby.events import Role, Source
 from dobby.store import Store
 
 CODE_SECONDS = 15 * 60
+PAIR_SECONDS = 3 * 24 * 3600  # a guest may write days after they were announced
+REACH = ("telegram", "whatsapp", "sms", "web", "console")  # where a person sees it soonest comes first
 SESSION_SECONDS = 180 * 24 * 3600
 ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"  # no 0/O, 1/I
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """What narrows a role: the `rooms` somebody may act in (none: all), the `hours` of the day they may ("07:00-20:00"),
+    `until` when they are somebody at all (seconds since 1970; 0: for good), the loudest `volume` in % (0: any), and the
+    hours in which nothing that can wait is sent (`quiet`)."""
+
+    rooms: tuple[str, ...] = ()
+    hours: str = ""
+    until: float = 0.0
+    volume: int = 0
+    quiet: str = ""
+
+
+def load_limits(row: "dict[str, Any]") -> Limits:
+    """Limits as they were kept."""
+    known = {name: row[name] for name in Limits.__dataclass_fields__ if name in row}
+    return Limits(**{**known, "rooms": tuple(known.get("rooms", ()))})
+
+
+def within(hours: str, minute: int) -> bool:
+    """Whether a minute of the day lies in "22:00-07:00", which may go over midnight; never in ""."""
+    if not hours:
+        return False
+    begin, end = (int(at[:-3]) * 60 + int(at[-2:]) for at in hours.split("-"))
+    return begin <= minute < end if begin <= end else minute >= begin or minute < end
+
+
+@dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody Dobby knows; empty language, units and room mean the house's."""
+    """Somebody Dobby knows; empty language, units and room mean the house's. `prefers` is the bridge tried first."""
 
     id: str
     name: str
@@ -28,6 +59,8 @@ class Person:
     language: str = ""
     units: str = ""
     room: str = ""
+    limits: Limits = Limits()
+    prefers: str = ""
 
 
 class People:
@@ -41,27 +74,37 @@ class People:
         store.look(self._load)
 
     def _load(self, db: sqlite3.Connection) -> None:
-        for id_, name, role, language, units, room in db.execute("SELECT id, name, role, language, units, room FROM person"):
-            self._people[id_] = Person(id_, name, Role(role), language, units, room)
-        for bridge, chat, person in db.execute("SELECT bridge, chat, person FROM address"):
-            self._addresses[bridge, chat] = person
+        """Whole, and put in place at once: the loop may look while the store reads."""
+        found = {}
+        rows = db.execute("SELECT id, name, role, language, units, room, limits, prefers FROM person")
+        for id_, name, role, language, units, room, limits, prefers in rows:
+            found[id_] = Person(id_, name, Role(role), language, units, room, load_limits(json.loads(limits)), prefers)
+        self._people = found
+        rows = db.execute("SELECT bridge, chat, person FROM address ORDER BY rowid")
+        self._addresses = {(bridge, chat): person for bridge, chat, person in rows}
 
     def get(self, person: str) -> Person | None:
-        """Somebody by their id."""
-        return self._people.get(person)
+        """Somebody by their id, with the role they have today: whose time is over is nobody."""
+        found = self._people.get(person)
+        over = found is not None and 0 < found.limits.until <= self._clock.now()
+        return replace(found, role=Role.UNKNOWN) if found and over else found
 
     def __iter__(self) -> Iterator[Person]:
-        return iter(self._people.values())
+        return iter(list(self._people.values()))
 
     @property
     def owners(self) -> list[Person]:
         """The adults who may say yes."""
-        return [person for person in list(self._people.values()) if person.role is Role.OWNER]
+        return [person for person in self if person.role is Role.OWNER]
+
+    def named(self, name: str) -> Person | None:
+        """Somebody by what they are called, or by their id."""
+        want = name.casefold()
+        return next((person for person in self if want in (person.id, person.name.casefold())), None)
 
     async def keep(self, person: Person) -> None:
         """Somebody new, or described anew."""
-        row = (person.id, person.name, person.role, person.language, person.units, person.room)
-        await self._store.write(lambda db: db.execute("INSERT OR REPLACE INTO person VALUES (?, ?, ?, ?, ?, ?)", row))
+        await self._store.write(lambda db: keep(db, person))
         self._people[person.id] = person
 
     async def reach(self, person: str, bridge: str, chat: str) -> None:
@@ -70,26 +113,47 @@ class People:
         await self._store.write(lambda db: db.execute("INSERT OR REPLACE INTO address VALUES (?, ?, ?)", row))
         self._addresses[bridge, chat] = person
 
-    def lanes(self, person: str) -> list[str]:
-        """Every conversation this person can be reached in, as `bridge/chat`."""
-        return [f"{bridge}/{chat}" for (bridge, chat), owner in list(self._addresses.items()) if owner == person]
+    async def refresh(self) -> None:
+        """What others kept, paired or removed in a commit of theirs is known from now on."""
+        await self._store.read(self._load)
 
-    def source(self, bridge: str, chat: str) -> Source:
-        """Who writes from an address: somebody known, else an unknown sender."""
-        person = self._people.get(self._addresses.get((bridge, chat), ""))
-        if person is None:
+    def lanes(self, person: str) -> list[str]:
+        """Every conversation this person can be reached in, as `bridge/chat`: the bridge they prefer first."""
+        known = self._people.get(person)
+        found = [place for place, owner in list(self._addresses.items()) if owner == person]
+
+        def rank(bridge: str) -> tuple[bool, int]:
+            return known is None or bridge != known.prefers, REACH.index(bridge) if bridge in REACH else -1
+
+        return [f"{bridge}/{chat}" for bridge, chat in sorted(found, key=lambda place: rank(place[0]))]
+
+    def of_lane(self, lane: str) -> Person | None:
+        """Whose conversation this is; None for a group's or a stranger's."""
+        bridge, _, chat = lane.partition("/")
+        return self.get(self._addresses.get((bridge, chat), ""))
+
+    def source(self, bridge: str, chat: str, sender: str = "") -> Source:
+        """Who writes: somebody known, else an unknown sender. In a group `sender` has an address of their own."""
+        person = self.get(self._addresses.get((bridge, sender or chat), ""))
+        if person is None or not person.role.rank:
             return Source(bridge=bridge, chat=chat)
         return Source(person.id, person.role, bridge, chat)
 
+    def limits(self, source: Source) -> list[Limits]:
+        """What narrows everybody in the chain behind something."""
+        person = self._people.get(source.person)
+        mine = [person.limits] if person else []
+        return mine + (self.limits(source.behalf) if source.behalf else [])
+
     async def make_code(self, person: str) -> str:
         """A one-time code for the page, good for a quarter of an hour: shown once, kept as a hash."""
-        code = "".join(secrets.choice(ALPHABET) for _ in range(10))
-        await self._login(code, "code", person, CODE_SECONDS)
-        return f"{code[:5]}-{code[5:]}"
+        code = new_code()
+        await self._login(_bare(code), "code", person, CODE_SECONDS)
+        return code
 
     async def redeem(self, code: str) -> str | None:
         """Turn a code into a session's secret; None where it is wrong, used or too old."""
-        hashed = _hash(code.replace("-", "").replace(" ", "").upper())
+        hashed = _hash(_bare(code))
         now = self._clock.now()
 
         def use(db: sqlite3.Connection) -> str | None:
@@ -121,7 +185,8 @@ class People:
             found = db.execute("SELECT person FROM login WHERE hash = ? AND kind = 'session' AND expires > ?", key).fetchone()
             return found[0] if found else ""
 
-        return self._people.get(await self._store.read(look))
+        person = self.get(await self._store.read(look))
+        return person if person and person.role.rank else None
 
     async def end_session(self, session: str) -> None:
         """Log out here, and nowhere else."""
@@ -131,6 +196,57 @@ class People:
     async def end_sessions(self, person: str) -> None:
         """A lost phone: every session and unused code of this person ends now."""
         await self._store.write(lambda db: db.execute("DELETE FROM login WHERE person = ?", (person,)))
+
+
+def keep(db: sqlite3.Connection, person: Person) -> None:
+    """Somebody new, or described anew, as a row."""
+    row = (person.id, person.name, person.role, person.language, person.units, person.room)
+    more = (json.dumps(asdict(person.limits)), person.prefers)
+    db.execute(
+        "INSERT INTO person (id, name, role, language, units, room, limits, prefers) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (id) DO UPDATE SET name = excluded.name, role = excluded.role, language = excluded.language,"
+        " units = excluded.units, room = excluded.room, limits = excluded.limits, prefers = excluded.prefers",
+        (*row, *more),
+    )
+
+
+def forget(db: sqlite3.Connection, person: str) -> None:
+    """They are nobody from now on: their addresses, sessions and codes end with them."""
+    for table in ("address", "login"):
+        db.execute(f"DELETE FROM {table} WHERE person = ?", (person,))
+    db.execute("DELETE FROM person WHERE id = ?", (person,))
+
+
+def new_code() -> str:
+    """A code that nobody guesses and everybody can type: 49 bits."""
+    code = "".join(secrets.choice(ALPHABET) for _ in range(10))
+    return f"{code[:5]}-{code[5:]}"
+
+
+def offer_pairing(db: sqlite3.Connection, person: str, code: str, at: float) -> None:
+    """Whoever writes this code first, from wherever, is this person. An older code of theirs ends."""
+    db.execute("DELETE FROM login WHERE kind = 'pair' AND person = ?", (person,))
+    row = (_hash(_bare(code)), person, at, at + PAIR_SECONDS)
+    db.execute("INSERT INTO login (hash, kind, person, made, expires) VALUES (?, 'pair', ?, ?, ?)", row)
+
+
+def pair(db: sqlite3.Connection, text: str, bridge: str, chat: str, at: float) -> str:
+    """A stranger's text is the code of somebody: this address is theirs; who they are, "" where it is none."""
+    bare = _bare(text)
+    if len(bare) != 10:
+        return ""
+    found = db.execute(
+        "UPDATE login SET used = ? WHERE hash = ? AND kind = 'pair' AND used IS NULL AND expires > ? RETURNING person",
+        (at, _hash(bare), at),
+    ).fetchone()
+    if found is None:
+        return ""
+    db.execute("INSERT OR REPLACE INTO address VALUES (?, ?, ?)", (bridge, chat, found[0]))
+    return str(found[0])
+
+
+def _bare(code: str) -> str:
+    return code.replace("-", "").replace(" ", "").strip().upper()
 
 
 def _hash(secret: str) -> str:

@@ -1,12 +1,15 @@
-"""Carries owed messages to people: each row once, in order per bridge, whatever the provider does.
+"""Carries owed messages to people: each row once, in order per conversation, whatever the provider does.
 
 A send in doubt is looked up; where that cannot be done it is not repeated. It does not know what the words say.
 """
 
 import asyncio
 import logging
+import re
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Protocol
 
@@ -20,13 +23,21 @@ from dobby.store import Store, insist
 log = logging.getLogger(__name__)
 SEND_SECONDS = 60.0  # a bridge has to take a message or to look it up
 LONGEST_PAUSE = 60.0  # seconds between tries while a bridge cannot be reached
+THINKING = 0.7  # seconds of work after which a person sees that Dobby is at it
+SEEN = (OutboxState.SENT, OutboxState.DELIVERED, OutboxState.READ)
 
 
 class Bridge(Protocol):
-    """A way to people. `repeats`: the same message twice is shown once, so a send in doubt may simply be repeated."""
+    """A way to people: one file, and the contract test (`tests/bridge/test_contract.py`) that every bridge passes.
+
+    `repeats`: the same message twice is shown once, so a send in doubt may simply be repeated. `longest` is how many
+    characters one message may have (0: any); longer ones become several rows before they are sent. Pictures and quick
+    replies are part of `send`: what a provider cannot show is said in words (`dobby.bridge.worded`).
+    """
 
     name: str
     repeats: bool
+    longest: int
 
     async def send(self, row: OutboxRow) -> str:
         """Hand the message over; returns the provider's id.
@@ -39,58 +50,142 @@ class Bridge(Protocol):
         """Did it go out? None where nobody can tell; :raises Unreachable: it cannot be asked now."""
         ...
 
+    async def edit(self, row: OutboxRow) -> bool:
+        """Show the row's words and picture in place of what was sent; False where this bridge cannot. Harmless to repeat."""
+        ...
+
+    async def typing(self, chat: str) -> None:
+        """Show that Dobby is at it; nothing where the bridge has no such sign."""
+        ...
+
+
+class Words:
+    """What a bridge is that has nothing but words: it inherits this, and says only what there is more."""
+
+    longest = 0
+
+    async def edit(self, row: OutboxRow) -> bool:
+        """What was sent stays as it is."""
+        return False
+
+    async def typing(self, chat: str) -> None:
+        """There is no sign for it."""
+
 
 Sent = Callable[[OutboxRow], None]
+Elsewhere = Callable[[sqlite3.Connection, OutboxRow, str], OutboxRow | None]
+
+
+def _nowhere(db: sqlite3.Connection, row: OutboxRow, why: str) -> OutboxRow | None:
+    return None
 
 
 class Post:
-    """One queue per bridge. `on_sent` hears of every message that has come to its end: sent, failed or in doubt."""
+    """One queue per conversation. `on_sent` hears of every message that has come to its end: sent, failed or in doubt.
+
+    `elsewhere` is asked, in the commit that says a message failed, for the one that goes another way instead; `held` says
+    how many seconds a message has to wait (a person's quiet hours); `urgent` messages wait for none before them, and are
+    rather sent twice than never.
+    """
 
     def __init__(self, store: Store, clock: Clock, bridges: Iterable[Bridge]) -> None:
         self._store = store
         self._clock = clock
-        self.bridges: Mapping[str, Bridge] = {bridge.name: bridge for bridge in bridges}
-        self._queues: dict[str, asyncio.Queue[OutboxRow]] = {name: asyncio.Queue() for name in self.bridges}
+        self.bridges: dict[str, Bridge] = {bridge.name: bridge for bridge in bridges}
+        self._lanes: dict[str, deque[OutboxRow]] = {}
+        self._served: set[str] = set()
+        self._tasks: asyncio.TaskGroup | None = None
+        self._empty = asyncio.Event()
         self.on_sent: list[Sent] = []
+        self.elsewhere: Elsewhere = _nowhere
+        self.held: Callable[[OutboxRow], float] = lambda row: 0.0
+        self.urgent: Callable[[OutboxRow], bool] = lambda row: False
 
     def hand_over(self, rows: Iterable[OutboxRow | None]) -> None:
         """These are committed; carry them. A lane whose bridge is closed keeps its rows until it opens."""
         for row in rows:
-            if row is not None and (queue := self._queues.get(row.reply.lane.partition("/")[0])):
-                queue.put_nowait(row)
+            if row is not None and row.reply.lane.partition("/")[0] in self.bridges:
+                wait = self.held(row)
+                if wait > 0 and self._tasks is not None:
+                    self._tasks.create_task(self._later(row, wait), name=f"hold message {row.id}")
+                elif wait <= 0:
+                    self._queue(row)
+
+    def _queue(self, row: OutboxRow) -> None:
+        key = f"{row.reply.key}!" if self.urgent(row) else row.reply.lane
+        self._lanes.setdefault(key, deque()).append(row)
+        self._empty.clear()
+        self._serve(key)
+
+    async def _later(self, row: OutboxRow, seconds: float) -> None:
+        await self._clock.sleep(seconds)
+        self.hand_over([row])
+
+    def _serve(self, key: str) -> None:
+        if self._tasks is not None and key not in self._served:
+            self._served.add(key)
+            self._tasks.create_task(self._carry_all(key), name=f"post {key}")
 
     async def flushed(self) -> None:
         """Wait until nothing is on its way."""
-        for queue in self._queues.values():
-            await queue.join()
+        if self._lanes:
+            await self._empty.wait()
 
     async def run(self) -> None:
         """Carry what was owed before, then whatever comes, until cancelled."""
-        self.hand_over(await self._store.read(outbox.unsent))
         async with asyncio.TaskGroup() as group:
-            for name, queue in self._queues.items():
-                group.create_task(self._carry_all(self.bridges[name], queue), name=f"post {name}")
-
-    async def _carry_all(self, bridge: Bridge, queue: "asyncio.Queue[OutboxRow]") -> None:
-        while True:
-            row = await queue.get()
+            self._tasks = group
             try:
-                await self._carry(bridge, row)
+                self.hand_over(await self._store.read(outbox.unsent))
+                for key in list(self._lanes):
+                    self._serve(key)
+                await asyncio.Event().wait()
+            finally:
+                self._tasks = None
+
+    async def _carry_all(self, key: str) -> None:
+        rows = self._lanes[key]
+        while rows:
+            row = rows.popleft()
+            try:
+                await self._carry(self.bridges[row.reply.lane.partition("/")[0]], row)
             except Exception:  # one sick message must not hold up the others; its row stays open for the next start
                 log.exception("Message %d could not be carried", row.id)
-            queue.task_done()
+        self._lanes.pop(key, None)
+        self._served.discard(key)
+        if not self._lanes:
+            self._empty.set()
 
-    async def _carry(self, bridge: Bridge, row: OutboxRow) -> None:
-        if row.state is OutboxState.SENDING and not bridge.repeats:
+    async def _carry(self, bridge: Bridge, handed: OutboxRow) -> None:
+        row = await self._store.read(lambda db: outbox.get(db, handed.id))
+        if row is None:
+            return
+        if row.state in SEEN:
+            await self._edit(bridge, row)
+            return
+        repeats = bridge.repeats or self.urgent(row)
+        if row.state is OutboxState.SENDING and not repeats:
             went = await self._look_up(bridge, row)
             if went is not False:
                 await self._move(row, OutboxState.SENT if went else OutboxState.UNKNOWN)
                 return
-        elif not bridge.repeats and not await self._move(row, OutboxState.SENDING):
-            return  # somebody carries it already
-        await self._move(row, *await self._try(bridge, row))
+        elif row.state is not OutboxState.SENDING:
+            row = await self._fit(bridge, row)
+            if not repeats and not await self._move(row, OutboxState.SENDING):
+                return  # somebody carries it already
+        await self._move(row, *await self._try(bridge, row, repeats))
 
-    async def _try(self, bridge: Bridge, row: OutboxRow) -> tuple[OutboxState, str, str]:
+    async def _fit(self, bridge: Bridge, row: OutboxRow) -> OutboxRow:
+        """A message that is too long for one becomes several rows, each sent and looked up by itself."""
+        if not bridge.longest or len(row.reply.text) <= bridge.longest:
+            return row
+        first, *more = pieces(row.reply.text, bridge.longest)
+        now = self._clock.now()
+        rows = await insist(self._store, self._clock, lambda db: outbox.split(db, row, first, more, now))
+        self._lanes[row.reply.lane].extendleft(reversed(rows[1:]))
+        return rows[0]
+
+    async def _try(self, bridge: Bridge, row: OutboxRow, repeats: bool) -> tuple[OutboxState, str, str]:
         pause = 1.0
         while True:
             try:
@@ -102,8 +197,8 @@ class Post:
                 log.info("Message %d waits: %s", row.id, error)
             except Exception:  # the one boundary for providers' own errors
                 log.exception("Sending message %d is in doubt", row.id)
-                went = None if bridge.repeats else await self._look_up(bridge, row)
-                if not bridge.repeats and went is not False:
+                went = None if repeats else await self._look_up(bridge, row)
+                if not repeats and went is not False:
                     return (OutboxState.SENT if went else OutboxState.UNKNOWN), "", "in doubt"
             await self._clock.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
@@ -123,24 +218,75 @@ class Post:
             await self._clock.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
 
+    async def _edit(self, bridge: Bridge, row: OutboxRow) -> None:
+        """The words have changed since they were shown: in place where the bridge can."""
+        pause = 1.0
+        while row.edits > row.shown:
+            try:
+                async with asyncio.timeout(SEND_SECONDS):
+                    await bridge.edit(row)
+            except Refused as error:
+                log.info("Message %d stays as it was: %s", row.id, error)
+            except Exception as error:  # the one boundary for providers' own errors; an edit may be repeated
+                log.info("Message %d is changed later: %r", row.id, error)
+                await self._clock.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE)
+                continue
+            await insist(self._store, self._clock, lambda db: outbox.note_shown(db, row.id, row.edits))
+            return
+
     async def _move(self, row: OutboxRow, state: OutboxState, provider: str = "", why: str = "") -> bool:
-        now = self._clock.now()
-
-        def move(db: sqlite3.Connection) -> bool:
-            if row.reply.question:
-                _start_waiting(db, row.reply.question, state, now)
-            return outbox.move(db, row.id, state, now, provider=provider, why=why)
-
-        moved = await insist(self._store, self._clock, move)
+        moved, instead = await insist(self._store, self._clock, self._mover(row, state, provider, why))
         if state is not OutboxState.SENDING:
             for listener in self.on_sent:
                 listener(replace(row, state=state, provider=provider))
+        self.hand_over([instead])
         return moved
 
-    async def moved(self, row: int, state: OutboxState) -> bool:
-        """A provider or a page says how far a message has come."""
+    def _mover(
+        self, row: OutboxRow, state: OutboxState, provider: str, why: str
+    ) -> Callable[[sqlite3.Connection], tuple[bool, OutboxRow | None]]:
         now = self._clock.now()
-        return await self._store.write(lambda db: outbox.move(db, row, state, now))
+
+        def move(db: sqlite3.Connection) -> tuple[bool, OutboxRow | None]:
+            moved = outbox.move(db, row.id, state, now, provider=provider, why=why, shown=row.edits)
+            failed = moved and state is OutboxState.FAILED
+            instead = self.elsewhere(db, row, why) if failed else None
+            if row.reply.question and instead is None:
+                _start_waiting(db, row.reply.question, state, now)
+            return moved, instead
+
+        return move
+
+    async def moved(self, number: int, state: OutboxState, why: str = "", provider: str = "") -> bool:
+        """A provider or a page says how far a message has come; one that failed after all goes another way."""
+        row = await self._store.read(lambda db: outbox.get(db, number))
+        if row is None:
+            return False
+        moved, instead = await self._store.write(self._mover(row, state, provider, why))
+        self.hand_over([instead])
+        return moved
+
+    async def show_typing(self, lane: str) -> None:
+        """After a moment of work, say so where the bridge has a sign for it; until cancelled."""
+        name, _, chat = lane.partition("/")
+        bridge = self.bridges.get(name)
+        await asyncio.sleep(THINKING)
+        with suppress(Exception):  # nothing hangs on it
+            if bridge is not None:
+                await bridge.typing(chat)
+
+
+def pieces(text: str, longest: int) -> list[str]:
+    """A long text in parts, cut after a sentence, else a word, else anywhere."""
+    found = []
+    while len(text) > longest:
+        head = text[: longest + 1]
+        ends = [match.end() for match in re.finditer(r"(?<=[.!?…])\s+|\n+", head)] or [m.end() for m in re.finditer(r"\s+", head)]
+        cut = next((end for end in reversed(ends) if end > longest // 3), longest)
+        found.append(text[:cut].strip())
+        text = text[cut:].strip()
+    return [*found, text]
 
 
 def _start_waiting(db: sqlite3.Connection, question: int, state: OutboxState, now: float) -> None:

@@ -29,7 +29,7 @@ from dobby.journal.outbox import OutboxRow
 from dobby.journal.questions import Question
 from dobby.mind.plain import PlainMind
 from dobby.people import People, Person
-from dobby.post import Post
+from dobby.post import Post, Words
 
 log = logging.getLogger(__name__)
 OWNER = Source("owner", Role.OWNER, "trial", "owner")
@@ -52,7 +52,7 @@ class _Standing(FixedClock):
         self._over = asyncio.Event()
 
 
-class _Ear:
+class _Ear(Words):
     """The bridge of a trial: keeps what Dobby says."""
 
     name = "trial"

@@ -27,7 +27,7 @@ from dobby.journal.ledger import EffectRow
 from dobby.journal.outbox import OutboxRow
 from dobby.mind.plan import Context, Outcome, Plan
 from dobby.people import People, Person
-from dobby.post import Post
+from dobby.post import Post, Words
 from dobby.skill.driver import Ask, Finding, Pool, Sign, Vault
 from dobby.store import Store
 
@@ -233,7 +233,7 @@ def do(device: str, verb: str, **args: Value) -> Call:
 # Bridge
 
 
-class FakeBridge:
+class FakeBridge(Words):
     """Collects what is sent. `fails` are raised one after the other; `went` is what a look-up says."""
 
     def __init__(self, name: str = "web", *, repeats: bool = True) -> None:

@@ -15,16 +15,16 @@ from dobby.house.model import Device
 from dobby.house.units import quantity
 from dobby.journal.pack import hash_calls
 
-#           owner adult child guest unknown
+#           owner adult child helper guest unknown
 RISKS = """
-comfort     yes   yes   yes   yes   no
-cost        yes   yes   ask   no    no
-water       yes   yes   ask   no    no
-privacy     ask   ask   no    no    no
-entry       ask   ask   ask   no    no
-alarm       ask   ask   no    no    no
-heat        ask   ask   no    no    no
-power       ask   no    no    no    no
+comfort     yes   yes   yes   yes   yes   no
+cost        yes   yes   ask   ask   no    no
+water       yes   yes   ask   ask   no    no
+privacy     ask   ask   no    no    no    no
+entry       ask   ask   ask   ask   no    no
+alarm       ask   ask   no    no    no    no
+heat        ask   ask   no    no    no    no
+power       ask   no    no    no    no    no
 """
 ORIGINS = {
     Origin.PERSON: "yes",
@@ -41,7 +41,7 @@ VERDICT = {"yes": Verdict.ALLOW, "ask": Verdict.ASK, "no": Verdict.REFUSE}
 TRUTH = {
     (row.split()[0], role): word
     for row in RISKS.split("\n")[1:-1]
-    for role, word in zip([Role.OWNER, Role.ADULT, Role.CHILD, Role.GUEST, Role.UNKNOWN], row.split()[1:], strict=True)
+    for role, word in zip(reversed(Role), row.split()[1:], strict=True)
 }
 
 

@@ -61,7 +61,8 @@ def db() -> sqlite3.Connection:
 def fresh() -> sqlite3.Connection:
     db = sqlite3.connect(":memory:", isolation_level=None)
     db.execute("PRAGMA foreign_keys=ON")
-    db.executescript(journal.MIGRATIONS[0])
+    for script in journal.MIGRATIONS:
+        db.executescript(script)
     return db
 
 

@@ -21,6 +21,7 @@ from dobby.events import Event, Source
 from dobby.journal import outbox
 from dobby.journal.outbox import OutboxRow
 from dobby.people import People
+from dobby.post import Words
 from dobby.store import Store
 
 log = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ class Heard(Protocol):
         ...
 
 
-class Console:
+class Console(Words):
     """A bridge for whoever sits at the machine; one conversation per person."""
 
     name = "console"

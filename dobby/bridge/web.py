@@ -38,6 +38,7 @@ from dobby.events import Event, OutboxState, Source
 from dobby.journal import outbox
 from dobby.journal.outbox import OutboxRow
 from dobby.people import People, Person
+from dobby.post import Words
 from dobby.store import Store
 
 log = logging.getLogger(__name__)
@@ -73,7 +74,7 @@ async def _nobody(row: int, state: OutboxState) -> bool:
     return False
 
 
-class Web:
+class Web(Words):
     """The bridge `web`. Set `hear` (the butler's) and `moved` (the post's) before texts come; `hints` say what to try."""
 
     name = "web"
@@ -118,6 +119,10 @@ class Web:
 
     async def look_up(self, row: OutboxRow) -> bool | None:
         """It is on the page."""
+        return True
+
+    async def edit(self, row: OutboxRow) -> bool:
+        """The row itself is what pages show."""
         return True
 
     # Opening and closing

@@ -6,7 +6,7 @@
 import json
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dobby.events import OutboxState, Reply
@@ -22,12 +22,15 @@ MOVES: dict[OutboxState, tuple[OutboxState, ...]] = {
     _S.FAILED: (_S.OWED, _S.SENDING, _S.SENT, _S.UNKNOWN),
     _S.UNKNOWN: (_S.OWED, _S.SENDING),
 }
-COLUMNS = "id, key, lane, text, options, picture, question, state, provider, event, at"
+COLUMNS = "id, key, lane, text, options, picture, question, state, provider, event, at, edits, shown, changed"
 
 
 @dataclass(frozen=True, slots=True)
 class OutboxRow:
-    """A message as kept: its number, the reply, where it stands and what the provider calls it."""
+    """A message as kept: its number, the reply, where it stands (since `changed`) and what the provider calls it.
+
+    `edits` counts how often its words have changed, `shown` which of those changes the person sees.
+    """
 
     id: int
     reply: Reply
@@ -35,12 +38,15 @@ class OutboxRow:
     provider: str = ""
     event: int | None = None
     at: float = 0.0
+    edits: int = 0
+    shown: int = 0
+    changed: float = 0.0
 
 
 def _row(columns: tuple[Any, ...]) -> OutboxRow:
-    id_, key, lane, text, options, picture, question, state, provider, event, at = columns
+    id_, key, lane, text, options, picture, question, state, provider, event, at, *more = columns
     reply = Reply(key, lane, text, tuple(json.loads(options)), picture, question or 0)
-    return OutboxRow(id_, reply, OutboxState(state), provider, event, at)
+    return OutboxRow(id_, reply, OutboxState(state), provider, event, at, *more)
 
 
 def owe(db: sqlite3.Connection, reply: Reply, event: int | None, at: float) -> OutboxRow | None:
@@ -54,17 +60,47 @@ def owe(db: sqlite3.Connection, reply: Reply, event: int | None, at: float) -> O
     if found is None:
         return None
     db.execute("INSERT INTO line (lane, outbox) VALUES (?, ?)", (reply.lane, found[0]))
-    return OutboxRow(found[0], reply, OutboxState.OWED, "", event, at)
+    return OutboxRow(found[0], reply, OutboxState.OWED, "", event, at, changed=at)
 
 
-def move(db: sqlite3.Connection, outbox: int, state: OutboxState, at: float, *, provider: str = "", why: str = "") -> bool:
+def split(db: sqlite3.Connection, row: OutboxRow, first: str, more: Sequence[str], at: float) -> list[OutboxRow]:
+    """One message in parts, each a row: the quick replies and the question go with the last. The row itself is the first."""
+    reply = row.reply
+    db.execute("UPDATE outbox SET text = ?, options = '[]', question = NULL WHERE id = ?", (first, row.id))
+    last = len(more)
+    parts = [
+        Reply(f"{reply.key}/{n}", reply.lane, text, *((reply.options, "", reply.question) if n == last else ()))
+        for n, text in enumerate(more, 1)
+    ]
+    owed = [owe(db, part, None, at) for part in parts]
+    return [replace(row, reply=replace(reply, text=first, options=(), question=0)), *filter(None, owed)]
+
+
+def revise(db: sqlite3.Connection, key: str, text: str, at: float, *, picture: str = "") -> OutboxRow | None:
+    """The same message says something else from now on; None where it says so already, or can no longer be changed."""
+    found = db.execute(
+        "UPDATE outbox SET text = ?, picture = coalesce(nullif(?, ''), picture), edits = edits + 1, changed = ?"
+        f" WHERE key = ? AND (text <> ? OR picture <> ?) AND state NOT IN ('failed', 'unknown') RETURNING {COLUMNS}",
+        (text, picture, at, key, text, picture),
+    ).fetchone()
+    return _row(found) if found else None
+
+
+def note_shown(db: sqlite3.Connection, outbox: int, edits: int) -> None:
+    """The person sees the message as it was after so many changes."""
+    db.execute("UPDATE outbox SET shown = max(shown, ?) WHERE id = ?", (edits, outbox))
+
+
+def move(
+    db: sqlite3.Connection, outbox: int, state: OutboxState, at: float, *, provider: str = "", why: str = "", shown: int = 0
+) -> bool:
     """Bring a message forward; False where it already is as far or further, or has come to another end."""
     behind = MOVES.get(state, ())
     marks = ", ".join("?" * len(behind))
     cursor = db.execute(
-        "UPDATE outbox SET state = ?, changed = ?, provider = coalesce(nullif(?, ''), provider), why = ?"
+        "UPDATE outbox SET state = ?, changed = ?, provider = coalesce(nullif(?, ''), provider), why = ?, shown = max(shown, ?)"
         f" WHERE id = ? AND state IN ({marks})",
-        (state, at, provider, why, outbox, *behind),
+        (state, at, provider, why, shown, outbox, *behind),
     )
     return cursor.rowcount == 1
 
@@ -85,9 +121,16 @@ def spoken_of(db: sqlite3.Connection, lane: str) -> None:
 
 
 def unsent(db: sqlite3.Connection) -> list[OutboxRow]:
-    """What is owed, or was being sent when a process died; oldest first."""
-    rows = db.execute(f"SELECT {COLUMNS} FROM outbox WHERE state IN ('owed', 'sending') ORDER BY id")
-    return [_row(columns) for columns in rows]
+    """What is owed, or was being sent when a process died, or changed since it was shown; oldest first."""
+    open_ = f"SELECT {COLUMNS} FROM outbox WHERE state IN ('owed', 'sending')"
+    changed = f"SELECT {COLUMNS} FROM outbox WHERE edits > shown AND state IN ('sent', 'delivered', 'read')"
+    return [_row(columns) for columns in db.execute(f"{open_} UNION {changed} ORDER BY id")]
+
+
+def of_provider(db: sqlite3.Connection, lane: str, provider: str) -> OutboxRow | None:
+    """The message that a provider calls so, in this conversation."""
+    found = db.execute(f"SELECT {COLUMNS} FROM outbox WHERE provider = ? AND lane = ?", (provider, lane)).fetchone()
+    return _row(found) if found else None
 
 
 def get(db: sqlite3.Connection, outbox: int) -> OutboxRow | None:

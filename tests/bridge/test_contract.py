@@ -15,7 +15,7 @@ from visitor import Visitor
 
 from dobby.events import OutboxState, Reply
 from dobby.journal import outbox
-from dobby.post import Bridge
+from dobby.post import Bridge, Words, pieces
 
 
 class Rig(Protocol):
@@ -79,6 +79,7 @@ async def texts(rig: Rig) -> list[str]:
 def test_it_keeps_the_protocol(rig: Rig) -> None:
     assert rig.bridge.name == rig.lane.partition("/")[0]
     assert isinstance(rig.bridge.repeats, bool)
+    assert rig.bridge.longest >= 0
 
 
 async def test_the_same_text_twice_is_one_row_and_one_answer(rig: Rig) -> None:
@@ -129,6 +130,38 @@ async def test_what_is_owed_arrives_once_however_often_it_is_sent(rig: Rig) -> N
     assert await rig.bridge.look_up(row) is not False
 
 
+async def test_a_change_shows_in_place_or_not_at_all(rig: Rig) -> None:
+    await rig.text("first", "hello")
+    await settled(rig, 1)
+    store, lane = rig.dobby.store, rig.lane
+    row = await store.write(lambda db: outbox.owe(db, Reply("van", lane, "A van has come."), None, 0.0))
+    assert row is not None
+    rig.dobby.post.hand_over([row])
+    await settled(rig, 2)
+    await rig.dobby.post.flushed()
+    newer = await store.write(lambda db: outbox.revise(db, "van", "A van has come and gone.", 1.0))
+    assert newer is not None
+    assert await store.write(lambda db: outbox.revise(db, "van", "A van has come and gone.", 1.0)) is None
+    rig.dobby.post.hand_over([newer])
+    async with asyncio.timeout(10):
+        while (now := await store.read(lambda db: outbox.get(db, row.id))) and now.shown < now.edits:
+            await asyncio.sleep(0.01)
+    words = "A van has come and gone." if await rig.bridge.edit(newer) else "A van has come."
+    assert await settled(rig, 2) == ["You said: hello", words]
+
+
+async def test_a_long_message_comes_whole_and_in_order(rig: Rig) -> None:
+    await rig.text("first", "hello")
+    await settled(rig, 1)
+    text = " ".join(f"This is sentence number {number} of a long story." for number in range(150))
+    row = await rig.dobby.store.write(lambda db: outbox.owe(db, Reply("story", rig.lane, text, ("Yes", "No")), None, 0.0))
+    rig.dobby.post.hand_over([row])
+    count = len(pieces(text, rig.bridge.longest)) if rig.bridge.longest else 1
+    said = (await settled(rig, 1 + count))[1:]
+    assert " ".join(said).removesuffix(" (Yes / No)") == text
+    assert all(line.endswith((".", ")")) for line in said)
+
+
 async def test_what_was_owed_when_dobby_died_arrives_after_he_is_back(rig: Rig, tmp_path: Path) -> None:
     await rig.text("first", "hello")
     await settled(rig, 1)
@@ -142,7 +175,7 @@ async def test_what_was_owed_when_dobby_died_arrives_after_he_is_back(rig: Rig, 
     assert sent == ["The post has come."]
 
 
-class Recorder:
+class Recorder(Words):
     """A bridge that also notes what it was given."""
 
     def __init__(self, inner: Bridge, sent: list[str]) -> None:

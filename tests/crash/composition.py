@@ -31,7 +31,7 @@ from dobby.house.registry import House
 from dobby.journal.ledger import EffectRow
 from dobby.journal.outbox import OutboxRow
 from dobby.people import People
-from dobby.post import Post
+from dobby.post import Post, Words
 from dobby.schedule import Wheel
 from dobby.skill.driver import Ask, Finding, Sign, Vault
 from dobby.store import Store
@@ -106,7 +106,7 @@ class Fake:
         """Nothing to let go of."""
 
 
-class FakeBridge:
+class FakeBridge(Words):
     """A way to people whose provider lives outside."""
 
     def __init__(self, name: str, wire: Wire) -> None:
