@@ -10,7 +10,9 @@ from typing import Any
 
 from dobby.butler import asking
 from dobby.butler.desk import Desk
-from dobby.butler.errand import Steer, acting, end_older, finish, judge, older_ones, report, work_on, write_plan
+from dobby.butler.errand import Steer, finish, report, work_on, write_plan
+from dobby.butler.judging import acting, judge
+from dobby.butler.leave import end_older, older_ones
 from dobby.butler.looking import look_first
 from dobby.events import EffectState as Effect
 from dobby.events import Event, EventKind, EventState, Origin, OutboxState, Role, Source

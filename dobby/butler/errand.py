@@ -13,11 +13,12 @@ from typing import Any
 from dobby.act import Ending
 from dobby.butler import wording
 from dobby.butler.desk import Desk
-from dobby.butler.keeping import OURS, carry, grant_of, inside, shown_first
+from dobby.butler.judging import acting, judge
+from dobby.butler.keeping import OURS, carry, grant_of, shown_first
+from dobby.butler.leave import ask_leave, ask_which
 from dobby.butler.looking import look_first
 from dobby.events import Call, EffectState, EventState, Origin, Source
-from dobby.gate import STRICTNESS, Decision, Grant, Verdict, decide, question
-from dobby.house.units import quantity
+from dobby.gate import Grant, Verdict
 from dobby.journal import inbox, ledger, questions
 from dobby.journal.inbox import EventRow
 from dobby.journal.ledger import EffectRow
@@ -45,27 +46,6 @@ class Steer:
 # Judging and writing down
 
 
-def judge(desk: Desk, call: Call, source: Source, grant: Grant | None = None, hash_: str = "") -> Decision:
-    """The gate's verdict on one call, from the house as it is now; on an appointment, by the gravest thing it will do."""
-    later = inside(call)
-    if later is not None:
-        if not wording.may(call, source):
-            return Decision(Verdict.REFUSE, "power", "role")
-        if wording.weakens(call):
-            return decide(call, None, source, state={}, modes=desk.modes, level="guarded")
-        return _judge_later(desk, later, acting(source, Origin.ROUTINE))
-    device = desk.house.get(call.device)
-    state, level = desk.house.state.of(call.device), desk.levels.get(call.tool, "")
-    return decide(call, device, source, state=state, modes=desk.modes, grant=grant, level=level, hash_=hash_)
-
-
-def _judge_later(desk: Desk, calls: Sequence[Call], source: Source) -> Decision:
-    if not calls and desk.modes.rehearse:
-        return Decision(Verdict.REFUSE, "comfort", "rehearse")
-    verdicts = [judge(desk, call, source) for call in calls]
-    return max(verdicts, key=lambda one: STRICTNESS.index(one.verdict), default=Decision(Verdict.ALLOW, "comfort"))
-
-
 def _effect(desk: Desk, event: int, call: Call, source: Source, grant: Grant | None, hash_: str) -> EffectRow:
     decision = judge(desk, call, source, grant, hash_)
     states = {Verdict.ALLOW: EffectState.INTENDED, Verdict.ASK: EffectState.ASKED, Verdict.REFUSE: EffectState.REFUSED}
@@ -73,11 +53,6 @@ def _effect(desk: Desk, event: int, call: Call, source: Source, grant: Grant | N
     class_ = desk.hands.effect_class(call)
     state = states[decision.verdict]
     return EffectRow(0, event, call, class_, decision.risk, state, before, why=decision.why, at=desk.clock.now())
-
-
-def acting(source: Source, origin: Origin) -> Source:
-    """Who acts where something else than the person's own words made the call."""
-    return source if origin is Origin.PERSON else replace(source, origin=origin, behalf=source)
 
 
 def write_plan(
@@ -224,7 +199,7 @@ def _answer(
     text = report(desk, effects, source, say=kept["say"], language=kept["language"], scene=kept.get("scene", ""))
     asked = [effect for effect in effects if effect.state is EffectState.ASKED]
     if asked:
-        return _ask_leave(db, desk, row, asked, text)
+        return ask_leave(db, desk, row, asked, text)
     shown = (effect.after.get("picture") for effect in effects)
     picture = kept.get("picture") or next((str(path) for path in shown if path), "")
     replies = [desk.reply(db, row, text, picture=picture)] if text else []
@@ -241,124 +216,6 @@ def _tell_asker(db: sqlite3.Connection, desk: Desk, row: EventRow, number: int, 
     if asker.lane == row.lane:
         return None
     return desk.tell(db, f"question:{number}:asker", asker.lane, report(desk, effects, asker.event.source))
-
-
-def _ask_leave(
-    db: sqlite3.Connection, desk: Desk, row: EventRow, asked: list[EffectRow], text: str
-) -> tuple[list[OutboxRow | None], list[Question]]:
-    """An owner is asked, each time: the owner who spoke, else every owner who can be reached."""
-    source = row.event.source
-    owners = desk.owner_lanes()
-    mine = next((lane for person, lane in owners if person == source.person), "")
-    if not owners:
-        for effect in asked:
-            ledger.move(db, effect.id, EffectState.REFUSED, why="no_owner")
-        inbox.move(db, row.id, EventState.REFUSED, why="no_owner", at=desk.clock.now())
-        return [desk.reply(db, row, _join(text, desk.words("no_owner", source)))], []
-    inbox.move(db, row.id, EventState.WAITING)
-    if mine:
-        question_ = _question(db, desk, row, asked, source.person, row.lane if source.bridge else mine)
-        return [_put(db, desk, row, question_, text)], [question_]
-    made = [_question(db, desk, row, asked, person, lane) for person, lane in owners]
-    names = ", ".join(owner.name for person, _ in owners if (owner := desk.people.get(person)))
-    replies = [desk.reply(db, row, _join(text, desk.words("asked_owner", source, names=names)))]
-    asker = desk.people.get(source.person)
-    for question_ in made:
-        words = desk.words("asks_for", desk.people_source(question_), name=asker.name if asker else "?", question=question_.words)
-        told = desk.tell(
-            db, f"question:{question_.id}", question_.lane, words, options=yes_no(desk, question_), question=question_.id
-        )
-        replies.append(told)
-    return replies, made
-
-
-def _join(*parts: str) -> str:
-    return " ".join(part for part in parts if part)
-
-
-def yes_no(desk: Desk, question_: Question) -> tuple[str, str]:
-    """The two quick replies, in the asked person's language."""
-    source = desk.people_source(question_)
-    return desk.words("yes_word", source), desk.words("no_word", source)
-
-
-def _put(db: sqlite3.Connection, desk: Desk, row: EventRow, question_: Question, text: str) -> OutboxRow | None:
-    return desk.reply(db, row, _join(text, question_.words), options=yes_no(desk, question_), question=question_.id)
-
-
-def _question(db: sqlite3.Connection, desk: Desk, row: EventRow, asked: list[EffectRow], person: str, lane: str) -> Question:
-    """A question bound to exactly these calls and this person, its words made from the calls."""
-    language = desk.language_of(Source(person))
-    units = desk.units_of(Source(person))
-    words = " ".join(
-        question(
-            call,
-            desk.house.get(call.device),
-            language,
-            lambda value, unit: quantity(value, unit, units, language),
-            why=effect.why,
-        )
-        if isinstance(call, Call)
-        else call
-        for effect in asked
-        for call in _asked_about(desk, row, effect)
-    )
-    draft = Question(
-        0,
-        row.id,
-        "approve",
-        person,
-        lane,
-        words,
-        effects=tuple(effect.id for effect in asked),
-        hash=hash_calls(effect.call for effect in asked),
-        asked=desk.clock.now(),
-    )
-    return replace(draft, id=questions.ask(db, draft))
-
-
-def _asked_about(desk: Desk, row: EventRow, effect: EffectRow) -> Sequence[Call | str]:
-    """The calls that a question is about; of an appointment, what it says of itself and what of it is guarded."""
-    calls = inside(effect.call)
-    if calls is None:
-        return [effect.call]
-    source = acting(row.event.source, Origin.ROUTINE)
-    said = str(effect.call.args.get("said", "")).rstrip(".")
-    return [f"{said}." if said else "", *(one for one in calls if judge(desk, one, source).verdict is Verdict.ASK)]
-
-
-async def _ask_which(desk: Desk, row: EventRow, plan: Plan, **more: Any) -> None:
-    """ "Which one?": nothing is done until one is chosen."""
-    choices = tuple((choice.label, choice.calls) for choice in plan.choices)
-    draft = Question(0, row.id, "choose", row.event.source.person, row.lane, plan.say, choices=choices, asked=desk.clock.now())
-    older = older_ones(desk, draft)
-
-    def ask(db: sqlite3.Connection) -> tuple[Question, OutboxRow | None]:
-        end_older(db, older, draft.asked)
-        made = replace(draft, id=questions.ask(db, draft))
-        inbox.keep_plan(db, row.id, {"choices": [label for label, _ in choices], **more})
-        inbox.move(db, row.id, EventState.WAITING)
-        return made, desk.reply(db, row, plan.say, options=tuple(label for label, _ in choices), question=made.id)
-
-    made, reply = await desk.store.write(ask)
-    desk.put(made, instead_of=older)
-    remember(desk, row, {"topic": list(plan.topic)}, ())
-    desk.post.hand_over([reply])
-
-
-def older_ones(desk: Desk, newer: Question) -> list[Question]:
-    """A newer "which one?" takes the place of an older one in the same conversation."""
-    place = (newer.person, newer.lane)
-    return [
-        older for older in desk.questions.values() if older.kind in ("choose", "which") and (older.person, older.lane) == place
-    ]
-
-
-def end_older(db: sqlite3.Connection, older: Iterable[Question], at: float) -> None:
-    """The rows of those whose place was taken."""
-    for question_ in older:
-        if questions.end(db, question_.id, "closed", at):
-            inbox.move(db, question_.event, EventState.REFUSED, why="closed", at=at)
 
 
 def remember(desk: Desk, row: EventRow, kept: dict[str, Any], effects: Sequence[EffectRow]) -> None:
@@ -380,7 +237,8 @@ async def work_on(
     plan = await look_first(desk, row, shown_first(desk, row.event.source, plan, asks))
     origin = Origin.SCENE if plan.scene else origin
     if plan.choices:
-        await _ask_which(desk, row, plan, origin=origin, undoing=list(undoes))
+        await ask_which(desk, row, plan, origin=origin, undoing=list(undoes))
+        remember(desk, row, {"topic": list(plan.topic)}, ())
         return
     if not plan.calls:
         kept = {"say": plan.say, "effects": [], "topic": list(plan.topic), "language": plan.language, "picture": plan.picture}

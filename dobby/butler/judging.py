@@ -1,0 +1,39 @@
+"""The gate's verdict on one call, from the house as it is now, for whoever acts and whatever made the call.
+
+It does not know what becomes of a verdict.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from dobby.butler import wording
+from dobby.butler.desk import Desk
+from dobby.butler.keeping import inside
+from dobby.events import Call, Origin, Source
+from dobby.gate import STRICTNESS, Decision, Grant, Verdict, decide
+
+
+def judge(desk: Desk, call: Call, source: Source, grant: Grant | None = None, hash_: str = "") -> Decision:
+    """The gate's verdict on one call, from the house as it is now; on an appointment, by the gravest thing it will do."""
+    later = inside(call)
+    if later is not None:
+        if not wording.may(call, source):
+            return Decision(Verdict.REFUSE, "power", "role")
+        if wording.weakens(call):
+            return decide(call, None, source, state={}, modes=desk.modes, level="guarded")
+        return _judge_later(desk, later, acting(source, Origin.ROUTINE))
+    device = desk.house.get(call.device)
+    state, level = desk.house.state.of(call.device), desk.levels.get(call.tool, "")
+    return decide(call, device, source, state=state, modes=desk.modes, grant=grant, level=level, hash_=hash_)
+
+
+def _judge_later(desk: Desk, calls: Sequence[Call], source: Source) -> Decision:
+    if not calls and desk.modes.rehearse:
+        return Decision(Verdict.REFUSE, "comfort", "rehearse")
+    verdicts = [judge(desk, call, source) for call in calls]
+    return max(verdicts, key=lambda one: STRICTNESS.index(one.verdict), default=Decision(Verdict.ALLOW, "comfort"))
+
+
+def acting(source: Source, origin: Origin) -> Source:
+    """Who acts where something else than the person's own words made the call."""
+    return source if origin is Origin.PERSON else replace(source, origin=origin, behalf=source)
