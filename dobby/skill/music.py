@@ -21,6 +21,9 @@ PATIENCE = 4.0  # seconds a shelf has to answer
 SHOWN = 5  # names in one sentence
 KINDS = ("favourite", "playlist", "artist", "album", "genre", "track", "station")  # what a name rather means comes first
 FILLERS = {"the", "some", "a", "an", "any", "of", "by", "from", "music", "songs", "die", "der", "das", "etwas", "von", "musik"}
+FAVOURITE = re.compile(
+    r"(?:my |the |a )?favou?rites? +|(?:mein(?:e[nrs]?)? |die |den |das )?(?:favorite?n?|lieblings) *[- ]?", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +77,12 @@ class Music:
         self.shelves: dict[str, Shelf] = dict(shelves or {})
 
     async def find(self, what: str, own: Sequence[Hit] = ()) -> Hit:
-        """The one thing that goes by this name, on a shelf or among a player's own.
+        """The one thing that goes by this name, on a shelf or among a player's own; "my favourite …" is among its own.
 
         :raises Refused: nothing does, or several do; names the nearest.
         """
+        if (of_own := FAVOURITE.match(what)) and (name := what[of_own.end() :]):
+            return await Music().find(name, own)
         answers = await asyncio.gather(*(_asked(name, shelf.look_up(what)) for name, shelf in self.shelves.items()))
         hits = [*own, *(hit for found in answers for hit in found or ())]
         if (hit := choose(what, hits)) is not None:

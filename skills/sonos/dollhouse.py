@@ -170,7 +170,21 @@ class Speaker:
             return False
 
 
-LEADERS_ONLY = frozenset({"Play", "Pause", "Stop", "Next", "Previous", "Seek", "AddURIToQueue", "RemoveAllTracksFromQueue"})
+LEADERS_ONLY = frozenset(
+    {
+        "Play",
+        "Pause",
+        "Stop",
+        "Next",
+        "Previous",
+        "Seek",
+        "AddURIToQueue",
+        "AddMultipleURIsToQueue",
+        "RemoveAllTracksFromQueue",
+        "ConfigureSleepTimer",
+        "GetRemainingSleepTimerDuration",
+    }
+)
 
 
 class Beacon(asyncio.DatagramProtocol):
@@ -285,6 +299,7 @@ class Household:
         for zone in self.state.zones:
             zone.deck.changed = lambda: None
             zone.deck.stop()
+            zone.deck.sleep(None)
         await asyncio.gather(*(speaker.aclose() for speaker in self.speakers.values()))
         await self.session.close()
 

@@ -3,11 +3,13 @@
 A method's parameters are the action's arguments, and a `ValueError` stands for wrong ones. It does not know HTTP.
 """
 
+import re
 from collections.abc import Iterable
+from dataclasses import replace
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape, quoteattr
 
-from .dollhouse_zones import House, Keepsake, Track, Zone
+from .dollhouse_zones import TV, Fault, House, Keepsake, Track, Zone
 
 Answer = dict[str, object]
 DIDL = (
@@ -45,6 +47,8 @@ class AVTransport(Service):
             return {}
         if self.zone.leader is not self.zone:
             self.house.part(self.zone)
+        if kind == "x-sonos-htastream" and rest.partition(":")[0] != self.zone.uid:
+            raise Fault(714)
         single = None
         if kind != "x-rincon-queue" and CurrentURI:
             single = self.house.resolve(CurrentURI, _title(CurrentURIMetaData))[0]
@@ -66,8 +70,18 @@ class AVTransport(Service):
         return {}
 
     def Stop(self, **_: str) -> Answer:
+        if self.zone.deck.uri.startswith(TV):
+            raise Fault(701)
         self.zone.deck.stop()
         return {}
+
+    def ConfigureSleepTimer(self, NewSleepTimerDuration: str, **_: str) -> Answer:
+        self.zone.deck.sleep(_seconds(NewSleepTimerDuration) if NewSleepTimerDuration else None)
+        return {}
+
+    def GetRemainingSleepTimerDuration(self, **_: str) -> Answer:
+        left = self.zone.leader.deck.sleepy
+        return {"RemainingSleepTimerDuration": "" if left is None else _clock(left + 0.999), "CurrentSleepTimerGeneration": 1}
 
     def Next(self, **_: str) -> Answer:
         self.zone.deck.go(self.zone.deck.number + 1)
@@ -81,8 +95,7 @@ class AVTransport(Service):
         if Unit == "TRACK_NR":
             self.zone.deck.go(int(Target))
         else:
-            hours, minutes, seconds = (int(part) for part in Target.split(":"))
-            self.zone.deck.seek(hours * 3600 + minutes * 60 + seconds)
+            self.zone.deck.seek(_seconds(Target))
         return {}
 
     def GetTransportInfo(self, **_: str) -> Answer:
@@ -123,14 +136,31 @@ class AVTransport(Service):
 
     def GetCurrentTransportActions(self, **_: str) -> Answer:
         live = self.zone.track is not None and not self.zone.track.seconds
+        if self.zone.deck.uri.startswith(TV):
+            return {"Actions": "Set, Play"}
         return {"Actions": "Set, Stop, Play" if live else "Set, Stop, Pause, Play, X_DLNA_SeekTime, Next, Previous"}
 
     def AddURIToQueue(self, EnqueuedURI: str, EnqueuedURIMetaData: str = "", **more: str) -> Answer:
         queue = self.zone.deck.queue
+        service = re.search(r"SA_RINCON(\d+)_", EnqueuedURIMetaData)
+        if service and int(service[1]) not in self.house.services:
+            raise Fault(800)
         tracks = self.house.resolve(EnqueuedURI, _title(EnqueuedURIMetaData))
         at = int(more.get("DesiredFirstTrackNumberEnqueued", 0)) or len(queue) + 1
         queue[at - 1 : at - 1] = tracks
         return {"FirstTrackNumberEnqueued": at, "NumTracksAdded": len(tracks), "NewQueueLength": len(queue)}
+
+    def AddMultipleURIsToQueue(self, EnqueuedURIs: str, EnqueuedURIsMetaData: str, NumberOfURIs: str, **_: str) -> Answer:
+        uris, metas = EnqueuedURIs.split(" "), re.findall(r"<DIDL-Lite.*?</DIDL-Lite>", EnqueuedURIsMetaData, re.DOTALL)
+        if not len(uris) == len(metas) == int(NumberOfURIs) <= 16:
+            raise ValueError(NumberOfURIs)
+        first = len(self.zone.deck.queue) + 1
+        for uri, meta in zip(uris, metas, strict=True):
+            self.zone.deck.queue += [
+                replace(each, artist=_title(meta, "creator") or each.artist) for each in self.house.resolve(uri, _title(meta))
+            ]
+        more = {"NewUpdateID": first, "NumTracksAdded": len(uris), "NewQueueLength": len(self.zone.deck.queue)}
+        return {"FirstTrackNumberEnqueued": first, **more}
 
     def RemoveAllTracksFromQueue(self, **_: str) -> Answer:
         self.zone.deck.queue.clear()
@@ -311,7 +341,7 @@ class ContentDirectory(Service):
 
 
 class MusicServices(Service):
-    """The music services the household could use: none."""
+    """The music services the household could use: none that need asking (`House.services` are those of share links)."""
 
     def ListAvailableServices(self) -> Answer:
         return {
@@ -360,11 +390,16 @@ def _row(shelf: str, number: int, each: Keepsake | Track) -> str:
     )
 
 
-def _title(meta: str) -> str:
+def _title(meta: str, what: str = "title") -> str:
     try:
-        return ElementTree.fromstring(meta).findtext(".//{http://purl.org/dc/elements/1.1/}title") or ""
+        return ElementTree.fromstring(meta).findtext(f".//{{http://purl.org/dc/elements/1.1/}}{what}") or ""
     except ElementTree.ParseError:
         return ""
+
+
+def _seconds(text: str) -> int:
+    hours, minutes, seconds = (int(part) for part in text.split(":"))
+    return hours * 3600 + minutes * 60 + seconds
 
 
 def _clock(seconds: float) -> str:

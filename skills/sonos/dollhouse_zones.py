@@ -5,6 +5,7 @@ network: `dollhouse.py` shows it to the world and is told of every change.
 """
 
 import asyncio
+import re
 import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,9 @@ CLIP_SECONDS = 30.0
 STREAMS = ("x-sonosapi-stream:", "x-sonosapi-radio:", "x-sonosapi-hls:", "x-rincon-mp3radio:", "aac:", "hls-radio:")
 FILES = ("http:", "https:", "x-file-cifs:", "x-sonos-http:", "x-sonos-spotify:")
 CONTAINERS = ("x-rincon-cpcontainer:", "file:///jffs/", "x-rincon-playlist:")
+LINE_IN, TV = "x-rincon-stream:", "x-sonos-htastream:"
+HEARD = ("http:", "https:", "x-rincon-mp3radio:")  # what a loudspeaker of flesh and blood can fetch (`dollhouse_sound.py`)
+SERVICES = frozenset({2311})  # music services that are set up: Spotify (Europe)
 
 Changed = Callable[["Zone", str], None]
 """Called with a zone and the name of the service whose variables changed."""
@@ -70,8 +74,16 @@ class Deck:
         self.number = 1
         self.play_mode, self.crossfade = "NORMAL", False
         self._single: Track | None = None
+        self.real = False  # somebody else says when it sounds and when it is over
         self._offset, self._since = 0.0, 0.0
         self._timer: asyncio.TimerHandle | None = None
+        self._sleeper: asyncio.TimerHandle | None = None
+
+    @property
+    def sounding(self) -> str:
+        """The address of what moves now, where it is one that anybody can fetch."""
+        moves = self.state in ("PLAYING", "TRANSITIONING")
+        return self.track.uri if moves and self.track and self.track.uri.startswith(HEARD) else ""
 
     @property
     def queued(self) -> bool:
@@ -95,6 +107,8 @@ class Deck:
         """Put something else under the needle; it stands still there until `play`."""
         self._halt("STOPPED", 0.0)
         self.uri, self.meta, self._single, self.number = uri, meta, single, 1
+        if uri.startswith(TV):  # a television that is on sounds by itself
+            self._start(0.0)
         self.changed()
 
     def play(self) -> None:
@@ -115,6 +129,23 @@ class Deck:
         """Stand still at the beginning."""
         self._halt("STOPPED", 0.0)
         self.changed()
+
+    def sleep(self, seconds: float | None) -> None:
+        """Stop after so long; None: play on."""
+        if self._sleeper:
+            self._sleeper.cancel()
+        loop = asyncio.get_running_loop()
+        self._sleeper = None if seconds is None else loop.call_later(seconds, self._doze)
+        self.changed()
+
+    def _doze(self) -> None:
+        self._sleeper = None
+        self.stop()
+
+    @property
+    def sleepy(self) -> float | None:
+        """Seconds until it stops by itself."""
+        return max(0.0, self._sleeper.when() - asyncio.get_running_loop().time()) if self._sleeper else None
 
     def go(self, number: int) -> None:
         """Jump to a track of the queue, moving or standing as before."""
@@ -137,17 +168,20 @@ class Deck:
 
     def _start(self, offset: float) -> None:
         self._halt("TRANSITIONING", offset)
-        self._timer = asyncio.get_running_loop().call_later(START_SECONDS, self._sound)
+        if not (self.real and self.sounding):
+            self._timer = asyncio.get_running_loop().call_later(START_SECONDS, self.sound)
         self.changed()
 
-    def _sound(self) -> None:
+    def sound(self) -> None:
+        """It is heard from now on."""
         loop = asyncio.get_running_loop()
         self.state, self._since = "PLAYING", loop.time()
-        if self.track and self.track.seconds:
-            self._timer = loop.call_later(self.track.seconds - self._offset, self._ended)
+        if self.track and self.track.seconds and not (self.real and self.sounding):
+            self._timer = loop.call_later(self.track.seconds - self._offset, self.over)
         self.changed()
 
-    def _ended(self) -> None:
+    def over(self) -> None:
+        """The track has come to its end."""
         if self.queued and self.number < len(self.queue):
             self.go(self.number + 1)
         else:
@@ -175,6 +209,8 @@ class Zone:
     loudness: bool = True
     boots: int = 1
     plugged: bool = True
+    tv: bool = False  # a soundbar at a television
+    real: bool = False  # it sounds on a loudspeaker somewhere (`dollhouse_sound.py`)
     leader: "Zone" = field(init=False)
 
     def __post_init__(self) -> None:
@@ -198,6 +234,7 @@ class House:
         self.changed = changed
         self.id = "Sonos_Doll" + "".join(f"{int(part):03}" for part in prefix.split("."))
         self.favourites, self.playlists = _keepsakes("favourite"), _keepsakes("playlist")
+        self.services = set(SERVICES)
         self.seconds: dict[str, float] = {}  # how long a web address plays, where it is not CLIP_SECONDS
         number = "".join(f"{int(part):02X}" for part in prefix.split(".")[1:])
         self.zones = [self._zone(f"RINCON_5CAAFD{number}{n:02X}01400", name, f"{prefix}.{n}") for n, name in enumerate(names, 11)]
@@ -240,8 +277,11 @@ class House:
     def _delegate(self, zone: Zone, others: list[Zone]) -> None:
         heir = others[0]
         heir.deck.stop()
+        if zone.deck.uri.startswith(TV):  # it is on nobody else's cable
+            zone.deck.load("", "", None)
         heir.deck = zone.deck
-        heir.deck.uri = heir.deck.uri.replace(zone.uid, heir.uid)
+        if heir.deck.queued:
+            heir.deck.uri = heir.deck.uri.replace(zone.uid, heir.uid)
         heir.deck.changed = lambda: self._moved(heir)
         for each in others:
             each.leader = heir
@@ -249,6 +289,7 @@ class House:
 
     def _fresh(self, zone: Zone) -> None:
         zone.deck = Deck(lambda: self._moved(zone))
+        zone.deck.real = zone.real
 
     def _moved(self, leader: Zone) -> None:
         for zone in self.members(leader):
@@ -281,6 +322,9 @@ class House:
 
     def resolve(self, uri: str, title: str) -> tuple[Track, ...]:
         """What an address stands for: one track or stream, or all tracks of a container."""
+        source = re.fullmatch(f"(?:{LINE_IN}|{TV})(\\w+)(?::spdif)?", uri)
+        if source and any(each.uid == source[1] and each.plugged and (each.tv or uri.startswith(LINE_IN)) for each in self.zones):
+            return (Track(uri, "" if uri.startswith(TV) else "Line-In"),)
         for kept in (*self.favourites, *self.playlists):
             if kept.uri == uri:
                 return kept.tracks or (Track(uri, kept.title),)

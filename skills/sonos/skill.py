@@ -5,19 +5,35 @@ It does not know the house: rooms are named as the household names them. soco bl
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
-from dobby import Ask, Change, Device, DobbyError, Driver, Finding, Pool, Refused, Sign, State, Unreachable, Value, Vault
+from dobby import (
+    Ask,
+    Change,
+    Device,
+    DobbyError,
+    Driver,
+    Finding,
+    Music,
+    Pool,
+    Refused,
+    Sign,
+    State,
+    Unreachable,
+    Value,
+    Vault,
+)
 
-from . import ear, speaker
+from . import announcing, ear, playing, speaker
 
 BEAT_SECONDS = 15.0  # how often a speaker is asked whether it is still there
 CLIP_SECONDS = 120.0  # the longest announcement
 LOOK_SECONDS = 0.25  # how often we look whether an announcement is over
-SETTABLE = frozenset({"on", "playing", "volume", "muted", "group", "track"})
+LONGEST_SLEEP = 24 * 60 - 1  # minutes
+SETTABLE = frozenset({"on", "playing", "volume", "muted", "group", "track", "sleep_timer"})
 MOVES = {"PLAYING": "playing", "TRANSITIONING": "playing", "PAUSED_PLAYBACK": "paused"}
 _log = logging.getLogger(__name__)
 
@@ -33,7 +49,10 @@ class Sonos:
 
     def __init__(self, beat: float = BEAT_SECONDS) -> None:
         self.beat = beat
+        self.music = Music()
+        self.settings: Mapping[str, Any] = {}
         self._pool = Pool("sonos")
+        self._inputs: speaker.Inputs = {}
         self._resting: dict[str, str] = {}  # leader's uid -> the word for its standing still
         self._tasks: set[asyncio.Task[None]] = set()
         self._ears: dict[str, ear.Ear] = {}
@@ -67,6 +86,7 @@ class Sonos:
             "volume": zone.volume,
             "muted": zone.mute,
             "group": sorted(speaker.clean(each.player_name) for each in group) if len(group) > 1 else [],
+            "sleep_timer": speaker.sleepy(lead),
             **speaker.played(lead),
         }
 
@@ -81,38 +101,41 @@ class Sonos:
             raise Refused(f"{device.name} has no {sorted(strange)[0]} to set.")
         zone = speaker.zone_of(device)
         if "group" in wanted:
-            yield from speaker.grouping(zone, wanted["group"])
+            yield from speaker.grouping(zone, wanted["group"], self._inputs)
             zone = speaker.zone_of(device)
         if "volume" in wanted:
             yield partial(setattr, zone, "volume", _whole(wanted["volume"], 0, 100))
         if "muted" in wanted:
             yield partial(setattr, zone, "mute", wanted["muted"] is True)
         if "track" in wanted:
-            yield from speaker.jumping(zone, _whole(wanted["track"], 1, 100_000))
+            yield from playing.jumping(zone, _whole(wanted["track"], 1, 100_000))
+        if "sleep_timer" in wanted:
+            minutes = _whole(wanted["sleep_timer"], 0, LONGEST_SLEEP)
+            yield partial(speaker.leader(zone).set_sleep_timer, minutes * 60 or None)
         if "playing" in wanted or "on" in wanted:
             switched = "on" if wanted.get("on") is True else "off"
             yield from self._moving(device, zone, str(wanted.get("playing", switched)))
 
-    def _moving(self, device: Device, zone: speaker.Zone, playing: str) -> Iterator[speaker.Step]:
+    def _moving(self, device: Device, zone: speaker.Zone, wanted: str) -> Iterator[speaker.Step]:
         lead = speaker.leader(zone)
         moves = speaker.transport(lead)
-        if playing == "off":
+        if wanted == "off":
             yield from self._silencing(device, zone)
-        elif playing == "playing":
+        elif wanted == "playing":
             yield lead.play
-        elif playing == "paused":
+        elif wanted == "paused":
             yield from self._holding(device, lead, moves)
-        elif playing in ("idle", "on"):
-            if playing == "idle" and moves != "STOPPED":
+        elif wanted in ("idle", "on"):
+            if wanted == "idle" and moves != "STOPPED":
                 yield lead.stop
             self._resting.pop(lead.uid, None)
         else:
-            raise Refused(f"{device.name} cannot be “{speaker.clean(playing)}”.")
+            raise Refused(f"{device.name} cannot be “{speaker.clean(wanted)}”.")
 
     def _silencing(self, device: Device, zone: speaker.Zone) -> Iterator[speaker.Step]:
         """Off is for one speaker alone: the others of its group play on."""
         if len(speaker.together(zone)) > 1:
-            yield zone.unjoin
+            yield from speaker.parting(zone, self._inputs)
             zone = speaker.zone_of(device)
         if speaker.transport(zone) != "STOPPED":
             yield zone.stop
@@ -128,12 +151,26 @@ class Sonos:
                 self._resting[lead.uid] = "paused"
 
     async def do(self, device: Device, verb: str, **args: Value) -> None:
-        """`play(what)`: a favourite, an address or a share link; `next`, `previous`; `announce(what)`: a clip's address."""
+        """`play(what)`: a name, an address or a share link; `next`, `previous`; `announce(what, volume)`: a clip's address."""
+        what = str(args.get("what") or args.get("clip") or args.get("text") or "")
         if verb == "announce":
-            await self._announce(device, str(args.get("what") or args.get("clip") or args.get("text") or ""))
+            await self._announce(device, what, args.get("volume", self.settings.get("announce_volume")))
             return
+        if verb == "play" and what:
+            steps = await self._chosen(device, what)
+        elif verb in ("play", "next", "previous"):
+            steps = _plainly(device, verb)
+        else:
+            raise Refused(f"{device.name} does not know how to “{speaker.clean(verb)}”.")
         self._forget_clip(device)
-        await self._carry_out(device, _doing(device, verb, str(args.get("what") or "")))
+        await self._carry_out(device, steps)
+
+    async def _chosen(self, device: Device, what: str) -> Iterator[speaker.Step]:
+        if playing.ADDRESS.fullmatch(what):
+            return playing.direct(device, what)
+        with self._doubting(device):
+            own = await self._pool.run(speaker.asked, device.name, playing.favourites, device)
+        return playing.found(device, await self.music.find(what, own))
 
     async def _carry_out(self, device: Device, steps: Iterator[speaker.Step]) -> None:
         with self._doubting(device):
@@ -150,14 +187,15 @@ class Sonos:
                 one.wake.set()
             raise
 
-    async def _announce(self, device: Device, clip: str) -> None:
-        if not speaker.CLIP.fullmatch(clip):
+    async def _announce(self, device: Device, clip: str, loud: Value) -> None:
+        if not announcing.CLIP.fullmatch(clip):
             raise Refused(f"{device.name} cannot read a text aloud by itself; it needs a sound to play.")
+        volume = None if loud is None else _whole(loud, 0, 100)
         task, *back = self._clips.pop(device.identity, (None,))
         if task:
             task.cancel()  # what was there before the first clip comes back after the last
         try:
-            await self._carry_out(device, speaker.announcing(device, clip, back))
+            await self._carry_out(device, announcing.announcing(device, clip, volume, back))
         except BaseException:
             await self._bring_back(device, back)
             raise
@@ -170,7 +208,7 @@ class Sonos:
         with suppress(TimeoutError, DobbyError):
             async with asyncio.timeout(CLIP_SECONDS):
                 while True:
-                    state = await self._pool.run(speaker.asked, device.name, speaker.sounding, device, clip)
+                    state = await self._pool.run(speaker.asked, device.name, announcing.sounding, device, clip)
                     if state != "on":
                         break
                     await asyncio.sleep(LOOK_SECONDS)
@@ -252,13 +290,8 @@ class Sonos:
         self._pool.close()
 
 
-def _doing(device: Device, verb: str, what: str) -> Iterator[speaker.Step]:
-    if verb == "play" and what:
-        yield from speaker.playing(device, what)
-    elif verb in ("play", "next", "previous"):
-        yield getattr(speaker.leader(speaker.zone_of(device)), verb)
-    else:
-        raise Refused(f"{device.name} does not know how to “{speaker.clean(verb)}”.")
+def _plainly(device: Device, verb: str) -> Iterator[speaker.Step]:
+    yield getattr(speaker.leader(speaker.zone_of(device)), verb)
 
 
 def _whole(value: Value, low: int, high: int) -> int:

@@ -3,26 +3,25 @@
 Everything here blocks, so the driver (`skill.py`) runs it in its pool. It does not know events or announcements.
 """
 
-import re
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cache, partial
 from typing import Any, TypeAlias
-from urllib.parse import unquote
 
 from dobby import Device, DobbyError, Refused, Unreachable, Unsure, Value, specs, verbs
 
 Zone: TypeAlias = Any
 """One of soco's `SoCo`: a zone of the household."""
+Inputs: TypeAlias = dict[str, tuple[str, str, bool]]
+"""A zone's uid -> what it played by a cable (`input_of`) before it joined a group."""
 Step: TypeAlias = Callable[[], object]
 """One command to a speaker; commands come as iterators of steps, so that we know whether anything was sent."""
 
 CONNECT_SECONDS, ANSWER_SECONDS = 2.0, 5.0
 SOURCES = {"LINE_IN": "line-in", "TV": "tv", "AIRPLAY": "airplay", "SPOTIFY_CONNECT": "spotify", "WEB_FILE": "web"}
-ADDRESS = re.compile(r"(https?|x-[\w-]+|aac|hls-radio):\S+", re.IGNORECASE)
-FILE = re.compile(r"\.(mp3|m4a|mp4|aac|flac|wav|ogg|wma|aiff?)($|\?)", re.IGNORECASE)
-CLIP = re.compile(r"https?://\S+", re.IGNORECASE)
+SHOWN = 20  # tracks of the queue that are looked at
+INPUTS = ("LINE_IN", "TV")  # what sounds by a cable, and is no music of a queue or a station
 FAULTS = {
     "402": "that value does not fit",
     "601": "that value is out of range",
@@ -155,19 +154,48 @@ def played(lead: Zone) -> dict[str, Value]:
     track, media = lead.get_current_track_info(), lead.get_current_media_info()
     queued, channel = media["uri"].startswith("x-rincon-queue:"), clean(media["channel"])
     kind = lead.music_source_from_uri(media["uri"])
+    number = int(track["playlist_position"]) if queued else None
     return {
         "title": clean(track["title"]) or ("" if queued else channel),
         "artist": clean(track["artist"]),
         "source": "queue" if queued else SOURCES.get(kind, channel if kind == "RADIO" else ""),
-        "track": int(track["playlist_position"]) if queued else None,
+        "track": number,
+        "queue": _queue(lead, number) if number else {},
     }
+
+
+def _queue(lead: Zone, number: int) -> dict[str, Value]:
+    """What the queue has from this number on, by number: title and artist."""
+    rows = lead.get_queue(number - 1, SHOWN)
+    return {str(n): _titled(each) for n, each in enumerate(rows, number)}
+
+
+def _titled(item: Any) -> str:
+    title, artist = clean(item.title), clean(getattr(item, "creator", ""))
+    return f"{title} by {artist}" if artist else title
+
+
+def sleepy(lead: Zone) -> int:
+    """Minutes until it stops by itself, begun ones included; 0: it does not."""
+    return -(-(lead.get_sleep_timer() or 0) // 60)
+
+
+def input_of(zone: Zone) -> tuple[str, str, bool] | None:
+    """The television or line-in that a zone plays for its group: address, description, and whether it sounds."""
+    media = zone.get_current_media_info()
+    if zone.music_source_from_uri(media["uri"]) not in INPUTS:
+        return None
+    return media["uri"], "", transport(zone) in ("PLAYING", "TRANSITIONING")
 
 
 # Commands, as steps
 
 
-def grouping(zone: Zone, names: Value) -> Iterator[Step]:
-    """Exactly these play together with the zone; its own music goes on."""
+def grouping(zone: Zone, names: Value, inputs: Inputs) -> Iterator[Step]:
+    """Exactly these play together with the zone; its own music goes on.
+
+    `inputs` keeps what a zone that joins had by a cable, and brings it back when the zone leaves.
+    """
     known = {name.casefold(): each for each in zone.visible_zones for name in _names(each)}
     asked_for = [str(name) for name in names] if isinstance(names, list) else [str(names)]
     if missing := [name for name in asked_for if name.casefold() not in known]:
@@ -176,121 +204,30 @@ def grouping(zone: Zone, names: Value) -> Iterator[Step]:
     wanted = {known[name.casefold()] for name in asked_for} | {zone}
     lead, now = leader(zone), together(zone)
     if lead not in wanted:
-        yield zone.unjoin
+        yield from parting(zone, inputs)
         lead, now = zone, {zone}
     for each in now - wanted:
-        yield each.unjoin
+        yield from parting(each, inputs)
     for each in wanted - now:
+        if leader(each) is each and (by_cable := input_of(each)):
+            inputs[each.uid] = by_cable
         yield partial(each.join, lead)
+
+
+def parting(zone: Zone, inputs: Inputs) -> Iterator[Step]:
+    """Leave the group; what came by a cable before comes again. Who plays by its own cable stays, and the others leave."""
+    if leader(zone) is zone and (own := input_of(zone)) and zone.uid in own[0]:
+        for each in together(zone) - {zone}:
+            yield from parting(each, inputs)
+        return
+    yield zone.unjoin
+    if kept := inputs.pop(zone.uid, None):
+        uri, meta, sounds = kept
+        yield partial(zone.play_uri, uri, meta, start=False)
+        if sounds:
+            yield zone.play
 
 
 def _names(zone: Zone) -> tuple[str, ...]:
     device = _device(zone)
     return (device.room, device.name, *device.aliases, device.id, device.identity)
-
-
-def jumping(zone: Zone, number: int) -> Iterator[Step]:
-    """Go to a track of the queue, playing or not as before."""
-    lead = leader(zone)
-    size = lead.queue_size or 0
-    if not 1 <= number <= size:
-        raise Refused(f"The queue has {size} tracks; there is no number {number}.")
-    if not lead.get_current_media_info()["uri"].startswith("x-rincon-queue:"):
-        yield partial(lead.play_uri, f"x-rincon-queue:{lead.uid}#0", start=False)
-    yield partial(lead.seek, track=number - 1)
-
-
-def streaming(lead: Zone, uri: str, **more: Any) -> Iterator[Step]:
-    """Play one address."""
-    yield partial(lead.play_uri, uri, start=False, **more)
-    yield lead.play
-
-
-def queueing(lead: Zone, add: Step) -> Iterator[Step]:
-    """Play what `add` puts into the queue, and have nothing else in it. What was there goes last, should `add` fail."""
-    size = lead.queue_size or 0
-    yield add
-    if size:
-        yield partial(lead.remove_range_from_queue, 0, size)
-    yield partial(lead.play_uri, f"x-rincon-queue:{lead.uid}#0", start=False)
-    yield lead.play
-
-
-def favourite(lead: Zone, name: str) -> Any:
-    """The one favourite or Sonos playlist so called: its whole title, or else all words of only one title."""
-    library_of = lead.music_library.get_music_library_information
-    kept = [each for kind in ("sonos_favorites", "sonos_playlists") for each in library_of(kind, complete_result=True)]
-    words = set(re.findall(r"\w+", name.casefold()))
-    exact = [each for each in kept if each.title.casefold() == name.casefold()]
-    near = [each for each in kept if words and words <= set(re.findall(r"\w+", each.title.casefold()))]
-    if exact or len(near) == 1:
-        return (exact or near)[0]
-    some = ", ".join(clean(each.title) for each in (near or kept)[:5])
-    if near:
-        raise Refused(f"Several favourites go by “{clean(name)}”: {some}.")
-    raise Refused(f"There is no favourite called “{clean(name)}”." + (f" There are: {some}." if some else ""))
-
-
-def playing(device: Device, what: str) -> Iterator[Step]:
-    """Play a share link, an address or a favourite, whatever `what` is."""
-    lead = leader(zone_of(device))
-    links = library().plugins.sharelink.ShareLinkPlugin(lead)
-    if links.is_share_link(what):
-        yield from queueing(lead, partial(links.add_share_link_to_queue, what))
-    elif ADDRESS.fullmatch(what):
-        radio = what.lower().startswith("http") and not FILE.search(what)  # a plain http stream is refused by newer speakers
-        yield from streaming(lead, what, title=clean(unquote(what.rsplit("/", 1)[-1])), force_radio=radio)
-    else:
-        yield from _kept(lead, favourite(lead, what))
-
-
-def _kept(lead: Zone, kept: Any) -> Iterator[Step]:
-    if not kept.resources:
-        raise Refused(f"“{clean(kept.title)}” can only be opened in the Sonos app.")
-    meta = getattr(kept, "resource_meta_data", None)
-    uri = kept.resources[0].uri
-    if lead.music_source_from_uri(uri) in ("RADIO", "LINE_IN", "TV"):
-        yield from streaming(lead, uri, meta=meta or "")
-    else:
-        yield from queueing(lead, partial(lead.add_to_queue, kept.reference if meta else kept))
-
-
-# Announcing
-
-
-def announcing(device: Device, clip: str, back: list[Step]) -> Iterator[Step]:
-    """Play a clip in this room only. `back` takes the step that brings back what was before, unless it holds one."""
-    zone = zone_of(device)
-    if not back and (others := together(zone) - {zone}):
-        back.append(partial(rejoined, device, min(each.uid for each in others)))
-        yield zone.unjoin
-        zone = zone_of(device)
-    elif not back:
-        before = library().snapshot.Snapshot(zone)
-        before.snapshot()
-        if before.transport_state == "TRANSITIONING":  # about to play; soco would bring it back standing still
-            before.transport_state = "PLAYING"
-        back.append(partial(restored, zone, before))
-    yield from streaming(zone, clip, title="Dobby")
-
-
-def sounding(device: Device, clip: str) -> str:
-    """A clip's fate: still `on`, `over`, or `taken` over by something else."""
-    zone = zone_of(device)
-    if leader(zone) is not zone or zone.get_current_media_info()["uri"] != clip:
-        return "taken"
-    return "on" if transport(zone) in ("PLAYING", "TRANSITIONING") else "over"
-
-
-def rejoined(device: Device, uid: str) -> None:
-    """Play along again with the group that the zone left for a clip."""
-    zone = zone_of(device)
-    for each in zone.all_zones:
-        if each.uid == uid:
-            zone.join(leader(each))
-
-
-def restored(zone: Zone, before: Any) -> None:
-    """Play on where it was; loudness stays as it is now, for somebody may have turned it meanwhile."""
-    before.volume, before.mute = zone.volume, zone.mute
-    before.restore()

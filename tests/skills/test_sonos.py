@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from dobby import Change, Device, Driver, EffectClass, Finding, Refused, Sign, State, Unreachable, Unsure
+from dobby import Change, Device, Driver, EffectClass, Finding, Hit, Music, Piece, Refused, Sign, State, Unreachable, Unsure
 from dobby.paths import shipped
 from dobby.skill.load import load_skill
 
@@ -204,6 +204,7 @@ async def test_where_nobody_answers_nothing_is_adopted(sonos: Any) -> None:
 async def test_reading_is_a_fresh_look(house: Any, sonos: Any, rooms: dict[str, Device]) -> None:
     kitchen = rooms["Kitchen"]
     expected = dict(on=True, playing="idle", volume=20, muted=False, group=[], title="", artist="", source="", track=None)
+    expected |= dict(queue={}, sleep_timer=0)
     assert await sonos.read(kitchen) == expected
     house.zone("Kitchen").volume = 64
     house.state.join(house.zone("Bedroom"), house.zone("Kitchen").uid)
@@ -283,20 +284,73 @@ async def test_an_address_plays(house: Any, sonos: Any, rooms: dict[str, Device]
     assert house.zone("Kitchen").deck.uri == "x-rincon-mp3radio://127.0.0.1:9/live"
 
 
-async def test_a_share_link_plays(house: Any, sonos: Any, rooms: dict[str, Device]) -> None:
-    await sonos.do(rooms["Kitchen"], "play", what="https://open.spotify.com/album/6wiUBliPe76YAVpNEdidpY?si=x")
+@pytest.mark.parametrize(
+    ("link", "service", "heard"),
+    [
+        ("https://open.spotify.com/album/6wiUBliPe76YAVpNEdidpY?si=x", 2311, "spotify%3aalbum%3a6wiUBliPe76YAVpNEdidpY"),
+        ("spotify:track:4PTG3Z6ehGkBFwjybzWkR8", 3079, "spotify%3atrack%3a4PTG3Z6ehGkBFwjybzWkR8"),
+        ("https://music.apple.com/dk/album/black-velvet/217502930?i=217503142", 52231, "song%3a217503142"),
+        ("https://tidal.com/browse/album/157273956", 44551, "album%2f157273956"),
+        ("https://www.deezer.com/en/playlist/5390258182", 519, "playlist-5390258182"),
+    ],
+)
+async def test_a_share_link_plays_by_the_households_own_account(
+    house: Any, sonos: Any, rooms: dict[str, Device], link: str, service: int, heard: str
+) -> None:
+    house.state.services.clear()
+    with pytest.raises(Refused, match="is the music service set up in the Sonos app"):
+        await sonos.do(rooms["Kitchen"], "play", what=link)
+    assert not house.zone("Kitchen").deck.queue
+    house.state.services.add(service)
+    await sonos.do(rooms["Kitchen"], "play", what=link)
     state = await sonos.read(rooms["Kitchen"])
     assert (state["playing"], state["track"], state["source"]) == ("playing", 1, "queue")
-    assert "spotify%3aalbum%3a6wiUBliPe76YAVpNEdidpY" in house.zone("Kitchen").track.uri
+    assert heard in house.zone("Kitchen").track.uri
+
+
+SHELF = (
+    Hit("Radio Swiss Jazz", "station", (Piece("http://stream.example/rsj", "Radio Swiss Jazz"),), "jazz"),
+    Hit(
+        "Kind of Blue", "album", tuple(Piece(f"http://nas/so {n}.mp3", f"So {n}", "Miles Davis", seconds=200) for n in range(20))
+    ),
+)
+
+
+class Box:
+    """Somebody else's shelf of music."""
+
+    async def look_up(self, what: str) -> Sequence[Hit]:
+        return SHELF
+
+    async def names(self) -> Sequence[str]:
+        return [hit.name for hit in SHELF]
+
+
+async def test_what_is_not_its_own_comes_from_the_houses_other_shelves(house: Any, sonos: Any, rooms: dict[str, Device]) -> None:
+    sonos.music = Music({"nas": Box()})
+    kitchen, deck = rooms["Kitchen"], house.zone("Kitchen").deck
+    await sonos.do(kitchen, "play", what="kind of blue")
+    state = await sonos.read(kitchen)
+    assert (state["title"], state["artist"], state["track"], len(deck.queue)) == ("So 0", "Miles Davis", 1, 20)
+    assert deck.queue[19].uri == "http://nas/so%2019.mp3"
+    await sonos.do(kitchen, "play", what="radio swiss jazz")
+    assert deck.uri == "x-rincon-mp3radio://stream.example/rsj"
+    await sonos.do(kitchen, "play", what="jazz")
+    assert deck.track.title == "Jazz Radio"  # its own come first
+    await sonos.do(kitchen, "play", what="my favourite morning coffee")
+    assert deck.track.title == "Here Comes the Sun"
+    with pytest.raises(Refused, match="nothing called “kind of blue”"):  # there is one, but it is no favourite
+        await sonos.do(kitchen, "play", what="my favourite kind of blue")
+    assert deck.track.title == "Here Comes the Sun"
 
 
 async def test_an_unknown_name_is_refused_with_what_there_is_and_nothing_changes(
     house: Any, sonos: Any, rooms: dict[str, Device]
 ) -> None:
     await sonos.do(rooms["Kitchen"], "play", what="BBC Radio 4")
-    with pytest.raises(Refused, match=r"no favourite called “polka”\. There are: Jazz Radio, BBC Radio 4, Kitchen Classics"):
+    with pytest.raises(Refused, match=r"nothing called “polka” to play\. There are: Jazz Radio, BBC Radio 4, Kitchen Classics"):
         await sonos.do(rooms["Kitchen"], "play", what="polka")
-    with pytest.raises(Refused, match="Several favourites go by “radio”: Jazz Radio, BBC Radio 4"):
+    with pytest.raises(Refused, match="Several go by “radio”: Jazz Radio, BBC Radio 4"):
         await sonos.do(rooms["Kitchen"], "play", what="radio")
     assert (await sonos.read(rooms["Kitchen"]))["title"] == "BBC Radio 4"
 
@@ -323,6 +377,38 @@ async def test_next_previous_and_track(sonos: Any, rooms: dict[str, Device]) -> 
         await sonos.set(kitchen, {"track": 9})
     with pytest.raises(Refused, match="does not know how to “dance”"):
         await sonos.do(kitchen, "dance")
+
+
+async def test_the_queue_is_told_from_what_plays_on(sonos: Any, rooms: dict[str, Device]) -> None:
+    await sonos.do(rooms["Kitchen"], "play", what="Kitchen Classics")
+    await sonos.set(rooms["Kitchen"], {"track": 2})
+    expected = {"2": "Le Freak by Chic", "3": "Feeling Good by Nina Simone"}
+    assert (await sonos.read(rooms["Kitchen"]))["queue"] == expected
+    await sonos.do(rooms["Kitchen"], "play", what="Jazz Radio")
+    assert (await sonos.read(rooms["Kitchen"]))["queue"] == {}
+
+
+async def test_a_sleep_timer_runs_down_and_stops_the_music(house: Any, sonos: Any, hear: Any, rooms: dict[str, Device]) -> None:
+    bedroom = rooms["Bedroom"]
+    ear = await hear()
+    await sonos.do(bedroom, "play", what="Jazz Radio")
+    await sonos.set(bedroom, {"sleep_timer": 30})
+    assert 29 * 60 < house.zone("Bedroom").deck.sleepy <= 30 * 60
+    await ear.comes(bedroom, sleep_timer=30, playing="playing")
+    for wrong in (-1, 1440, "soon"):
+        with pytest.raises(Refused):
+            await sonos.set(bedroom, {"sleep_timer": wrong})
+    await sonos.set(bedroom, {"sleep_timer": 0})
+    assert house.zone("Bedroom").deck.sleepy is None
+    house.zone("Bedroom").deck.sleep(0.2)  # the rest of half an hour
+    await ear.comes(bedroom, sleep_timer=1)
+    await ear.comes(bedroom, sleep_timer=0, playing="idle")
+
+
+async def test_a_sleep_timer_is_the_groups(house: Any, sonos: Any, rooms: dict[str, Device]) -> None:
+    await sonos.set(rooms["Kitchen"], {"group": ["Kitchen", "Bedroom"]})
+    await sonos.set(rooms["Bedroom"], {"sleep_timer": 45})
+    assert (await sonos.read(rooms["Kitchen"]))["sleep_timer"] == 45
 
 
 async def test_a_track_ends_and_the_next_begins(house: Any, sonos: Any, rooms: dict[str, Device]) -> None:
@@ -386,6 +472,71 @@ async def test_off_silences_one_room_while_the_others_play_on(house: Any, sonos:
     assert (await sonos.read(rooms["Bedroom"]))["playing"] == "playing"
 
 
+# What comes by a cable
+
+
+async def _cable(house: Any, sonos: Any, rooms: dict[str, Device], source: str) -> str:
+    """The living room plays its television or its line-in -> the address of that."""
+    zone = house.zone("Living Room")
+    zone.tv = True
+    uri = f"x-sonos-htastream:{zone.uid}:spdif" if source == "tv" else f"x-rincon-stream:{zone.uid}"
+    await sonos.do(rooms["Living Room"], "play", what=uri)
+    await until(lambda: zone.playing == "PLAYING")
+    assert (await sonos.read(rooms["Living Room"]))["source"] == source
+    return uri
+
+
+@pytest.mark.parametrize("source", ["tv", "line-in"])
+async def test_tv_and_line_in_come_back_after_a_group(house: Any, sonos: Any, rooms: dict[str, Device], source: str) -> None:
+    uri, zone = await _cable(house, sonos, rooms, source), house.zone("Living Room")
+    await sonos.do(rooms["Kitchen"], "play", what="Jazz Radio")
+    await sonos.set(rooms["Kitchen"], {"group": ["Kitchen", "Living Room"]})
+    assert zone.track.title == "Jazz Radio"
+    await sonos.set(rooms["Kitchen"], {"group": []})
+    assert zone.leader is zone
+    await until(lambda: (zone.deck.uri, zone.playing) == (uri, "PLAYING"))
+    assert house.zone("Kitchen").track.title == "Jazz Radio"
+
+
+@pytest.mark.parametrize("source", ["tv", "line-in"])
+async def test_who_plays_by_its_own_cable_keeps_it_when_its_group_parts(
+    house: Any, sonos: Any, rooms: dict[str, Device], source: str
+) -> None:
+    uri, zone = await _cable(house, sonos, rooms, source), house.zone("Living Room")
+    await sonos.set(rooms["Living Room"], {"group": ["Living Room", "Kitchen"]})
+    assert (await sonos.read(rooms["Kitchen"]))["source"] == source
+    await sonos.set(rooms["Living Room"], {"group": []})
+    assert (zone.deck.uri, zone.playing, house.zone("Kitchen").leader.name) == (uri, "PLAYING", "Kitchen")
+    await sonos.set(rooms["Living Room"], {"group": ["Living Room", "Kitchen"]})
+    await sonos.set(rooms["Bedroom"], {"group": ["Kitchen"]})  # another takes a follower away
+    assert (zone.deck.uri, zone.playing) == (uri, "PLAYING")
+
+
+@pytest.mark.parametrize("source", ["tv", "line-in"])
+@pytest.mark.parametrize("grouped", [False, True])
+async def test_tv_and_line_in_come_back_after_an_announcement(
+    house: Any, sonos: Any, rooms: dict[str, Device], source: str, grouped: bool
+) -> None:
+    uri, zone = await _cable(house, sonos, rooms, source), house.zone("Living Room")
+    if grouped:
+        await sonos.set(rooms["Living Room"], {"group": ["Living Room", "Kitchen"]})
+    house.state.seconds[CLIP] = 0.3
+    await sonos.do(rooms["Living Room"], "announce", what=CLIP, volume=45)
+    assert (zone.deck.uri, zone.volume) == (CLIP, 45)
+    await until(lambda: (zone.deck.uri, zone.playing, zone.volume) == (uri, "PLAYING", 20))
+    assert (house.zone("Kitchen").leader is zone) is grouped
+
+
+async def test_nothing_but_its_own_television_can_be_played(house: Any, sonos: Any, rooms: dict[str, Device]) -> None:
+    uri = await _cable(house, sonos, rooms, "tv")
+    with pytest.raises(Refused, match="cannot play that kind of sound"):
+        await sonos.do(rooms["Kitchen"], "play", what=uri)
+    with pytest.raises(Refused, match="cannot do that right now"):
+        await sonos.set(rooms["Living Room"], {"playing": "paused"})
+    await sonos.do(rooms["Kitchen"], "play", what=f"x-rincon-stream:{house.zone('Living Room').uid}")
+    assert (await sonos.read(rooms["Kitchen"]))["source"] == "line-in"
+
+
 # Announcements
 
 
@@ -399,6 +550,25 @@ async def test_an_announcement_is_played_and_what_was_before_comes_back(house: A
     await sonos.set(rooms["Kitchen"], {"volume": 55})  # turned meanwhile: stays
     await until(lambda: deck.queued and deck.state == "PLAYING")
     assert (deck.number, house.zone("Kitchen").volume) == (2, 55)
+
+
+async def test_an_announcement_has_a_loudness_of_its_own(house: Any, sonos: Any, rooms: dict[str, Device]) -> None:
+    house.state.seconds[CLIP] = 0.3
+    sonos.settings = {"announce_volume": 40}
+    zone = house.zone("Kitchen")
+    zone.volume, zone.muted = 12, True
+    await sonos.do(rooms["Kitchen"], "play", what="Jazz Radio")
+    await sonos.do(rooms["Kitchen"], "announce", what=CLIP)
+    assert (zone.deck.uri, zone.volume, zone.muted) == (CLIP, 40, False)
+    await until(lambda: zone.track.title == "Jazz Radio" and zone.playing == "PLAYING")
+    assert (zone.volume, zone.muted) == (12, True)
+    await sonos.do(rooms["Kitchen"], "announce", what=CLIP, volume=60)
+    await sonos.set(rooms["Kitchen"], {"volume": 33})  # turned meanwhile: stays
+    await until(lambda: zone.track.title == "Jazz Radio" and zone.playing == "PLAYING")
+    assert (zone.volume, zone.muted) == (33, False)
+    with pytest.raises(Refused, match="is not a number from 0 to 100"):
+        await sonos.do(rooms["Kitchen"], "announce", what=CLIP, volume="loud")
+    assert zone.track.title == "Jazz Radio"
 
 
 async def test_two_announcements_bring_back_what_was_before_the_first(house: Any, sonos: Any, rooms: dict[str, Device]) -> None:
