@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from dobby.skill.driver import Sign as Sign
     from dobby.skill.driver import Vault as Vault
     from dobby.skill.home import Home as Home
+    from dobby.skill.lens import Lens as Lens
+    from dobby.skill.lens import Streams as Streams
     from dobby.skill.music import Hit as Hit
     from dobby.skill.music import Music as Music
     from dobby.skill.music import Piece as Piece
@@ -49,6 +51,7 @@ _WHERE = {
     "dobby.house.model": ("Device", "Room", "Spec"),
     "dobby.skill.driver": ("Ask", "Driver", "Finding", "Pool", "Sign", "Vault"),
     "dobby.skill.home": ("Home",),
+    "dobby.skill.lens": ("Lens", "Streams"),
     "dobby.skill.music": ("Hit", "Music", "Piece", "Shelf"),
     "dobby.skill.tool": ("Picture", "act", "device", "guarded", "read"),
 }
