@@ -50,6 +50,7 @@ class Clause:
     states: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
     own_verb: bool = True
+    lent: bool = False  # its verb is an "on" that may as well belong to a place
     marks: list[Mark] = field(default_factory=list)
 
     @property

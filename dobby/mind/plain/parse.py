@@ -90,6 +90,7 @@ class _Builder:
         if part and not (verb and not self.clause.verb and not self.clause.weak):
             if not self._is_prep(at):
                 self.parts.append((part.value, at))
+                self.clause.lent = mark.sense("prep") is not None and self._storey(at + 1)
             self._state(mark)
             return True
         if verb and (not (mark.sense("noun") or mark.sense("mode")) or self._leads(at)):
@@ -225,9 +226,17 @@ class _Builder:
         following = self.marks[at + 1]
         if mark.sense("to") and (following.number is not None or following.sense("number", "level")):
             return True  # "zu 50 %", "auf 21"
-        leads_on = following.names or following.sense("art", "noun", "it", "floor") is not None
         needed = (self.clause.weak or at == 0) and not self.parts and not self.clause.verb
-        return leads_on and not (needed and not any(self._turns(mark) for mark in self.marks[at + 1 :]))
+        return self._leads_on(at + 1) and not (needed and not any(self._turns(mark) for mark in self.marks[at + 1 :]))
+
+    def _storey(self, at: int) -> bool:
+        """What comes next is a place that is stood on: `the terrace`, `the ground floor`, no `downstairs`."""
+        mark = self.marks[at] if at < len(self.marks) else None
+        floor = mark.sense("floor") if mark else None
+        return mark is not None and (mark.sense("art") is not None or (floor is not None and floor.value not in ("up", "down")))
+
+    def _leads_on(self, at: int) -> bool:
+        return self.marks[at].names or self.marks[at].sense("art", "noun", "it", "floor") is not None
 
     def _turns(self, mark: Mark) -> bool:
         part = mark.sense("part")
@@ -338,6 +347,9 @@ def _share(row: list[Clause]) -> None:
         if clause.items and not (clause.acts or clause.asks) and after.acts and not (after.aims or after.attr):
             after.items = clause.items  # "kitchen: on"
             row.remove(clause)
+    for clause, after in reversed(list(pairwise(row))):
+        if clause.lent and after.verb in ("on", "off") and not any(mark.sense("verb", "weak") for mark in after.marks):
+            clause.verb = after.verb  # "turn the fans on the ground floor and the desk lamp off"
     for before, clause in pairwise(row):
         if clause.aims and not clause.acts and before.acts and not clause.asks:
             _take_over(clause, before)
