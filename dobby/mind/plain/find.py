@@ -100,7 +100,7 @@ class Finder:
         """The names nearest to a word nobody knows: rooms and devices."""
         out: list[str] = []
         for part in fold_all(word[:_LONGEST])[:3]:
-            found = process.extract(part, sorted(self.index.vocabulary), scorer=fuzz.ratio, score_cutoff=64, limit=2)
+            found = process.extract(part, sorted(self.index.vocabulary), scorer=fuzz.ratio, score_cutoff=74, limit=2)
             for near, _, _ in found:
                 rooms = [room.name for key, rooms in self.index.rooms.items() if stem(near) in key for room in rooms]
                 devices = self._sorted(self.index.by_word.get(stem(near), ()))

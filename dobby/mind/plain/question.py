@@ -22,6 +22,8 @@ _KNOWING = frozenset({"what", "which", "count", "where"})  # they want to know w
 def question(row: list[Clause], text: str, thinker: Thinker) -> Plan | None:
     """The answer to what is asked; None where nothing is."""
     first = row[0]
+    if any(sense.value == "dont" for mark in first.marks[:1] if (sense := mark.sense("not"))):
+        return None  # "don't turn anything off" asks nothing
     marked = text.rstrip().endswith("?") and not (first.verb and not first.states) and not first.weak
     if not (first.asks or marked or any(clause.asks and not clause.weak for clause in row)):
         return None

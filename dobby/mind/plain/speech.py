@@ -104,7 +104,7 @@ class Speech:
     def names(self, names: Iterable[str], most: int = 8, word: str = "and") -> str:
         """`a, b and c`; many are cut short with their number."""
         row = list(dict.fromkeys(names))
-        if len(row) > most:
+        if len(row) > max(most, _NAMED):
             return fill(self.table["join"]["more"], {"names": ", ".join(row[:_NAMED]), "count": len(row) - _NAMED})
         return str(self.table["join"][word]).join([", ".join(row[:-1]), row[-1]] if len(row) > 1 else row)
 

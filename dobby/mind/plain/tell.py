@@ -4,12 +4,13 @@ It does not know what was (`past`) nor the schedule.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from dobby.events import State
 from dobby.house.model import Device
-from dobby.mind.plain.clause import Clause
+from dobby.mind.plain.clause import Clause, Item
 from dobby.mind.plain.find import Finder, Found
 from dobby.mind.plain.lexicon import meaning
 from dobby.mind.plain.report import plural
@@ -34,6 +35,8 @@ class Teller:
             return self._plan("no_history")
         if clause.unknown:
             return None
+        if clause.asks == "anyone":
+            return self._anyone(clause)
         if clause.attr == "title" or (clause.states == ["playing"] and clause.asks in ("what", "which")):
             return self._playing(clause)
         states = [state for state in clause.states if state != "still"]
@@ -73,6 +76,13 @@ class Teller:
         """ " Did you mean …?" with the nearest names, or nothing."""
         names = self.finder.near(word)
         return self.speech.say("near", names=self.speech.names(names)) if names else ""
+
+    def _anyone(self, clause: Clause) -> Plan:
+        """Whether somebody is there: at home where that is asked, in a room where something there feels motion."""
+        if "home" in clause.states:
+            return self._states(clause, "home") if self.finder.index.by_kind.get("person") else self._plan("no_eyes")
+        motion = Item(("motion",), "motion", ("motion",), many=True)
+        return self._states(replace(clause, asks="any", items=[*clause.items, motion]), "triggered")
 
     def _states(self, clause: Clause, state: str) -> Plan:
         rules = meaning()["states"]

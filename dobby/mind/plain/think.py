@@ -113,7 +113,7 @@ class Thinker:
             unknown += clause.unknown
             if not clause.unknown:
                 self._clause(clause, draft)
-        if draft.problems or draft.contradicts:
+        if (draft.problems and not unknown) or draft.contradicts:
             return self.say(draft.problems[0] if draft.problems else "unclear")
         if not unknown:
             return draft.plan(self.speech.language)
