@@ -92,6 +92,12 @@ class NarrowHome:
         self._looks = looks
         self.vault = vault
 
+    @property
+    def language(self) -> str:
+        """The language of whoever asked, else the house's."""
+        row = CURRENT.get()
+        return self._desk.language_of(row.event.source) if row else self._desk.language
+
     def find(self, name: str = "", *, kind: str = "", room: str = "") -> Sequence[Device]:
         """Devices by name, kind or room, as far as named."""
         want = name.casefold()

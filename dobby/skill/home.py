@@ -16,6 +16,11 @@ class Home(Protocol):
 
     vault: Vault
 
+    @property
+    def language(self) -> str:
+        """The language of whoever asked (`en`, `de`)."""
+        ...
+
     def find(self, name: str = "", *, kind: str = "", room: str = "") -> Sequence[Device]:
         """Devices by name, kind or room, as far as named."""
         ...

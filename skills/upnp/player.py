@@ -15,6 +15,7 @@ from . import didl
 from .link import Wire, call, clean, describe, service
 
 MOVES = {"PLAYING": "playing", "TRANSITIONING": "playing", "PAUSED_PLAYBACK": "paused"}
+SHOWN = 20  # tracks of the queue that are told
 ENDED = 3.0  # seconds before its end at which a track that stopped counts as over
 SETTLING = 0.25  # seconds a player has after an end to tidy up: gmediarender forgets its address a moment after it says "stopped"
 
@@ -72,9 +73,15 @@ class Player:
             "volume": round(level * 100 / await self._loudest()),
             "muted": bool(muted),
             "track": self.number if len(self.queue) > 1 and self.number else None,
+            "queue": self.coming(),
             "title": clean(title),
             "artist": clean(artist),
         }
+
+    def coming(self) -> dict[str, Value]:
+        """What our queue has from the track that plays on, by number."""
+        rows = enumerate(self.queue[self.number - 1 :][:SHOWN] if self.number and len(self.queue) > 1 else (), self.number)
+        return {str(n): f"{piece.title} by {piece.artist}" if piece.artist else piece.title for n, piece in rows}
 
     async def _go_on(self, moves: str, uri: str) -> bool:
         """A track of ours that came to its end is followed by the next (then True); somebody else's music ends our queue."""

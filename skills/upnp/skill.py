@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 BEAT_SECONDS = 15.0  # how often a player is asked whether it is still there
 CLIP_SECONDS, LOOK_SECONDS = 120.0, 0.25  # the longest announcement; how often we look whether it is over
 SETTABLE = frozenset({"on", "playing", "volume", "muted", "track"})
-TRAITS = ("on", "playing", "volume", "muted", "track", "title", "artist")
+TRAITS = ("on", "playing", "volume", "muted", "track", "queue", "title", "artist")
 TV = re.compile(r"\b(tv|television|bravia|viera|webos|aquos|roku|philips tv)\b", re.IGNORECASE)
 ADDRESS = re.compile(r"https?://\S+", re.IGNORECASE)
 SHARED = re.compile(

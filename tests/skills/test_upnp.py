@@ -151,7 +151,8 @@ async def test_jazz_comes_from_the_media_server_as_a_queue(upnp: Any, kitchen: D
     await upnp.do(kitchen, "play", what="jazz")
     await reads(upnp, kitchen, playing="playing", title="Blue Train", artist="John Coltrane", track=1)
     await upnp.do(kitchen, "next")
-    await reads(upnp, kitchen, title="So What", track=2)
+    queue = {"2": "So What by Miles Davis", "3": "Freddie Freeloader by Miles Davis"}
+    await reads(upnp, kitchen, title="So What", track=2, queue=queue)
     await upnp.do(kitchen, "previous")
     await upnp.set(kitchen, {"track": 3})
     await reads(upnp, kitchen, playing="playing", title="Freddie Freeloader")
