@@ -99,7 +99,7 @@ async def compose(config: Config, folder: Path, stack: AsyncExitStack) -> Dobby:
     zone = config.zone or machine_zone()
     desk = Desk(store, house, hands, mind, people, clock, post, config.house.language, config.house.units, zone, config.place)
     desk.history, desk.album = history, Album(folder / "attachments")
-    desk.memory = open_memory(folder, people, clock, zone)
+    desk.memory = open_memory(folder, people, clock, zone, store)
     stack.push_async_callback(desk.memory.aclose)
     desk.entry_routines = frozenset(name.casefold() for name in config.routines.entry)
     if config.scenes.file:

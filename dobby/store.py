@@ -34,6 +34,7 @@ class _Job(Generic[T]):
     work: Work[T]
     loop: asyncio.AbstractEventLoop
     done: "asyncio.Future[T]"
+    alone: bool = False
     result: Any = None
     error: Exception | None = None
 
@@ -85,10 +86,20 @@ class Store:
         :raises DiskFull: there was no room; nothing of this work was kept.
         :raises StoreError: the file could not be written; nothing of this work was kept.
         """
+        return await self._hand_in(work)
+
+    async def compact(self) -> None:
+        """Rewrite the whole file without what was erased, and empty the log: what is in no row is in no byte of either.
+
+        :raises StoreError: somebody else reads the file just now, or there is no room for a copy of it; try again.
+        """
+        await self._hand_in(_compact, alone=True)
+
+    async def _hand_in(self, work: Work[T], alone: bool = False) -> T:
         if self._closed:
             raise Closed(f"{self.path or 'The memory'} is closed; nothing was kept.")
         loop = asyncio.get_running_loop()
-        job: _Job[T] = _Job(work, loop, loop.create_future())
+        job: _Job[T] = _Job(work, loop, loop.create_future(), alone)
         self._jobs.put(job)
         return await job.done
 
@@ -136,8 +147,12 @@ class Store:
         open_ = True
         while open_:
             jobs, open_ = self._next()
-            if jobs:
-                self._commit_all(jobs)
+            together = [job for job in jobs if not job.alone]
+            if together:
+                self._commit_all(together)
+            for job in jobs:
+                if job.alone:
+                    self._by_itself(job)
 
     def _next(self) -> tuple[list[_Job[Any]], bool]:
         """Wait for work and take all that is there; False with it once the store is to close."""
@@ -149,6 +164,17 @@ class Store:
                 return jobs, True
             job = self._jobs.get()
         return jobs, False
+
+    def _by_itself(self, job: _Job[Any]) -> None:
+        """Work that cannot be part of a transaction; nobody of ours reads meanwhile."""
+        with self._reader_lock:
+            try:
+                job.result = job.work(self._writer)
+            except sqlite3.Error as error:
+                job.error = _named(error, self.path)
+            except StoreError as error:
+                job.error = error
+        _call(job.loop, job.settle)
 
     def _commit_all(self, jobs: list[_Job[Any]]) -> None:
         """One commit for all; where it fails, one for each, so that a work too big for the disk refuses nobody else's."""
@@ -222,6 +248,13 @@ SICK = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLIT
 def _is_sick(error: Exception) -> bool:
     """Is it the file's fault, not the work's."""
     return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorname", "").startswith(SICK)
+
+
+def _compact(db: sqlite3.Connection) -> None:
+    db.execute("VACUUM")
+    busy = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    if busy:
+        raise StoreError("Somebody reads the rows just now; they are cleaned later.")
 
 
 def _roll_back(db: sqlite3.Connection) -> None:

@@ -12,12 +12,12 @@ CREATE TABLE note (
   day TEXT NOT NULL,                   -- the day in words, to be found by
   place TEXT NOT NULL DEFAULT '',
   private INTEGER NOT NULL DEFAULT 0,  -- for nobody but that person
-  follows INTEGER,                     -- the note before it in the same conversation
+  talk INTEGER NOT NULL,               -- the note that began this stretch of conversation
   key TEXT UNIQUE                      -- what brought it (an event, a line of a file): the same again keeps nothing
 ) STRICT;
 CREATE INDEX note_at ON note (at);
 CREATE INDEX note_lane ON note (lane, id);
-CREATE INDEX note_follows ON note (follows) WHERE follows IS NOT NULL;
+CREATE INDEX note_talk ON note (talk, id);
 
 -- The index over it: only words, the text stays in its row (https://sqlite.org/fts5.html#external_content_tables).
 CREATE VIRTUAL TABLE word USING fts5 (text, name, day, content='note', content_rowid='id', tokenize='porter unicode61 remove_diacritics 2');
@@ -31,7 +31,6 @@ CREATE TRIGGER note_changed AFTER UPDATE OF text, name, day ON note BEGIN
   INSERT INTO word (word, rowid, text, name, day) VALUES ('delete', OLD.id, OLD.text, OLD.name, OLD.day);
   INSERT INTO word (rowid, text, name, day) VALUES (NEW.id, NEW.text, NEW.name, NEW.day);
 END;
-CREATE VIRTUAL TABLE word_count USING fts5vocab (word, 'row');
 
 -- Whom and what facts are about: people, places, things.
 CREATE TABLE subject (
@@ -64,4 +63,4 @@ CREATE TABLE forgetting (
   needles TEXT NOT NULL,               -- JSON: the words
   since REAL NOT NULL                  -- when the oldest of it was said
 ) STRICT;
-CREATE TABLE owed (what TEXT PRIMARY KEY) STRICT; -- work on the whole file that a crash may have cut short
+CREATE TABLE owed (what TEXT PRIMARY KEY) STRICT; -- a file (journal, memory) that has yet to be rewritten without what was erased

@@ -6,12 +6,14 @@ safe, and the passphrase crosses no socket. It does not know what is in the file
 
 import os
 import sys
+import time
 from pathlib import Path
 
 import click
 
 from dobby.cli.options import state_option
 from dobby.errors import DobbyError
+from dobby.memory import made_backup
 
 CREDENTIAL = "backup-passphrase"  # its name in $CREDENTIALS_DIRECTORY (systemd.exec(5), LoadCredential=)
 
@@ -40,6 +42,7 @@ def backup(folder: Path, passphrase_file: Path | None, without_vault: bool, file
     wanted = not without_vault and (folder / "vault.json").exists()
     secret = passphrase(passphrase_file, "Passphrase for the vault (empty leaves it out)", twice=True) if wanted else None
     click.echo(str(make(folder, file.absolute(), secret, show)))
+    made_backup(folder, file.absolute(), time.time())
 
 
 @click.command()

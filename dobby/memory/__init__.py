@@ -4,7 +4,8 @@ A front door. It does not understand sentences (`mind.plain.memory`) and asks no
 """
 
 from dobby.memory.facts import Fact
+from dobby.memory.forgetting import Forgotten, made_backup
 from dobby.memory.memory import MIGRATIONS, Memory, open_memory
 from dobby.memory.notes import Recollection
 
-__all__ = ["MIGRATIONS", "Fact", "Memory", "Recollection", "open_memory"]
+__all__ = ["MIGRATIONS", "Fact", "Forgotten", "Memory", "Recollection", "made_backup", "open_memory"]

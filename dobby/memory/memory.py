@@ -3,15 +3,20 @@
 Rights are held here, at the source: nobody is handed what is private to somebody else. It does not understand sentences.
 """
 
+import asyncio
 import sqlite3
+from collections.abc import AsyncIterator
 from datetime import tzinfo
+from functools import partial
 from pathlib import Path
 
 from dobby.clock import Clock, SystemClock, local
-from dobby.errors import Refused
+from dobby.errors import Refused, StoreError
 from dobby.events import Role, Source
-from dobby.memory import facts, notes, search
+from dobby.journal.redact import redact
+from dobby.memory import facts, forgetting, notes, search
 from dobby.memory.facts import Fact
+from dobby.memory.forgetting import Forgotten, Selector
 from dobby.memory.notes import Note, Recollection
 from dobby.paths import shipped
 from dobby.people import People
@@ -26,9 +31,16 @@ class Memory:
     """Notes and facts of one house. Every question says who asks (`Source`): guests get their own, the house what is shared."""
 
     def __init__(
-        self, store: Store, people: People | None = None, clock: Clock | None = None, zone: tzinfo | None = None
+        self,
+        store: Store,
+        people: People | None = None,
+        clock: Clock | None = None,
+        zone: tzinfo | None = None,
+        journal: Store | None = None,
     ) -> None:
+        """`journal` holds texts too; what is forgotten is taken back out of them."""
         self.store, self.people, self.clock, self.zone = store, people, clock or SystemClock(), zone
+        self.journal = journal
 
     async def note(
         self, text: str, *, source: Source, at: float, private: bool = False, place: str = "", kind: str = "said", key: str = ""
@@ -78,6 +90,43 @@ class Memory:
         key, _, _ = self._subject(person_or_thing)
         return await self.store.read(lambda db: facts.of_subjects(db, [key], who))
 
+    async def forget(self, selector: Selector, *, who: Source, brought: str = "") -> Forgotten:
+        """Let notes go, by number or by words of theirs, and all that followed: from rows, index, the journal's texts, and the
+        files' bytes. `brought` is the event that asks for it; its words go too. Others' notes are left alone.
+        """
+        rights = notes.may_change(who)
+        ids = await self.store.read(lambda db: forgetting.choose(db, selector, rights))
+        if not ids:
+            return Forgotten()
+        gone = await self.store.write(lambda db: forgetting.begin(db, ids, [brought] if brought else []))
+        texts, copies = await self.settle()
+        return Forgotten(*gone, texts, copies)
+
+    async def settle(self) -> tuple[int, tuple[str, ...]]:
+        """Bring every forgetting to its end; after a crash, the next start does. Texts blanked, and copies that still have it."""
+        begun = await self.store.read(forgetting.under_way)
+        texts, copies = 0, dict[str, None]()
+        if begun:
+            events, needles = [key for one in begun for key in one.events], [word for one in begun for word in one.needles]
+            texts = await self.journal.write(lambda db: redact(db, events, needles)) if self.journal else 0
+            await self.store.write(forgetting.rebuild)
+            folder = self.store.path.parent if self.store.path else None
+            copies |= dict.fromkeys(await asyncio.to_thread(forgetting.copies, folder, begun)) if folder else {}
+            await self.store.write(lambda db: forgetting.end(db, [one.id for one in begun]))
+        return texts, (*copies, *[path async for path in self._clean()])
+
+    async def _clean(self) -> AsyncIterator[str]:
+        """Rewrite the files that are owed it, without what was erased; those that somebody reads just now are left for later."""
+        for what, store in {"journal": self.journal, "memory": self.store}.items():
+            if store is None or not await self.store.read(partial(forgetting.owes, what=what)):
+                continue
+            try:
+                await store.compact()
+            except StoreError:
+                yield str(store.path)
+            else:
+                await self.store.write(partial(forgetting.paid, what=what))
+
     async def aclose(self) -> None:
         """Close the file."""
         await self.store.aclose()
@@ -96,7 +145,11 @@ class Memory:
 
 
 def open_memory(
-    folder: Path | None, people: People | None = None, clock: Clock | None = None, zone: tzinfo | None = None
+    folder: Path | None,
+    people: People | None = None,
+    clock: Clock | None = None,
+    zone: tzinfo | None = None,
+    journal: Store | None = None,
 ) -> Memory:
     """The memory of a state folder; `None` keeps it in RAM, for `dobby try` and tests."""
-    return Memory(Store(folder / "memory.db" if folder else None, MIGRATIONS), people, clock, zone)
+    return Memory(Store(folder / "memory.db" if folder else None, MIGRATIONS), people, clock, zone, journal)

@@ -53,11 +53,11 @@ def keep(db: sqlite3.Connection, note: Note, day: datetime) -> int:
         known = db.execute("SELECT id FROM note WHERE key = ?", (note.key,)).fetchone()
         if known:
             return int(known[0])
-    before = db.execute("SELECT id, at FROM note WHERE lane = ? ORDER BY id DESC LIMIT 1", (note.lane,)).fetchone()
-    follows = before[0] if before and 0 <= note.at - before[1] <= TALK else None
+    before = db.execute("SELECT talk, at FROM note WHERE lane = ? ORDER BY id DESC LIMIT 1", (note.lane,)).fetchone()
+    talk = before[0] if before and 0 <= note.at - before[1] <= TALK else None
     cursor = db.execute(
-        "INSERT INTO note (at, person, name, lane, kind, text, day, place, private, follows, key)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO note (at, person, name, lane, kind, text, day, place, private, talk, key)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, coalesce(?, (SELECT coalesce(max(id), 0) + 1 FROM note)), ?)",
         (
             note.at,
             note.person,
@@ -68,7 +68,7 @@ def keep(db: sqlite3.Connection, note: Note, day: datetime) -> int:
             in_words(day),
             note.place,
             note.private,
-            follows,
+            talk,
             note.key,
         ),
     )

@@ -1,19 +1,30 @@
-"""Finding notes by words: FTS5's BM25 over text, speaker and day, helped by what was said just before and after.
+"""Finding notes by words. FTS5 says which notes have a word (stemmed, folded); what each is worth is counted here.
 
-Dates and rights are filters, not words. It does not know what the words mean. Figures and weights: benchmarks/recall.py.
+A note is worth the rarity of the words it has; a word that was said one, two or three notes away in the same stretch of talk
+counts in part, and so does what the whole stretch is about. How often a word is repeated and how long a note is do not matter:
+they are short. It does not know what words mean. The weights were found by benchmarks/recall.py, on one part of its questions.
 """
 
 import re
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
+from math import log
 from pathlib import Path
 
-WEIGHTS = (1.0, 1.0, 1.0)  # of text, speaker and day
-NEAR = 0.3  # of a note's score that goes to its neighbours
-POOL = 100  # candidates that are looked at closely
-DEAR = 60_000  # places in the index that one search visits at most: what keeps it under 50 ms among a million notes
+NEAR = (0.6, 0.4, 0.2)  # of a word's worth, one, two and three notes away
+ABOUT = 1.0  # of the stretch as a whole
+SPEAKER = 0.5  # of the rarest word's worth, where the text names who said it
+ASKS = 0.9  # a note that asks seldom answers
+POOL = 60  # notes whose stretch of talk is looked at closely
+DEAR = 40_000  # places in the index that one search visits at most, the newest first: keeps it under 50 ms among a million notes
 WORD = re.compile(r"[^\W_]+")
+ALWAYS = (0, 2**62)
+
+Rights = tuple[str, Sequence[object]]
+"""Which rows of `note` may be seen, as SQL and its values."""
 
 
 @cache
@@ -29,52 +40,86 @@ def words(text: str) -> list[str]:
     return [word for word in every if word not in stops()] or every
 
 
-def search(
-    db: sqlite3.Connection, text: str, rights: tuple[str, Sequence[object]], *, limit: int, after: float, before: float
-) -> list[int]:
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A note as far as its worth depends on it."""
+
+    id: int
+    name: str
+    asks: bool
+
+
+def search(db: sqlite3.Connection, text: str, rights: Rights, *, limit: int, after: float = 0.0, before: float) -> list[int]:
     """The numbers of the notes that fit a text best, best first, among those that `rights` lets see."""
     wanted = words(text)
-    if not wanted:
-        return []
-    first, last = _span(db, after, before)
-    query = " OR ".join(f'"{word}"' for word in wanted)
-    found = dict(
-        db.execute(
-            f"SELECT word.rowid, -bm25(word, {', '.join(map(str, WEIGHTS))}) AS score FROM word JOIN note ON note.id = word.rowid"
-            f" WHERE word MATCH ? AND word.rowid BETWEEN ? AND ? AND note.at BETWEEN ? AND ? AND {rights[0]}"
-            " ORDER BY score DESC LIMIT ?",
-            (query, first, last, after, before, *rights[1], max(POOL, limit)),
-        ).fetchall()
+    bounds = _bounds(db, after, before) if after else ALWAYS
+    places = {word: _places(db, word, bounds, DEAR // max(1, len(wanted))) for word in wanted}
+    most = db.execute("SELECT max(id) FROM note").fetchone()[0] or 1
+    worth = {word: log(1 + most / (1 + len(found))) for word, found in places.items() if found}
+    alone: Counter[int] = Counter()
+    for word, value in worth.items():
+        for number in places[word]:
+            alone[number] += value  # type: ignore[assignment]
+    where = ("note.at BETWEEN ? AND ? AND " + rights[0], (after, before, *rights[1]))
+    talks = _talks(db, [number for number, _ in alone.most_common(POOL)], where)
+    total: dict[int, float] = {}
+    for rows in talks:
+        total.update(_worth(rows, {word: (value, places[word]) for word, value in worth.items()}, wanted, log(1 + most)))
+    return sorted(total, key=lambda number: (-total[number], -number))[:limit]
+
+
+def _places(db: sqlite3.Connection, word: str, bounds: tuple[int, int], most: int) -> frozenset[int]:
+    """The newest notes that have a word in their text or their day."""
+    rows = db.execute(
+        "SELECT rowid FROM word WHERE word MATCH ? AND rowid BETWEEN ? AND ? ORDER BY rowid DESC LIMIT ?",
+        (f'{{text day}}: "{word}"', *bounds, most),
     )
-    return _with_neighbours(db, found, rights, after, before)[:limit]
+    return frozenset(row[0] for row in rows)
 
 
-def _span(db: sqlite3.Connection, after: float, before: float) -> tuple[int, int]:
+def _bounds(db: sqlite3.Connection, after: float, before: float) -> tuple[int, int]:
     """The numbers between which the notes of a stretch of time lie."""
-    if not after:
-        return 0, 2**62
     row = db.execute("SELECT min(id), max(id) FROM note WHERE at BETWEEN ? AND ?", (after, before)).fetchone()
-    return (row[0], row[1]) if row[0] is not None else (1, 0)
+    return row if row[0] is not None else (1, 0)
 
 
-def _with_neighbours(
-    db: sqlite3.Connection, found: dict[int, float], rights: tuple[str, Sequence[object]], after: float, before: float
-) -> list[int]:
-    """Best first; who stands beside a good one is a candidate too."""
-    total = dict(found)
-    for one, other in _pairs(db, found, rights, after, before):
-        total[other] = total.get(other, 0.0) + NEAR * found[one]
-    return sorted(total, key=lambda number: (-total[number], -number))
+def _talks(db: sqlite3.Connection, pool: Sequence[int], where: Rights) -> list[list[_Row]]:
+    """The stretches of talk that these notes are part of, in order, as far as they may be seen."""
+    marks = ", ".join("?" * len(pool))
+    rows = db.execute(
+        f"SELECT talk, id, name, instr(text, '?') > 0 FROM note WHERE {where[0]} AND talk IN"
+        f" (SELECT hit.talk FROM note AS hit WHERE hit.id IN ({marks})) ORDER BY talk, id",
+        (*where[1], *pool),
+    )
+    talks: dict[int, list[_Row]] = {}
+    for talk, *row in rows:
+        talks.setdefault(talk, []).append(_Row(*row))
+    return list(talks.values())
 
 
-def _pairs(
-    db: sqlite3.Connection, found: Iterable[int], rights: tuple[str, Sequence[object]], after: float, before: float
-) -> list[tuple[int, int]]:
-    """Each found note with the one before and the one after it in its conversation."""
-    ids = list(found)
-    marks = ", ".join("?" * len(ids))
-    where = f"note.at BETWEEN ? AND ? AND {rights[0]}"
-    more = (after, before, *rights[1])
-    back = f"SELECT hit.id, note.id FROM note AS hit JOIN note ON note.id = hit.follows WHERE hit.id IN ({marks}) AND {where}"
-    on = f"SELECT note.follows, note.id FROM note WHERE note.follows IN ({marks}) AND {where}"
-    return [*db.execute(back, (*ids, *more)), *db.execute(on, (*ids, *more))]
+def _worth(
+    rows: Sequence[_Row], terms: Mapping[str, tuple[float, frozenset[int]]], wanted: Sequence[str], rarest: float
+) -> dict[int, float]:
+    """What each note of a stretch is worth; only those are told that have something of their own or stand near."""
+    total = [0.0] * len(rows)
+    about = 0.0
+    for value, found in terms.values():
+        at = [place for place, row in enumerate(rows) if row.id in found]
+        about += value * len(at) / (len(at) + 1)
+        for place, share in _shares(at, len(rows)).items():
+            total[place] += value * share
+    for place, row in enumerate(rows):
+        named = SPEAKER * rarest if total[place] and not set(WORD.findall(row.name.casefold())).isdisjoint(wanted) else 0.0
+        total[place] = (total[place] + ABOUT * about + named) * (ASKS if row.asks else 1.0)
+    return {row.id: score for row, score in zip(rows, total, strict=True) if score}
+
+
+def _shares(at: Sequence[int], size: int) -> dict[int, float]:
+    """Place -> what part of a word counts there: all of it where it was said, less nearby."""
+    shares: dict[int, float] = {}
+    for steps, share in enumerate((1.0, *NEAR)):
+        for place in at:
+            for near in (place - steps, place + steps):
+                if 0 <= near < size:
+                    shares.setdefault(near, share)
+    return shares
