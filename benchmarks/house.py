@@ -28,7 +28,7 @@ from tests.lan.home import Home, missing
 from tests.lan.network import lan
 
 FINDING, QUIET = 20.0, 2.0  # seconds devices have to be found, and after which no more are expected
-LOOK = 0.01  # seconds between two looks at the rows
+LOOK = 0.05  # seconds between two looks at the rows
 DEVICES = 20  # what the goal speaks of
 PAUSE = 0.1  # seconds between two commands
 SWITCHED = ("light", "outlet", "switch", "fan", "speaker")  # kinds that are told "on" and "off", the likeliest first
@@ -97,26 +97,24 @@ def start(folder: Path, toml: str) -> Found:
 
 
 def finding(folder: Path, begun: float) -> Found:
-    """Look at the rows until no more devices come."""
-    found, last = Found(), time.monotonic()
-    while time.monotonic() < begun + FINDING and (not found.at or time.monotonic() < last + QUIET):
-        new = counted(folder) - len(found.at)
-        if new > 0:
-            last = time.monotonic()
-            found.at += [last - begun] * new
+    """Wait until no more devices come; when each became a row is in the news that were written with it."""
+    last, count, on_the_wall = time.monotonic(), 0, time.time() - time.monotonic()
+    while time.monotonic() < begun + FINDING and (not count or time.monotonic() < last + QUIET):
+        now = len(taken_in(folder))
+        count, last = now, last if now == count else time.monotonic()
         time.sleep(LOOK)
+    found = Found([at - on_the_wall - begun for at in taken_in(folder)])
     found.families = Counter(device.driver for device in devices(folder))
     return found
 
 
-def counted(folder: Path) -> int:
-    """How many devices have been taken in so far; Dobby's own lists are none."""
+def taken_in(folder: Path) -> list[float]:
+    """When each device was taken in, in seconds since 1970."""
     try:
         with closing(sqlite3.connect(f"file:{folder / 'journal.db'}?mode=ro", uri=True)) as db:
-            (number,) = db.execute("SELECT count(*) FROM device WHERE driver != 'lists'").fetchone()
-            return int(number)
+            return [row[0] for row in db.execute("SELECT at FROM news WHERE kind = 'new' ORDER BY at")]
     except sqlite3.OperationalError:  # not there yet
-        return 0
+        return []
 
 
 def devices(folder: Path) -> list[Device]:

@@ -1,6 +1,6 @@
-"""The composition root: the only module that knows everyone. Opens, starts, watches and closes it all.
+"""The composition root: the only module that knows everyone. Puts together, watches and puts away whoever answers people.
 
-One TaskGroup owns every task. It does not decide anything about the house.
+What stands before them is `ground`; the order of it all is `live`. It does not decide anything about the house.
 """
 
 import asyncio
@@ -21,18 +21,12 @@ from dobby.butler import Butler, Desk
 from dobby.butler.album import Album
 from dobby.butler.news import keep_telling, told_by_asking
 from dobby.butler.tools import Toolbox
-from dobby.clock import SystemClock, machine_zone
-from dobby.config import Config
+from dobby.clock import machine_zone
 from dobby.discovery.answer import seek, tell_network
-from dobby.discovery.keep import Family
-from dobby.discovery.network import Network
 from dobby.errors import SkillError, StoreError
-from dobby.events import Change, Role, Source
-from dobby.house import lists
+from dobby.events import Role, Source
+from dobby.ground import GRACE, end_family, make_family, start_family
 from dobby.house.almanac import Almanac
-from dobby.house.history import History
-from dobby.house.registry import House
-from dobby.journal import household, open_journal
 from dobby.memory import open_memory
 from dobby.mind.plain import PlainMind
 from dobby.mind.plain.scenes import read_scenes, shipped_scenes
@@ -40,113 +34,47 @@ from dobby.mind.plan import Order, Plan
 from dobby.mind.route import Routed
 from dobby.notify import notify, watchdog_seconds
 from dobby.operations import operations
-from dobby.people import People, Person
 from dobby.post import Bridge, Post
 from dobby.schedule import Wheel
-from dobby.skill.driver import Ask, Driver
-from dobby.skill.load import Skill, load_skill, load_skills, stamps, tighten
-from dobby.skill.music import Shelf
+from dobby.skill.driver import Ask
+from dobby.skill.load import Skill, equipped, load_skill, stamps, tighten
 from dobby.skill.stall import StallWatch
-from dobby.store import FolderLock, Store
-from dobby.vault import VaultFile
 
 log = logging.getLogger(__name__)
 RELOAD = 3.0  # seconds between looks for a changed skill
 HINTS = ("what can you do?", "what is on?", "turn everything off")
-GRACE = 3.0  # seconds an errand or a family has to end when it is asked to stop
 
 
-class _Stopped(Exception):
-    """Ends the TaskGroup once everything has been put away."""
-
-
-async def live(config: Config, folder: Path, stop: asyncio.Event, *, ready: Callable[[Dobby], None] = lambda dobby: None) -> None:
-    """Run Dobby on a state folder until `stop` is set; `ready` is called once rows are classified and bridges open."""
-    async with AsyncExitStack() as stack:
-        dobby = await compose(config, folder, stack)
-        try:
-            await _serve(dobby, stop, ready)
-        except* _Stopped:
-            log.info("Stopped")
-
-
-async def compose(config: Config, folder: Path, stack: AsyncExitStack) -> Dobby:
-    """Open the files and put the parts together; the stack closes them in the opposite order."""
-    lock = FolderLock(folder)
-    stack.callback(lock.release)
-    clock = SystemClock()
-    store = open_journal(folder)
-    stack.push_async_callback(store.aclose)
-    house = House(clock)
-    history = History(folder / "history.db", house.state, clock)
-    stack.push_async_callback(history.aclose)
-    people = People(store, clock)
-    vault = VaultFile(folder / "vault.json")
-    await _furnish(store, house, people, config)
-    toolbox = Toolbox(config.skills.own, vault.part)
-    plain = PlainMind(house, config.house.language)
-    drivers: dict[str, Driver] = {lists.OWN: lists.Lists(store, clock)}
-    hands = Hands(house, drivers, toolbox)
-    console = Console(store, people, folder / "dobby.sock")
-    web = (
-        Web(store, people, clock, host=config.web.host, port=config.web.port, hosts=config.web.hosts, hints=HINTS)
-        if config.web.on
-        else None
-    )
-    bridges: list[Bridge] = [console, *([web] if web else [])]
+async def compose(dobby: Dobby, stack: AsyncExitStack) -> None:
+    """Put mind, hands, butler and bridges into a house whose ground floor stands; the stack closes what they opened."""
+    config, store, house, people, clock = dobby.config, dobby.store, dobby.house, dobby.people, dobby.clock
+    dobby.toolbox = toolbox = Toolbox(dobby.skills, config.skills.own, dobby.vault.part)
+    dobby.plain = PlainMind(house, config.house.language)
+    hands = Hands(house, dobby.drivers, toolbox)
+    dobby.console = Console(store, people, dobby.folder / "dobby.sock")
+    if config.web.on:
+        dobby.web = Web(store, people, clock, host=config.web.host, port=config.web.port, hosts=config.web.hosts, hints=HINTS)
+    bridges: list[Bridge] = [dobby.console, *([dobby.web] if dobby.web else [])]
     post = Post(store, clock, bridges)
-    mind = Routed(plain, lambda: (tool for skill in toolbox.skills.values() for tool in skill.tools.values()))
+    mind = Routed(dobby.plain, lambda: (tool for skill in toolbox.skills.values() for tool in skill.tools.values()))
     zone = config.zone or machine_zone()
     desk = Desk(store, house, hands, mind, people, clock, post, config.house.language, config.house.units, zone, config.place)
-    desk.history, desk.album = history, Album(folder / "attachments")
-    desk.memory = open_memory(folder, people, clock, zone, store)
+    desk.history, desk.album = dobby.history, Album(dobby.folder / "attachments")
+    desk.memory = open_memory(dobby.folder, people, clock, zone, store)
     stack.push_async_callback(desk.memory.aclose)
     desk.entry_routines = frozenset(name.casefold() for name in config.routines.entry)
     if config.scenes.file:
         desk.offered = {**shipped_scenes(), **read_scenes(Path(config.scenes.file))}
     await store.read(desk.load_modes)
-    toolbox.desk = desk
-    network = Network(config.discovery.interfaces, on=config.discovery.on)
-    stack.push_async_callback(network.aclose)
-    butler = Butler(desk)
-    dobby = Dobby(
-        config, folder, clock, store, house, history, people, vault, toolbox, plain, desk, butler, console, web, network, drivers
-    )
-    skills, dobby.broken = load_skills(config.skills.places, config.skills.off)
-    for skill in skills.values():
-        take_in(dobby, skill)
-    unknown = set(config.skills.levels) - set(dobby.desk.levels)
+    toolbox.desk = dobby.desk = desk
+    dobby.butler = Butler(desk)
+    for skill in list(dobby.skills.values()):
+        try:
+            take_in(dobby, equipped(skill))
+        except SkillError as error:
+            dobby.broken[skill.name] = str(error)
+    unknown = set(config.skills.levels) - set(desk.levels)
     dobby.broken |= {tool: f"[skills.levels] in dobby.toml names {tool}, but no skill has such a function." for tool in unknown}
-    return dobby
-
-
-async def _furnish(store: Store, house: House, people: People, config: Config) -> None:
-    """Rows into the house; the first owner at the first start."""
-
-    def load(db: sqlite3.Connection) -> None:
-        for room in household.rooms(db):
-            house.add_room(room)
-        for device in household.devices(db):
-            house.add(device)
-
-    await store.read(load)
-    await _lay_out_lists(store, house, config.house.language)
-    if not people.owners:
-        await people.keep(Person("owner", config.owner.name, Role.OWNER))
-    for owner in people.owners:
-        for bridge in ("console", "web"):
-            if f"{bridge}/{owner.id}" not in people.lanes(owner.id):
-                await people.reach(owner.id, bridge, owner.id)
-
-
-async def _lay_out_lists(store: Store, house: House, language: str) -> None:
-    """A house without lists has a shopping list of its own; the own ones are read once, as nobody else writes on them."""
-    if lists.needs_one(house):
-        device = house.add(lists.shopping(language))
-        await store.write(lambda db: household.keep_device(db, device))
-    for device in [device for device in house if device.driver == lists.OWN]:
-        rows = await lists.Lists(store, house.clock).read(device)
-        house.state.hear(Change(device.id, rows, available=True))
 
 
 # Skills
@@ -154,7 +82,7 @@ async def _lay_out_lists(store: Store, house: House, language: str) -> None:
 
 def take_in(dobby: Dobby, skill: Skill) -> None:
     """A skill's functions, levels and music from now on."""
-    dobby.toolbox.skills[skill.name] = skill
+    dobby.skills[skill.name] = skill
     if skill.shelf is not None:
         try:
             dobby.music.shelves[skill.name] = skill.shelf(dobby.config.skills.own.get(skill.name, {}))
@@ -162,57 +90,6 @@ def take_in(dobby: Dobby, skill: Skill) -> None:
             dobby.broken[skill.name] = f"The music of {skill.name} cannot be read: {error}"
     for name, tool in skill.tools.items():
         dobby.desk.levels[name] = tighten(tool, dobby.config.skills.levels)
-
-
-def make_family(dobby: Dobby, skill: Skill) -> Family | None:
-    """A skill's driver, ready to live; None where it has none.
-
-    :raises SkillError: the driver cannot be made.
-    """
-    if skill.driver is None:
-        return None
-    try:
-        return Family(
-            skill.name,
-            skill.driver(),
-            dobby.config.skills.own.get(skill.name, {}),
-            house=dobby.house,
-            store=dobby.store,
-            vault=dobby.vault,
-            clock=dobby.clock,
-            network=dobby.network,
-            music=dobby.music,
-            on_news=dobby.news.set,
-        )
-    except Exception as error:  # somebody else's code: whatever it throws is its own fault
-        raise SkillError(f"The driver of {skill.name} cannot be made: {type(error).__name__}: {error}") from error
-
-
-def start_family(dobby: Dobby, family: Family) -> None:
-    """Its devices can be reached from now on."""
-    dobby.drivers[family.name] = family.driver
-    if isinstance(family.driver, Shelf):
-        dobby.music.shelves[family.name] = family.driver
-    dobby.families[family.name] = family
-    dobby.tasks[family.name] = dobby.desk.spawn(_kept(family), f"family {family.name}")
-
-
-async def _kept(family: Family) -> None:
-    try:
-        await family.run()
-    except Exception:  # a family that breaks altogether must not take the house along
-        log.exception("The family %s has stopped", family.name)
-        family.troubles["family"] = "stopped; see the log"
-
-
-async def _end_family(dobby: Dobby, name: str) -> None:
-    task = dobby.tasks.pop(name, None)
-    if task is not None:
-        task.cancel()
-        await asyncio.wait({task}, timeout=GRACE)
-    dobby.drivers.pop(name, None)
-    dobby.music.shelves.pop(name, None)
-    dobby.families.pop(name, None)
 
 
 async def _reload(dobby: Dobby) -> None:
@@ -243,7 +120,7 @@ async def _exchange(dobby: Dobby, folder: Path) -> None:
         return
     log.info("The skill %s has changed and is loaded anew", name)
     dobby.broken.pop(name, None)
-    await _end_family(dobby, name)
+    await end_family(dobby, name)
     take_in(dobby, fresh)
     if family is not None:
         start_family(dobby, family)
@@ -264,40 +141,27 @@ async def _broke(dobby: Dobby, what: str, words: str) -> None:
 # Living
 
 
-async def _serve(dobby: Dobby, stop: asyncio.Event, ready: Callable[[Dobby], None]) -> None:
-    async with asyncio.TaskGroup() as group:
-        group.create_task(dobby.butler.run(), name="butler")
-        await dobby.butler.ready.wait()
-        await _open_bridges(dobby)
-        notify("READY=1")
-        ready(dobby)
-        _start_families(dobby)
-        spawn = dobby.desk.spawn  # what fails in here is logged and leaves the rest alone
-        for what, words in list(dobby.broken.items()):
-            spawn(_broke(dobby, what, words), f"tell of {what}")
-        spawn(_wheel(dobby).run(), "wheel")
-        spawn(dobby.history.run(), "history")
-        dobby.news.set()  # what was left untold
-        spawn(keep_telling(dobby.desk, dobby.news, lambda: any(family.busy for family in dobby.families.values())), "news")
-        spawn(asyncio.to_thread(dobby.plain.warm), "warm the mind")
-        spawn(_reload(dobby), "reload skills")
-        spawn(_stall_watch(dobby).run(), "stall watch")
-        group.create_task(_sign_of_life(dobby), name="watchdog")
-        await stop.wait()
-        notify("STOPPING=1")
-        await _put_away(dobby)
-        raise _Stopped
-
-
-def _start_families(dobby: Dobby) -> None:
-    for skill in dobby.toolbox.skills.values():
-        try:
-            family = make_family(dobby, skill)
-        except SkillError as error:
-            dobby.broken[skill.name] = str(error)
-        else:
-            if family is not None:
-                start_family(dobby, family)
+async def serve(dobby: Dobby, stop: asyncio.Event, ready: Callable[[Dobby], None]) -> None:
+    """Take up what was left, open the bridges, and do all that has to be done until `stop`; then put it away."""
+    dobby.group.create_task(dobby.butler.run(), name="butler")
+    await dobby.butler.ready.wait()
+    await _open_bridges(dobby)
+    notify("READY=1")
+    ready(dobby)
+    spawn = dobby.desk.spawn  # what fails in here is logged and leaves the rest alone
+    for what, words in list(dobby.broken.items()):
+        spawn(_broke(dobby, what, words), f"tell of {what}")
+    spawn(_wheel(dobby).run(), "wheel")
+    spawn(dobby.history.run(), "history")
+    dobby.news.set()  # what was left untold
+    spawn(keep_telling(dobby.desk, dobby.news, lambda: any(family.busy for family in dobby.families.values())), "news")
+    spawn(asyncio.to_thread(dobby.plain.warm), "warm the mind")
+    spawn(_reload(dobby), "reload skills")
+    spawn(_stall_watch(dobby).run(), "stall watch")
+    dobby.group.create_task(_sign_of_life(dobby), name="watchdog")
+    await stop.wait()
+    notify("STOPPING=1")
+    await _put_away(dobby)
 
 
 async def _looked(dobby: Dobby, plan: Plan, source: Source, ask: Ask) -> str:

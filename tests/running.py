@@ -11,7 +11,7 @@ from typing import Any
 from dobby.alive import Dobby
 from dobby.cli.line import Line
 from dobby.config import parse_config
-from dobby.daemon import live
+from dobby.live import live
 from dobby.paths import shipped
 
 SHIPPED = sorted(path.parent.name for path in shipped("skills").glob("*/SKILL.md"))

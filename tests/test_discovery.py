@@ -74,7 +74,7 @@ async def test_garbage_on_the_network_is_nothing_and_a_good_answer_among_it_is_f
     other = GOOD.replace("ZonePlayer:1", "Mine:7")
     transport = await _shout([*GARBAGE, other.encode(), other.encode()])
     try:
-        found = await search([TARGET.replace("ZonePlayer:1", "Mine:7")], seconds=0.4, interfaces=["127.0.0.1"])
+        found = [each async for each in search([TARGET.replace("ZonePlayer:1", "Mine:7")], seconds=0.4, interfaces=["127.0.0.1"])]
     finally:
         transport.close()
     assert [(one.address, one.says["usn"]) for one in found] == [("127.77.0.11", "uuid:1")]
@@ -84,14 +84,16 @@ async def test_a_flood_of_answers_is_cut_off() -> None:
     flood = [GOOD.replace("ZonePlayer:1", "Flood:1").replace("77.0.11", f"78.{n // 250}.{n % 250}").encode() for n in range(3000)]
     transport = await _shout(flood)
     try:
-        found = await search([TARGET.replace("ZonePlayer:1", "Flood:1")], seconds=0.6, interfaces=["127.0.0.1"])
+        found = [
+            each async for each in search([TARGET.replace("ZonePlayer:1", "Flood:1")], seconds=0.6, interfaces=["127.0.0.1"])
+        ]
     finally:
         transport.close()
     assert 0 < len(found) <= 1000
 
 
 async def test_an_interface_that_is_not_there_finds_nothing_and_hurts_nobody() -> None:
-    assert await search([TARGET], seconds=0.1, interfaces=["203.0.113.7", "no address"]) == []
+    assert [each async for each in search([TARGET], seconds=0.1, interfaces=["203.0.113.7", "no address"])] == []
 
 
 def test_words_from_outside_are_cut_short_and_cleaned() -> None:

@@ -79,7 +79,7 @@ async def page(host: str, **answers: Any) -> AsyncIterator[int]:
 async def test_a_camera_is_found_among_broken_xml_and_bombs() -> None:
     good = CAMERA.replace("{host}", "127.6.0.4")
     async with camera([*HOSTILE, good.replace("127.6.0.4", "8.8.8.8").encode(), good.encode(), good.encode()]):
-        found = await probe(["tdn:NetworkVideoTransmitter"], seconds=0.4, interfaces=LOOP)
+        found = [each async for each in probe(["tdn:NetworkVideoTransmitter"], seconds=0.4, interfaces=LOOP)]
     mine = [one for one in found if one.address == "127.6.0.4"]
     assert [one.sign for one in mine] == [Sign("wsd", "NetworkVideoTransmitter")]
     assert mine[0].says["xaddrs"] == "http://127.6.0.4/onvif/device_service"
@@ -88,7 +88,7 @@ async def test_a_camera_is_found_among_broken_xml_and_bombs() -> None:
 
 async def test_another_kind_of_thing_is_not_a_camera() -> None:
     async with camera([CAMERA.replace("{host}", "127.6.0.5").replace("NetworkVideoTransmitter", "Toaster").encode()]):
-        found = await probe(["NetworkVideoTransmitter"], seconds=0.3, interfaces=LOOP)
+        found = [each async for each in probe(["NetworkVideoTransmitter"], seconds=0.3, interfaces=LOOP)]
     assert not any(one.address == "127.6.0.5" for one in found)
 
 

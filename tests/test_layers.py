@@ -22,7 +22,7 @@ LAYERS: list[tuple[bool, set[str]]] = [
     (False, {"act", "post"}),
     (False, {"mind"}),
     (False, {"bridge", "web", "schedule", "vision", "discovery", "butler"}),
-    (True, {"daemon", "alive", "operations", "trial", "backup"}),
+    (True, {"daemon", "alive", "ground", "live", "operations", "trial", "backup"}),
     (True, {"cli", "dollhouse", "__main__"}),
 ]
 LEVEL = {part: level for level, (_, parts) in enumerate(LAYERS) for part in parts}
@@ -34,7 +34,7 @@ LATE = {
     "dobby.skill.tool": {"hassil", "pydantic"},
     "dobby.cli.backup": {"dobby.backup", "dobby.backup.make", "dobby.backup.restore"},
     "dobby.cli.login": {"segno"},
-    "dobby.cli.run": {"dobby.daemon"},
+    "dobby.live": {"dobby.daemon"},
     "dobby.discovery.network": {"dobby.discovery.mdns"},
 }
 NEVER = {"av", "cv2", "onnxruntime", "torch", "soco", "aiomqtt", "amqtt"}  # by the daemon itself
@@ -134,6 +134,11 @@ def loaded(what: str) -> set[str]:
 
 def test_the_daemon_never_loads_what_belongs_to_the_eyes_or_to_a_skill() -> None:
     assert not loaded("dobby.daemon") & NEVER
+
+
+def test_what_lives_before_anybody_can_be_spoken_to_is_light() -> None:
+    """The first device is there within a second of the start."""
+    assert not loaded("dobby.live") & {"aiohttp", "dobby.mind", "dobby.butler", "dobby.bridge", "pydantic", "hassil", "zeroconf"}
 
 
 def test_the_front_door_opens_nothing_by_itself() -> None:

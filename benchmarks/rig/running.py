@@ -29,6 +29,8 @@ from dobby.events import Role
 from dobby.journal import household, open_journal, outbox
 from dobby.people import People, Person
 
+UNUSUAL = ("DOBBY_", "WATCHDOG_", "PYTHONDONTWRITEBYTECODE")  # of the environment: an installed Dobby is compiled
+
 CONFIG = """
 [web]
 port = 0
@@ -76,7 +78,7 @@ class Running:
     def __enter__(self) -> "Running":
         notify = self.folder / "notify"
         notify.unlink(missing_ok=True)
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("DOBBY_", "WATCHDOG_"))}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(UNUSUAL)}
         command = [sys.executable, "-m", "dobby", "run", "--config", str(self.folder / "dobby.toml"), "--state", str(self.folder)]
         self._line = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._line.bind(str(notify))

@@ -32,9 +32,13 @@ class Toolbox:
     """Every skill's functions by name; reloading a skill changes it in place."""
 
     def __init__(
-        self, settings: Mapping[str, Mapping[str, Any]], vault: Callable[[str], Vault], seconds: float = TOOL_SECONDS
+        self,
+        skills: Mapping[str, Skill],
+        settings: Mapping[str, Mapping[str, Any]],
+        vault: Callable[[str], Vault],
+        seconds: float = TOOL_SECONDS,
     ) -> None:
-        self.skills: dict[str, Skill] = {}
+        self.skills = skills
         self.desk: Desk | None = None
         self._settings = settings
         self._vault = vault

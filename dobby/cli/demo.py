@@ -19,13 +19,13 @@ from dobby.cli.line import Line
 from dobby.cli.login import show_login
 from dobby.cli.signals import stop_on_signals
 from dobby.config import Config, parse_config
-from dobby.daemon import live
 from dobby.dollhouse.house import Dollhouse, open_dollhouse
 from dobby.dollhouse.transcript import README, families, hold, lines
 from dobby.errors import DobbyError
 from dobby.house.lists import OWN
 from dobby.house.model import Room
 from dobby.journal import household
+from dobby.live import live
 from dobby.logs import start_logging
 
 TRY = (

@@ -4,6 +4,7 @@ It does not know how Dobby is put together (`daemon`).
 """
 
 import asyncio
+import gc
 from pathlib import Path
 
 import click
@@ -12,7 +13,7 @@ from dobby.alive import Dobby
 from dobby.cli.options import shared
 from dobby.cli.signals import stop_on_signals
 from dobby.config import read_config
-from dobby.daemon import live
+from dobby.live import live
 from dobby.logs import start_logging
 
 
@@ -26,6 +27,7 @@ def run(config: Path, folder: Path, verbose: bool) -> None:
     in the state folder. `dobby login` prints a one-time code for the chat page; `dobby chat` talks to him here.
     """
     start_logging(verbose)
+    gc.disable()  # hardly anything is thrown away while all the libraries come in, but a sixth of the time goes into looking
     asyncio.run(_run(config, folder))
 
 
@@ -36,4 +38,6 @@ async def _run(config: Path, folder: Path) -> None:
 
 def _announce(dobby: Dobby) -> None:
     where = f"on {dobby.web.url}" if dobby.web else "with no chat page"
+    gc.freeze()
+    gc.enable()
     click.echo(f"Dobby is ready {where}. `dobby login` opens the page, `dobby chat` talks here.", err=True)

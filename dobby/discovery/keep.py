@@ -21,6 +21,7 @@ from dobby.house.registry import House
 from dobby.journal import household, news
 from dobby.journal.news import News
 from dobby.skill.driver import Ask, Driver, Finding, Sign
+from dobby.skill.library import Libraries
 from dobby.skill.music import Music
 from dobby.store import Store
 from dobby.vault import VaultFile
@@ -58,6 +59,7 @@ class Family:
         vault: VaultFile,
         clock: Clock,
         network: Network,
+        libraries: Libraries | None = None,
         music: Music | None = None,
         on_news: Callable[[], None] = lambda: None,
     ) -> None:
@@ -76,6 +78,9 @@ class Family:
             driver.music = music
         self._clock = clock
         self._network = network
+        self._libraries = libraries or Libraries()
+        self.library: Sequence[str] = getattr(driver, "library", ())
+        self.asks = bool(self._at) or hasattr(driver, "seek")  # there is something to do before anybody has announced themselves
         self._heard: dict[tuple[str, str], Finding] = {}  # what announced itself, by type and name
         self._new: dict[tuple[str, str], Finding] = {}
         self._news = asyncio.Event()
@@ -109,6 +114,8 @@ class Family:
         types = [sign.what for sign in self.driver.looks_for if sign.via == "mdns"]
         watch = self._network.watch(types, self._announced)
         try:
+            if self.devices:
+                await self._libraries.bring(self.library)
             for device in self.devices:
                 await self._try(self.driver.attach(device), f"attach {device.id}")
             await self._hear_anew()
@@ -190,6 +197,8 @@ class Family:
         self._news.clear()
         told_no: set[str] = set()  # one that is seen in two ways is asked about once
         await self._knock([*told, *self._heard.values()], ask, told_no)
+        if hasattr(self.driver, "seek"):
+            await self._libraries.bring(self.library)
         async for finding in self._network.ask(self.driver):
             await self._knock([finding], ask, told_no)
 
@@ -205,6 +214,7 @@ class Family:
     async def _knock_at(self, finding: Finding, ask: Ask, told_no: set[str]) -> None:
         """Adopt what opens within its time, which stands still while a person is asked."""
         place = place_of(finding)
+        await self._libraries.bring(self.library)
         async with asyncio.timeout(ADOPTING) as limit:
 
             async def patiently(words: str, options: Sequence[str]) -> str:

@@ -4,7 +4,7 @@ It takes nothing in and keeps nothing.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
@@ -100,9 +100,9 @@ async def look_around(
 
 
 def _questions(look: Look, network: Network, seconds: float) -> list[Any]:
-    async def each(found: Awaitable[list[Finding]]) -> None:
+    async def each(found: AsyncIterator[Finding]) -> None:
         with suppress(OSError):
-            for finding in await found:
+            async for finding in found:
                 look.heard(finding)
 
     async def own(seek: Any) -> None:

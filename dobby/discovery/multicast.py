@@ -1,11 +1,12 @@
-"""Asks a multicast group a few questions and gathers what comes back, whatever it is.
+"""Asks a multicast group a few questions and hands on what comes back as it comes, whatever it is.
 
 It does not know the protocol; answers are garbage until somebody has read them.
 """
 
 import asyncio
 import socket
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 
 Packet = tuple[bytes, str]
 """What was answered, and from which address."""
@@ -14,17 +15,26 @@ MOST = 1000  # answers kept
 
 class _Answers(asyncio.DatagramProtocol):
     def __init__(self) -> None:
-        self.packets: list[Packet] = []
+        self.packets: asyncio.Queue[Packet] = asyncio.Queue()
+        self._room = MOST
 
     def datagram_received(self, data: bytes, addr: tuple[str | int, ...]) -> None:
-        if len(self.packets) < MOST:
-            self.packets.append((data, str(addr[0])))
+        if self._room:
+            self._room -= 1
+            self.packets.put_nowait((data, str(addr[0])))
+
+    async def until(self, instant: float) -> AsyncIterator[Packet]:
+        """What comes until an instant of the loop's clock, however long whoever listens takes over each."""
+        clock = asyncio.get_running_loop().time
+        while (left := instant - clock()) > 0 or not self.packets.empty():
+            with suppress(TimeoutError):
+                yield await asyncio.wait_for(self.packets.get(), max(left, 0.01))
 
 
-async def gather(
+async def asked(
     group: tuple[str, int], questions: Sequence[bytes], seconds: float, interfaces: Sequence[str] = ()
-) -> list[Packet]:
-    """Ask twice (datagrams get lost) on these interfaces, and wait so long for answers."""
+) -> AsyncIterator[Packet]:
+    """Ask twice (datagrams get lost) on these interfaces; what comes back within so long, as it comes."""
     loop = asyncio.get_running_loop()
     answers = _Answers()
     transports = []
@@ -39,11 +49,11 @@ async def gather(
             for transport in transports:
                 for question in questions:
                     transport.sendto(question, group)
-            await asyncio.sleep(seconds / 2)
+            async for packet in answers.until(loop.time() + seconds / 2):
+                yield packet
     finally:
         for transport in transports:
             transport.close()
-    return answers.packets
 
 
 def _socket(interface: str) -> socket.socket:

@@ -47,10 +47,10 @@ class Network:
             with suppress(OSError):
                 await self._mdns.refresh()
         if targets := [sign.what for sign in driver.looks_for if sign.via == "ssdp"]:
-            for each in await search(targets, interfaces=self.interfaces):
+            async for each in search(targets, interfaces=self.interfaces):
                 yield each
         if types := [sign.what for sign in driver.looks_for if sign.via == "wsd"]:
-            for each in await probe(types, interfaces=self.interfaces):
+            async for each in probe(types, interfaces=self.interfaces):
                 yield each
         if seek := getattr(driver, "seek", None):
             async for each in seek(self.interfaces):

@@ -3,11 +3,11 @@
 It does not know what an answer is good for. What a device says of itself is data: cut short and cleaned here.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from dobby.discovery.multicast import gather
+from dobby.discovery.multicast import asked
 from dobby.skill.driver import Finding, Sign
 
 GROUP = ("239.255.255.250", 1900)
@@ -15,12 +15,14 @@ ALL = "ssdp:all"  # as a target: whoever is there, in all that they are
 LONGEST = 200  # characters kept of any header
 
 
-async def search(targets: Iterable[str], *, seconds: float = 1.5, interfaces: Sequence[str] = ()) -> list[Finding]:
-    """Ask for these search targets and wait; one finding per target and address that answered."""
-    wanted = list(targets)
-    packets = await gather(GROUP, [_question(target) for target in wanted], seconds, interfaces)
-    found = (_finding(data, wanted) for data, _ in packets)
-    return list({(one.sign, one.address): one for one in found if one is not None}.values())
+async def search(targets: Iterable[str], *, seconds: float = 1.5, interfaces: Sequence[str] = ()) -> AsyncIterator[Finding]:
+    """Ask for these search targets for so long; one finding per target and address, as soon as it answers."""
+    wanted, told = list(targets), set()
+    async for data, _ in asked(GROUP, [_question(target) for target in wanted], seconds, interfaces):
+        found = _finding(data, wanted)
+        if found is not None and (found.sign, found.address) not in told:
+            told.add((found.sign, found.address))
+            yield found
 
 
 def _question(target: str) -> bytes:

@@ -3,7 +3,7 @@
 It does not know what a device is good for. Answers are parsed without entities, and cut.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from urllib.parse import urlsplit
 from uuid import uuid4
 from xml.etree.ElementTree import Element, ParseError
@@ -11,7 +11,7 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-from dobby.discovery.multicast import Packet, gather
+from dobby.discovery.multicast import Packet, asked
 from dobby.discovery.ssdp import clean, is_near
 from dobby.skill.driver import Finding, Sign
 
@@ -28,14 +28,16 @@ PROBE = (
 )
 
 
-async def probe(types: Iterable[str], *, seconds: float = 1.5, interfaces: Sequence[str] = ()) -> list[Finding]:
+async def probe(types: Iterable[str], *, seconds: float = 1.5, interfaces: Sequence[str] = ()) -> AsyncIterator[Finding]:
     """Ask for these types (`NetworkVideoTransmitter`, with or without a prefix; `ALL`); one finding per type and device."""
-    wanted = {each.rpartition(":")[2] for each in types}
-    asked = ["", "<d:Types>dn:NetworkVideoTransmitter</d:Types>"]  # some cameras answer only to their own name
-    questions = [PROBE.format(space=SPACE, id=uuid4(), types=each).encode() for each in asked]
-    packets = await gather(GROUP, questions, seconds, interfaces)
-    found = [finding for packet in packets for finding in _findings(packet, wanted)]
-    return list({(one.sign, one.address): one for one in found}.values())
+    wanted, told = {each.rpartition(":")[2] for each in types}, set()
+    bodies = ["", "<d:Types>dn:NetworkVideoTransmitter</d:Types>"]  # some cameras answer only to their own name
+    questions = [PROBE.format(space=SPACE, id=uuid4(), types=each).encode() for each in bodies]
+    async for packet in asked(GROUP, questions, seconds, interfaces):
+        for found in _findings(packet, wanted):
+            if (found.sign, found.address) not in told:
+                told.add((found.sign, found.address))
+                yield found
 
 
 def _findings(packet: Packet, wanted: set[str]) -> list[Finding]:

@@ -60,7 +60,8 @@ class Driver(Protocol):
     Raises `Refused` (not done), `Unreachable` (never sent) or `Unsure` (may have happened); anything else counts as unsure.
     A driver with an attribute `vault` finds its own secrets there before anything else is asked of it, one with `settings`
     its `[skills.NAME]` of the config, one with `music` what there is to play in the house;
-    one that is a `Shelf` itself adds to that. One whose library has a
+    one that is a `Shelf` itself adds to that. One with `library` names the modules that are slow to import: they are
+    brought in beside the loop before they are needed, one family after the other. One whose library has a
     broadcast of its own also has `seek(interfaces: Sequence[str]) -> AsyncIterator[Finding]`, which asks once and ends.
     One whose system knows places also has `rooms() -> Sequence[Room]`: floors and other names of rooms that nobody described yet.
     """

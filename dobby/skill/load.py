@@ -8,7 +8,7 @@ import logging
 import shutil
 import sys
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeAlias
@@ -42,10 +42,19 @@ class Skill:
     driver: Callable[[], Driver] | None = None
     shelf: Callable[[Mapping[str, Any]], Shelf] | None = None
     stamp: Stamp = ()
+    marked: Sequence[Callable[..., Any]] = ()
 
 
 def load_skill(folder: Path) -> Skill:
-    """Read a folder; the module runs under a name of its own, `dobby_skill_NAME`.
+    """Read a folder and make its functions ready to be called.
+
+    :raises SkillError: what is wrong with it, in words.
+    """
+    return equipped(open_skill(folder))
+
+
+def open_skill(folder: Path) -> Skill:
+    """Read a folder; the module runs under a name of its own, `dobby_skill_NAME`. Its functions are only `marked` yet.
 
     :raises SkillError: what is wrong with it, in words.
     """
@@ -55,28 +64,37 @@ def load_skill(folder: Path) -> Skill:
     stamp = fingerprint(folder)
     module = _module(name, folder) if (folder / "skill.py").is_file() else None
     members = vars(module) if module else {}
-    openers = {key: value for key, value in members.items() if getattr(value, OPENER, False)}
-    try:
-        tools = [make_tool(name, value, list(openers)) for value in members.values() if hasattr(value, MARK)]
-    except SkillError:
-        raise
-    except Exception as error:  # signatures and defaults are somebody else's code too
-        raise SkillError(f"The skill {name} has a function that cannot be read: {error}") from error
     return Skill(
         name=name,
         folder=folder,
         description=front["description"],
         body=body,
         metadata=front.get("metadata") or {},
-        tools={tool.name: tool for tool in tools},
-        openers=openers,
+        openers={key: value for key, value in members.items() if getattr(value, OPENER, False)},
         driver=members.get("driver"),
         shelf=members.get("shelf"),
         stamp=stamp,
+        marked=[value for value in members.values() if hasattr(value, MARK)],
     )
 
 
-def load_skills(folders: Sequence[Path], off: Collection[str] = ()) -> tuple[dict[str, Skill], dict[str, str]]:
+def equipped(skill: Skill) -> Skill:
+    """With its functions as tools, which takes pydantic and a moment.
+
+    :raises SkillError: what is wrong with one of them, in words.
+    """
+    try:
+        tools = [make_tool(skill.name, function, list(skill.openers)) for function in skill.marked]
+    except SkillError:
+        raise
+    except Exception as error:  # signatures and defaults are somebody else's code too
+        raise SkillError(f"The skill {skill.name} has a function that cannot be read: {error}") from error
+    return replace(skill, tools={tool.name: tool for tool in tools})
+
+
+def load_skills(
+    folders: Sequence[Path], off: Collection[str] = (), load: Callable[[Path], Skill] = load_skill
+) -> tuple[dict[str, Skill], dict[str, str]]:
     """All skills of several folders (the first of a name wins), and for each broken one what is wrong."""
     skills: dict[str, Skill] = {}
     broken = {str(place): f"There is no folder {place} to find skills in." for place in folders if not place.is_dir()}
@@ -85,7 +103,7 @@ def load_skills(folders: Sequence[Path], off: Collection[str] = ()) -> tuple[dic
             log.info("The skill in %s stays unused: an earlier folder has one of its name", folder)
             continue
         try:
-            skills[folder.name] = load_skill(folder)
+            skills[folder.name] = load(folder)
         except SkillError as error:
             broken[folder.name] = str(error)
     return skills, broken

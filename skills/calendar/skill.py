@@ -39,6 +39,7 @@ class Calendars:
     """The calendars of `[skills.calendar.links]`. `now` gives seconds since 1970."""
 
     looks_for: Sequence[Sign] = (Sign("own", "calendar"),)
+    library: Sequence[str] = ("aiohttp",)
 
     def __init__(self, beat: float = BEAT_SECONDS, now: Callable[[], float] = time.time, patience: float = 20.0) -> None:
         self.beat, self.now, self.patience = beat, now, patience

@@ -31,6 +31,7 @@ class Hue:
     """All Hue Bridges of the house. The vault keeps, for each: where it is, its key, its certificate's fingerprint."""
 
     looks_for: Sequence[Sign] = (Sign("mdns", "_hue._tcp.local."), Sign("ssdp", BASIC), Sign("config", "hue"))
+    library: Sequence[str] = ("aiohttp", "aiohue")
 
     def __init__(self, beat: float = BEAT_SECONDS, pause: float = FIRST_PAUSE) -> None:
         self.beat, self.pause = beat, pause

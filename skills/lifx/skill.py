@@ -18,6 +18,7 @@ class Lifx:
     """All LIFX lights of the house."""
 
     looks_for: Sequence[Sign] = (Sign("own", "lifx"), Sign("config", "lifx"))
+    library: Sequence[str] = ("lifx",)
 
     def __init__(self, poll: float = POLL_SECONDS, patience: float = lamp.PATIENCE) -> None:
         """`poll`: seconds between looks; `patience`: seconds a lamp has to answer, repeats included."""

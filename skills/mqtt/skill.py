@@ -20,6 +20,7 @@ class Brokers:
     """Every MQTT broker of the house. `vault` holds their passwords; adopting hands it over, or whoever makes the driver."""
 
     looks_for: Sequence[Sign] = (Sign("mdns", "_mqtt._tcp.local."), Sign("tcp", "1883"), Sign("config", "mqtt"))
+    library: Sequence[str] = ("aiomqtt",)
 
     def __init__(self) -> None:
         self.vault: Vault | None = None

@@ -17,6 +17,7 @@ class ScreenLogic:
     """Every gateway of the house."""
 
     looks_for: Sequence[Sign] = (Sign("own", "screenlogic"), Sign("config", "screenlogic"))
+    library: Sequence[str] = ("screenlogicpy",)
 
     def __init__(self, beat: float = BEAT_SECONDS) -> None:
         self.beat = beat

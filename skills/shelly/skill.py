@@ -24,6 +24,7 @@ class Shelly:
     """All Shellys of the house, one line each. `vault` holds their passwords, by MAC."""
 
     looks_for: Sequence[Sign] = (Sign("mdns", "_shelly._tcp.local."), Sign("mdns", "_http._tcp.local."), Sign("config", "shelly"))
+    library: Sequence[str] = ("aiohttp", "aioshelly.rpc_device")
 
     def __init__(self, pause: float = 1.0) -> None:
         self.vault: Vault | None = None

@@ -46,6 +46,7 @@ class Sonos:
     """
 
     looks_for: Sequence[Sign] = (Sign("ssdp", "urn:schemas-upnp-org:device:ZonePlayer:1"), Sign("config", "sonos"))
+    library: Sequence[str] = ("soco", "soco.plugins.sharelink", "soco.snapshot")
 
     def __init__(self, beat: float = BEAT_SECONDS) -> None:
         self.beat = beat

@@ -25,6 +25,7 @@ class Weather:
     """The places of the config, each a device. `now` gives seconds since 1970."""
 
     looks_for: Sequence[Sign] = (Sign("config", "weather"), Sign("own", "weather"))
+    library: Sequence[str] = ("aiohttp",)
 
     def __init__(self, beat: float = BEAT_SECONDS, now: Callable[[], float] = time.time, patience: float = 15.0) -> None:
         self.beat, self.now, self.patience = beat, now, patience

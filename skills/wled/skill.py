@@ -24,6 +24,7 @@ class Wled:
     """All WLED controllers of the house, one connection each."""
 
     looks_for: Sequence[Sign] = (Sign("mdns", "_wled._tcp.local."), Sign("config", "wled"))
+    library: Sequence[str] = ("aiohttp", "wled")
 
     def __init__(self, beat: float = BEAT_SECONDS) -> None:
         self.beat = beat

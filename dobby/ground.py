@@ -1,0 +1,147 @@
+"""The ground floor: files, house, network and families, which live before anybody can be spoken to.
+
+It does not know mind, butler or page (`daemon`), so that it stands soon and the first devices are there within a moment.
+"""
+
+import asyncio
+import logging
+import sqlite3
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from dobby.alive import Dobby
+from dobby.clock import SystemClock
+from dobby.config import Config
+from dobby.discovery.keep import Family
+from dobby.discovery.network import Network
+from dobby.errors import SkillError
+from dobby.events import Change, Role
+from dobby.house import lists
+from dobby.house.history import History
+from dobby.house.registry import House
+from dobby.journal import household, open_journal
+from dobby.people import People, Person
+from dobby.skill.load import Skill, load_skills, open_skill
+from dobby.skill.music import Shelf
+from dobby.store import FolderLock, Store
+from dobby.vault import VaultFile
+
+log = logging.getLogger(__name__)
+HEAVY = "aiohttp"  # the page needs it too: whoever does without comes before both
+GRACE = 3.0  # seconds an errand or a family has to end when it is asked to stop
+
+
+async def lay(config: Config, folder: Path, stack: AsyncExitStack) -> Dobby:
+    """Open the files, furnish the house and load the skills; the stack closes it all in the opposite order."""
+    lock = FolderLock(folder)
+    stack.callback(lock.release)
+    clock = SystemClock()
+    store = open_journal(folder)
+    stack.push_async_callback(store.aclose)
+    house = House(clock)
+    history = History(folder / "history.db", house.state, clock)
+    stack.push_async_callback(history.aclose)
+    people = People(store, clock)
+    await _furnish(store, house, people, config)
+    network = Network(config.discovery.interfaces, on=config.discovery.on)
+    stack.push_async_callback(network.aclose)
+    dobby = Dobby(config, folder, clock, store, house, history, people, VaultFile(folder / "vault.json"), network)
+    dobby.drivers[lists.OWN] = lists.Lists(store, clock)
+    dobby.skills, dobby.broken = load_skills(config.skills.places, config.skills.off, open_skill)
+    return dobby
+
+
+async def _furnish(store: Store, house: House, people: People, config: Config) -> None:
+    """Rows into the house; the first owner at the first start."""
+
+    def load(db: sqlite3.Connection) -> None:
+        for room in household.rooms(db):
+            house.add_room(room)
+        for device in household.devices(db):
+            house.add(device)
+
+    await store.read(load)
+    await _lay_out_lists(store, house, config.house.language)
+    if not people.owners:
+        await people.keep(Person("owner", config.owner.name, Role.OWNER))
+    for owner in people.owners:
+        for bridge in ("console", "web"):
+            if f"{bridge}/{owner.id}" not in people.lanes(owner.id):
+                await people.reach(owner.id, bridge, owner.id)
+
+
+async def _lay_out_lists(store: Store, house: House, language: str) -> None:
+    """A house without lists has a shopping list of its own; the own ones are read once, as nobody else writes on them."""
+    if lists.needs_one(house):
+        device = house.add(lists.shopping(language))
+        await store.write(lambda db: household.keep_device(db, device))
+    for device in [device for device in house if device.driver == lists.OWN]:
+        rows = await lists.Lists(store, house.clock).read(device)
+        house.state.hear(Change(device.id, rows, available=True))
+
+
+# Families
+
+
+def made_families(dobby: Dobby) -> list[Family]:
+    """All of them: first those whose devices are known, then those that can begin at once, then those whose library is light."""
+    made = []
+    for skill in dobby.skills.values():
+        try:
+            made.append(make_family(dobby, skill))
+        except SkillError as error:
+            dobby.broken[skill.name] = str(error)
+    families = [family for family in made if family is not None]
+    return sorted(families, key=lambda each: (not each.devices, not each.asks, HEAVY in each.library, len(each.library)))
+
+
+def make_family(dobby: Dobby, skill: Skill) -> Family | None:
+    """A skill's driver, ready to live; None where it has none.
+
+    :raises SkillError: the driver cannot be made.
+    """
+    if skill.driver is None:
+        return None
+    try:
+        return Family(
+            skill.name,
+            skill.driver(),
+            dobby.config.skills.own.get(skill.name, {}),
+            house=dobby.house,
+            store=dobby.store,
+            vault=dobby.vault,
+            clock=dobby.clock,
+            network=dobby.network,
+            libraries=dobby.libraries,
+            music=dobby.music,
+            on_news=dobby.news.set,
+        )
+    except Exception as error:  # somebody else's code: whatever it throws is its own fault
+        raise SkillError(f"The driver of {skill.name} cannot be made: {type(error).__name__}: {error}") from error
+
+
+def start_family(dobby: Dobby, family: Family) -> None:
+    """Its devices can be reached from now on."""
+    dobby.drivers[family.name] = family.driver
+    if isinstance(family.driver, Shelf):
+        dobby.music.shelves[family.name] = family.driver
+    dobby.families[family.name] = family
+    dobby.tasks[family.name] = dobby.group.create_task(_kept(family), name=f"family {family.name}")
+
+
+async def _kept(family: Family) -> None:
+    try:
+        await family.run()
+    except Exception:  # a family that breaks altogether must not take the house along
+        log.exception("The family %s has stopped", family.name)
+        family.troubles["family"] = "stopped; see the log"
+
+
+async def end_family(dobby: Dobby, name: str) -> None:
+    task = dobby.tasks.pop(name, None)
+    if task is not None:
+        task.cancel()
+        await asyncio.wait({task}, timeout=GRACE)
+    dobby.drivers.pop(name, None)
+    dobby.music.shelves.pop(name, None)
+    dobby.families.pop(name, None)
