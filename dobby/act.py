@@ -6,7 +6,7 @@ is the gate) and does not speak.
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -83,6 +83,7 @@ class Hands:
         self._accept, self._looking, self._back = accept, looking, back
         self._hands: dict[str, asyncio.Lock] = {}
         self._running: set[asyncio.Task[Any]] = set()
+        self.peek: Callable[[Device], Awaitable[str]] | None = None  # a camera's picture of now, as a path
 
     def wanted(self, call: Call, was: State | None = None) -> State:
         """What a call makes true, coupled traits included; empty where only its acceptance can be known.
@@ -130,6 +131,8 @@ class Hands:
         if reached is None:
             return Ending(EffectState.FAILED, why="gone")
         device, driver = reached
+        if device.kind == "camera" and effect.call.args.get("verb") == "snapshot" and self.peek is not None:
+            return await self._peeked(self.peek(device))
         wanted = self.wanted(effect.call)
         was_so = self._is_so(device, wanted)
         self._house.state.expect(device.id, wanted, f"effect:{effect.id}")
@@ -140,6 +143,12 @@ class Hands:
         except Unsure as error:
             return await self._doubt(effect, device, driver, str(error))
         return await self._accepted(effect, device, wanted, afresh=was_so)
+
+    async def _peeked(self, look: Awaitable[str]) -> Ending:
+        try:
+            return Ending(EffectState.DONE, {"picture": await look})
+        except DobbyError as error:
+            return Ending(EffectState.FAILED, why=str(error))
 
     async def _send(self, driver: Driver, device: Device, call: Call, wanted: State) -> None:
         """Hand it to the driver; what a driver does not know about its own failure is in doubt."""

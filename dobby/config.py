@@ -84,6 +84,20 @@ class ScenesConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class EyesConfig:
+    """How cameras are watched. `detector` is `yolox-nano`, a path to an ONNX file, `ultralytics:MODEL` or `motion`; `weights` a
+    folder looked into for it; `couriers` a file of names beside the shipped ones; pictures are kept for `days` and `megabytes`.
+    """
+
+    on: bool = True
+    detector: str = "yolox-nano"
+    weights: str = ""
+    couriers: str = ""
+    days: int = 14
+    megabytes: int = 4000
+
+
+@dataclass(frozen=True, slots=True)
 class ModelConfig:
     """The model that thinks where plain words end, behind any endpoint that speaks the Messages API.
 
@@ -118,6 +132,7 @@ class Config:
     routines: RoutinesConfig = RoutinesConfig()
     scenes: ScenesConfig = ScenesConfig()
     model: ModelConfig = ModelConfig()
+    eyes: EyesConfig = EyesConfig()
 
     @property
     def place(self) -> tuple[float, float] | None:

@@ -23,6 +23,7 @@ from dobby.journal.inbox import EventRow
 from dobby.journal.ledger import EffectRow
 from dobby.journal.outbox import OutboxRow
 from dobby.journal.questions import Question
+from dobby.journal.sightings import Seen
 from dobby.journal.taught import Taught
 from dobby.memory import Memory
 from dobby.mind.plain.scenes import shipped_scenes
@@ -91,6 +92,7 @@ class Desk:
     wake: Callable[[], None] = lambda: None
     look: Callable[[Plan, Source, Ask], Awaitable[str]] = _blind
     answers: "dict[int, asyncio.Future[str]]" = field(default_factory=dict)
+    describe: Callable[[Seen], Awaitable[str]] | None = None
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     veiled: dict[str, float] = field(default_factory=dict)
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from dobby.butler import answers, appointed, asking, orders, recover, strangers, wording
+from dobby.butler import answers, appointed, asking, orders, recover, sightings, strangers, wording
 from dobby.butler.desk import Desk
 from dobby.butler.errand import Steer, finish, work_on
 from dobby.errors import Closed, IllegalMove, StoreError
@@ -266,6 +266,8 @@ class Butler:
 
     async def _plan(self, row: EventRow, steer: Steer) -> Plan:
         event, source = row.event, row.event.source
+        if event.kind is EventKind.REACTION:
+            await sightings.react(self.desk, event)
         if event.kind is EventKind.REACTION or event.text == asking.VEIL:
             return Plan()
         if event.kind not in (EventKind.TEXT, EventKind.EDIT) and not event.text.strip():

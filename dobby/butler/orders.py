@@ -6,7 +6,7 @@ It does not understand words (`mind`) nor carry anything out itself (`errand`).
 from collections.abc import Sequence
 from dataclasses import replace
 
-from dobby.butler import appointed, asking, past, wording
+from dobby.butler import appointed, asking, past, sightings, wording
 from dobby.butler.desk import Desk
 from dobby.butler.errand import Steer, report, work_on
 from dobby.butler.keeping import OURS
@@ -41,6 +41,8 @@ async def carry(desk: Desk, row: EventRow, plan: Plan, steer: Steer) -> None:
         seen = await asking.look(desk, row, plan) if may else desk.words("role", row.event.source)
         if seen:
             await _say(desk, row, plan, seen)
+    elif plan.order is Order.SIGHTS:
+        await work_on(desk, row, await sightings.answer(desk, row, plan), steer)
     elif plan.order is Order.STOP:
         await _stop(desk, row, plan, steer)
     elif plan.order in (*appointed.STATES, Order.APPOINTMENTS, Order.LEFT, Order.CHANGE):

@@ -36,6 +36,7 @@ class Order(StrEnum):
     PAST = "past"  # what was: `past` says of which devices
     NETWORK = "network"  # what is on the network
     SEEK = "seek"  # look for the family of devices that `about` names
+    SIGHTS = "sights"  # what the eyes are to tell or told: `interest`
     CHANGE = "change"  # to the time of the one appointment in `due`; where that has none (`at` 0), by its `after` seconds
 
 
@@ -103,6 +104,24 @@ def passes(wanted: Value, value: Value) -> bool | None:
 
 
 @dataclass(frozen=True, slots=True)
+class Interest:
+    """What somebody wants of the eyes: `order` is `tell`, `hush`, `this` (what was told last), `ignore` (a place) or `came`.
+
+    `kind` is a sighting's ("" any), `courier` a name ("*" any), `place` words of a camera, room or zone; `since` and `until`
+    hours of the day (over midnight where `since` is later); `said` as it was put, `day` of a question.
+    """
+
+    order: str
+    kind: str = ""
+    courier: str = ""
+    place: str = ""
+    since: float = 0.0
+    until: float = 24.0
+    said: str = ""
+    day: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What one text comes to.
 
@@ -112,7 +131,7 @@ class Plan:
     `relative` tells a step up or down; `understood` is False where the mind could make nothing of it; `due` is for later;
     `about` the words by which an order names an appointment; `past` what is to be looked up. `scene` is the name of the
     scene that these calls are; `shown` is a scene to be kept, shown first: its `calls` are done once it is kept; `picture` is
-    the path of one that goes with the answer.
+    the path of one that goes with the answer; `interest` is for the eyes.
     """
 
     calls: tuple[Call, ...] = ()
@@ -130,6 +149,7 @@ class Plan:
     scene: str = ""
     shown: Call | None = None
     picture: str = ""
+    interest: Interest | None = None
 
     def keeps(self) -> tuple[Call, ...]:
         """What is for later, as calls that keep it."""

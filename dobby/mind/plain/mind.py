@@ -22,6 +22,7 @@ from dobby.mind.plain.mark import Mark, Marker
 from dobby.mind.plain.outlook import dated_plan, outlook_plan
 from dobby.mind.plain.past import past_plan
 from dobby.mind.plain.scenes import Scenes, scene_plan
+from dobby.mind.plain.sights import sights_plan
 from dobby.mind.plain.small import small_talk
 from dobby.mind.plain.speech import Speech
 from dobby.mind.plain.taught import Teaching, expanded, night_plan
@@ -113,7 +114,12 @@ class PlainMind:
             thinker = Thinker(self.index(), context, speech)
             mark = partial(_marked, marker)
             now = partial(self._now, context=context)
-            plan = Teaching(mark, thinker, now).plan(text) or outlook_plan(text, thinker) or past_plan(text, mark, thinker)
+            plan = (
+                Teaching(mark, thinker, now).plan(text)
+                or sights_plan(text, thinker)
+                or outlook_plan(text, thinker)
+                or past_plan(text, mark, thinker)
+            )
             plan = plan or Scenes(mark, thinker, now).plan(text) or Condition(mark, thinker, self._now).plan(text)
             if plan is not None:
                 return plan

@@ -1,0 +1,330 @@
+"""Tells people what the eyes saw: once per visit, with its picture, in a sentence that claims no more than was seen.
+
+No model is needed for it; one may say it better afterwards. It does not look itself, and lettering is quoted, never obeyed.
+"""
+
+import asyncio
+import logging
+import re
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from dobby.butler.desk import Desk
+from dobby.clock import local
+from dobby.events import Event, EventKind, EventState, Origin, Role, Source
+from dobby.journal import inbox, outbox
+from dobby.journal import sightings as rows
+from dobby.journal.inbox import EventRow
+from dobby.journal.outbox import OutboxRow
+from dobby.journal.sightings import Seen
+from dobby.mind.answer import plain
+from dobby.mind.plan import Interest, Order, Plan
+from dobby.people import Person, within
+
+log = logging.getLogger(__name__)
+TOGETHER = 120.0  # seconds in which more of the same at one camera is the same message
+LATE = 180.0  # seconds after which a message says when it was
+LISTED, SHOWN = 12, 3  # visits named in an answer, and pictures sent after it
+DESCRIBING = 20.0  # seconds a model may take to say it better
+OUTSIDE = re.compile(
+    r"driv|front|door|gate|porch|yard|garden|patio|terrac|entr|garag|bell|einfahrt|tür|tor\b|hof|garten|eingang|haus"
+)
+STREET = re.compile(r"street|road|sidewalk|pavement|straße|strasse|gehweg|bürgersteig")
+INDOORS = {"light", "speaker", "tv", "climate", "fan", "vacuum"}
+
+
+async def take(desk: Desk, seen: Seen) -> None:
+    """One sighting, once for ever: its event, its row and what is owed to whom are one commit.
+
+    :raises StoreError: it could not be kept; the eyes say it again.
+    """
+    told = await desk.store.write(lambda db: _take(db, desk, seen))
+    desk.post.hand_over(told)
+    if told and desk.describe is not None and seen.phase in ("arrived", "press") and seen.picture:
+        desk.spawn(_say_better(desk, seen), f"describe {seen.id}")
+
+
+def _take(db: sqlite3.Connection, desk: Desk, seen: Seen) -> list[OutboxRow | None]:
+    source = Source(bridge="eyes", chat=seen.camera, origin=Origin.SIGHT)
+    event = Event(f"sight:{seen.id}", source, EventKind.SIGHTING, received=desk.clock.now(), tainted=("lettering",))
+    number, new = inbox.receive(db, event)
+    if not new:
+        return []
+    inbox.move(db, number, EventState.DONE, at=desk.clock.now())
+    before = rows.of_visit(db, seen.visit)
+    rows.keep(db, seen)
+    if seen.candidate:
+        return []
+    if seen.phase == "left":
+        return _gone(db, desk, before, seen) if before else []
+    if before and seen.phase != "press":
+        return []
+    return _tell(db, desk, seen)
+
+
+def _tell(db: sqlite3.Connection, desk: Desk, seen: Seen) -> list[OutboxRow | None]:
+    """What is worth it goes to whom it is worth it; more of the same at one place changes the message that is there."""
+    joined = rows.of_visit(db, seen.same_as)
+    if joined:
+        rows.mark(db, seen.id, told=joined.told)
+        return []
+    group = rows.latest_told(db, seen.at - TOGETHER, seen.camera, seen.kind) if seen.phase == "arrived" else None
+    if group and group.phase == "arrived":
+        count = seen.count + sum(one.count for one in rows.told_in(db, group.told))
+        rows.mark(db, seen.id, told=group.told)
+        return _revise(db, desk, group.told, replace(seen, count=count, at=group.at, courier=seen.courier or group.courier))
+    told = []
+    for person, lane in _listeners(desk):
+        if _worth(db, desk, seen, person):
+            source = Source(person.id)
+            text = _stamped(desk, seen, source, bool(person.limits.quiet) or desk.clock.now() - seen.at > LATE)
+            told.append(desk.tell(db, f"sight:{seen.id}:{person.id}", lane, text, picture=seen.picture))
+    if told:
+        rows.mark(db, seen.id, told=f"sight:{seen.id}")
+    return told
+
+
+def _revise(
+    db: sqlite3.Connection, desk: Desk, key: str, seen: Seen, form: str = "{said}", **facts: str
+) -> list[OutboxRow | None]:
+    """The messages of one visit say something else from now on, where a bridge can change them."""
+    changed = []
+    for person in desk.people:
+        said = sentence(desk, seen, Source(person.id))
+        text = desk.words(form, Source(person.id), said=said, **facts) if form != "{said}" else said
+        changed.append(outbox.revise(db, f"{key}:{person.id}", text, desk.clock.now()))
+    return changed
+
+
+def _gone(db: sqlite3.Connection, desk: Desk, before: Seen, seen: Seen) -> list[OutboxRow | None]:
+    """Who came has left: the message says so, no new one is sent."""
+    if any(one.visit != before.visit for one in rows.told_in(db, before.told)):
+        return []
+    return _revise(db, desk, before.told, before, "sight_gone", time=_hour(desk, seen.at))
+
+
+def _listeners(desk: Desk) -> list[tuple[Person, str]]:
+    """The grown-ups of the house and where they are reached."""
+    found = []
+    for person in desk.people:
+        lanes = desk.people.lanes(person.id)
+        lane = desk.talk(person.id).lane or (lanes[0] if lanes else "")
+        if lane and person.role.rank >= Role.ADULT.rank:
+            found.append((person, lane))
+    return found
+
+
+# What is worth telling
+
+
+def _worth(db: sqlite3.Connection, desk: Desk, seen: Seen, person: Person) -> bool:
+    """What they asked for last decides; else a household's defaults: who comes to the front, less while everybody is in."""
+    at = local(seen.at, desk.zone)
+    for want in rows.wants(db, person.id):
+        if _fits(desk, want, seen, at):
+            return bool(want["order"] == "tell")
+    if seen.phase == "press":
+        return True
+    device, place = desk.house.get(seen.camera), _places(desk, seen)
+    marked = bool(seen.courier or seen.lettering)
+    if seen.kind == "animal" or (seen.kind == "motion" and not marked) or STREET.search(seen.zone.casefold()):
+        return False
+    if within(person.limits.quiet, at.hour * 60 + at.minute):
+        return False
+    inside = device is not None and any(one.room == device.room and one.kind in INDOORS for one in desk.house if device.room)
+    if _all_in(desk) or (inside and not OUTSIDE.search(place)):
+        return bool(seen.courier) or seen.kind == "parcel"
+    return True
+
+
+def _fits(desk: Desk, want: Mapping[str, Any], seen: Seen, at: datetime) -> bool:
+    hour, since, until = at.hour + at.minute / 60, want.get("since", 0), want.get("until", 24)
+    kind, courier, place = want.get("kind", ""), want.get("courier", ""), set(plain(want.get("place", "")).split())
+    what = "press" if seen.phase == "press" else seen.kind
+    return (
+        (not kind or kind == what)
+        and (not courier or (bool(seen.courier) and courier in ("*", seen.courier)))
+        and place <= set(_places(desk, seen).split())
+        and (since <= hour < until if since <= until else hour >= since or hour < until)
+    )
+
+
+def _places(desk: Desk, seen: Seen) -> str:
+    """Every word by which the place of a sighting may be called."""
+    device = desk.house.get(seen.camera)
+    names = (device.name, device.room, *device.aliases) if device else ()
+    return plain(" ".join((seen.zone, *names)))
+
+
+def _all_in(desk: Desk) -> bool:
+    """Everybody is at home, as far as anybody tells."""
+    known = [desk.house.state.of(one.id).get("home") for one in desk.house if one.kind == "person"]
+    return bool(known) and all(where == "home" for where in known)
+
+
+# Words
+
+
+def sentence(desk: Desk, seen: Seen, source: Source) -> str:
+    """What was seen and no more: a courier is named only where one was read; of what has no shape only how it is marked."""
+    device = desk.house.get(seen.camera)
+    place = clean(seen.zone or (device.name if device else seen.camera))[:60]
+    texts = [f"“{quoted}”" for text in seen.lettering[:2] if (quoted := clean(re.sub(r"[“”\"]", "", text))[:40])]
+    form = seen.kind
+    if seen.phase == "press":
+        form = "press"
+    elif seen.count > 1 and seen.kind != "motion":
+        form += "_many"
+    elif seen.kind in ("vehicle", "motion") and (seen.courier or texts):
+        form += "_courier" if seen.courier else "_marked"
+    common = all(word.isalpha() and not word.isupper() for word in place.split())
+    facts = {
+        "count": seen.count,
+        "courier": seen.courier,
+        "text": " ".join(texts),
+        "n": "n" if seen.courier[:1] in "AEIO" and seen.courier else "",
+    }
+    plain_place = place if desk.language_of(source) != "en" or not common else place.lower()
+    return desk.words(f"sight_{form}", source, place=plain_place, the="the " if common else "", **facts)
+
+
+def clean(text: str) -> str:
+    """A stranger's words on one line, nothing unprintable in them."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+
+
+def _hour(desk: Desk, at: float) -> str:
+    return local(at, desk.zone).strftime("%H:%M")
+
+
+def _stamped(desk: Desk, seen: Seen, source: Source, late: bool) -> str:
+    said = sentence(desk, seen, source)
+    return desk.words("sight_at", source, said=said, time=_hour(desk, seen.at)) if late else said
+
+
+# A model may say it better
+
+
+async def _say_better(desk: Desk, seen: Seen) -> None:
+    """Late, empty, or against what was seen: nothing is said."""
+    assert desk.describe is not None
+    try:
+        async with asyncio.timeout(DESCRIBING):
+            text = clean(await desk.describe(seen))[:300]
+    except Exception as error:  # a model's own trouble is nobody's here
+        log.info("Sighting %s was not described: %r", seen.id, error)
+        return
+    if not text or not agrees(text, seen):
+        return
+
+    def better(db: sqlite3.Connection) -> list[OutboxRow | None]:
+        return [outbox.revise(db, f"sight:{seen.id}:{person.id}", text, desk.clock.now()) for person in desk.people]
+
+    desk.post.hand_over(await desk.store.write(better))
+
+
+NAMED = {
+    "person": r"person|people|man|woman|child|courier|driver|someone|visitor|mann|frau|kind|jemand|bote",
+    "vehicle": r"vehicle|car|truck|van|lorry|bus|auto|wagen|fahrzeug|transporter|lkw",
+    "animal": r"animal|cat|dog|fox|bird|tier|katze|hund|fuchs|vogel",
+    "parcel": r"parcel|package|box|paket|karton",
+}
+BRANDS = re.compile(r"\b(fedex|ups|usps|dhl|dpd|gls|hermes|evri|amazon|post|postnl|tnt|yodel|inpost)\b")
+
+
+def agrees(text: str, seen: Seen) -> bool:
+    """A description names what the detector saw, and no company that was not read; links are none."""
+    said, read = text.casefold(), " ".join((seen.courier, *seen.lettering)).casefold()
+    fits = seen.kind not in NAMED or re.search(rf"\b\w*({NAMED[seen.kind]})", said)
+    return bool(fits) and "://" not in said and all(brand in read for brand in BRANDS.findall(said))
+
+
+# What people say to it
+
+
+async def answer(desk: Desk, row: EventRow, plan: Plan) -> Plan:
+    """What they want is kept, what was seen is listed."""
+    interest, source = plan.interest or Interest(""), row.event.source
+    plan = replace(plan, order=Order.NONE, interest=None)
+    if interest.order == "came":
+        return await _came(desk, row, plan, interest)
+    if interest.order == "this":
+        return replace(plan, say=await _not_this(desk, source))
+    everybody = interest.order == "ignore"
+    if everybody and source.authority.rank < Role.ADULT.rank:
+        return replace(plan, say=desk.words("role", source))
+    if everybody and not await _known_place(desk, interest.place):
+        return replace(plan, say=desk.words("sight_no_place", source, said=interest.said))
+    body = {key: value for key, value in asdict(interest).items() if key not in ("said", "day")}
+    body |= {"order": "hush" if everybody else interest.order}
+    await desk.store.write(lambda db: rows.want(db, "" if everybody else source.person, body, desk.clock.now()))
+    return replace(plan, say=desk.words(f"sight_{interest.order}", source, said=interest.said))
+
+
+async def _known_place(desk: Desk, place: str) -> bool:
+    drawn = await desk.store.read(rows.views)
+    names = [zone.get("name", "") for view in drawn.values() for zone in view.get("zones", ())]
+    names += [one.name for one in desk.house if one.kind == "camera"] + [one.room for one in desk.house if one.kind == "camera"]
+    return any(set(plain(place).split()) <= set(plain(name).split()) for name in names if name)
+
+
+async def _not_this(desk: Desk, source: Source) -> str:
+    """The last that was told is labelled, and nothing like it is told to them any more."""
+    now = desk.clock.now()
+
+    def hush(db: sqlite3.Connection) -> Seen | None:
+        last = rows.latest_told(db, now - 86400)
+        if last:
+            rows.label(db, last.told, "bad")
+            device = desk.house.get(last.camera)
+            place = last.zone or (device.name if device else "")
+            body = {"order": "hush", "kind": "press" if last.phase == "press" else last.kind, "place": place}
+            rows.want(db, source.person, {**body, "courier": last.courier, "since": 0.0, "until": 24.0}, now)
+        return last
+
+    last = await desk.store.write(hush)
+    said = sentence(desk, replace(last, count=1), source) if last else ""
+    return desk.words("sight_hush_this", source, said=said) if last else desk.words("sight_nothing_told", source)
+
+
+async def react(desk: Desk, event: Event) -> None:
+    """A thumb at a picture is a label."""
+    label = {"👍": "good", "👎": "bad"}.get(event.reaction[:1], "")
+    key = event.refers.rpartition(":")[0]
+    if label and key.startswith("sight:") and event.source.authority.rank >= Role.ADULT.rank:
+        await desk.store.write(lambda db: rows.label(db, key, label))
+
+
+async def _came(desk: Desk, row: EventRow, plan: Plan, interest: Interest) -> Plan:
+    """Everybody of that day, each with the hour, the last pictures behind it."""
+    source, now = row.event.source, local(desk.clock.now(), desk.zone)
+    if source.authority.rank < Role.CHILD.rank:
+        return replace(plan, say=desk.words("role", source))
+    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    back = interest.day in ("yesterday", "last night", "gestern", "letzte nacht")
+    since, until = (today - timedelta(days=1), today) if back else (today, now + timedelta(seconds=1))
+    seen = await desk.store.read(lambda db: rows.between(db, since.timestamp(), until.timestamp()))
+    seen = [one for one in seen if one.kind != "motion" or one.told]
+    if not seen:
+        return replace(plan, say=desk.words("sight_nobody", source))
+    lines = [f"{_hour(desk, one.at)} {sentence(desk, one, source)}" for one in seen[-LISTED:]]
+    more = [desk.words("sight_more", source, count=len(seen) - LISTED)] if len(seen) > LISTED else []
+    shown = [one for one in seen if one.picture][-SHOWN - 1 :]
+
+    def show(db: sqlite3.Connection) -> list[OutboxRow | None]:
+        return [
+            desk.tell(
+                db,
+                f"event:{row.id}:{one.id}",
+                row.lane,
+                f"{_hour(desk, one.at)} {sentence(desk, one, source)}",
+                picture=one.picture,
+            )
+            for one in shown[:-1]
+        ]
+
+    desk.post.hand_over(await desk.store.write(show))
+    return replace(plan, say="\n".join(lines + more), picture=shown[-1].picture if shown else "")

@@ -1,0 +1,118 @@
+"""Sightings as rows, and what people want to be told of them.
+
+It does not know what is worth telling, nor how a picture is made.
+"""
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from dobby.journal import household
+from dobby.journal.pack import dump
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One thing to know about one visit, as the eyes told it; `lettering` is what strangers wrote. Times since 1970."""
+
+    id: str
+    camera: str
+    kind: str
+    phase: str
+    at: float
+    visit: str = ""
+    zone: str = ""
+    count: int = 1
+    courier: str = ""
+    lettering: tuple[str, ...] = ()
+    score: float = 0.0
+    picture: str = ""
+    clip: str = ""
+    candidate: bool = False
+    same_as: str = ""
+    told: str = ""
+    label: str = ""
+
+
+COLUMNS = tuple(Seen.__dataclass_fields__)
+
+
+def keep(db: sqlite3.Connection, seen: Seen) -> None:
+    """What was seen; the same id again is the same row."""
+    row = {**asdict(seen), "lettering": dump(list(seen.lettering)), "candidate": int(seen.candidate)}
+    marks = ", ".join(f":{name}" for name in COLUMNS)
+    db.execute(f"INSERT INTO sighting ({', '.join(COLUMNS)}) VALUES ({marks}) ON CONFLICT (id) DO NOTHING", row)
+
+
+def _row(columns: Sequence[Any]) -> Seen:
+    row = dict(zip(COLUMNS, columns, strict=True))
+    return Seen(**{**row, "lettering": tuple(json.loads(row["lettering"])), "candidate": bool(row["candidate"])})
+
+
+def _select(db: sqlite3.Connection, where: str, *values: object) -> list[Seen]:
+    return [_row(row) for row in db.execute(f"SELECT {', '.join(COLUMNS)} FROM sighting WHERE {where}", values)]
+
+
+def between(db: sqlite3.Connection, since: float, until: float) -> list[Seen]:
+    """Visits that began in this time, oldest first, candidates aside."""
+    return _select(db, "at >= ? AND at < ? AND NOT candidate AND phase IN ('arrived', 'press') ORDER BY at", since, until)
+
+
+def told_in(db: sqlite3.Connection, key: str) -> list[Seen]:
+    """What is in one message, oldest first."""
+    return _select(db, "told = ? ORDER BY at", key)
+
+
+def of_visit(db: sqlite3.Connection, visit: str) -> Seen | None:
+    """What was told of a visit."""
+    return next(iter(_select(db, "visit = ? AND told <> '' ORDER BY at LIMIT 1", visit)), None) if visit else None
+
+
+def latest_told(db: sqlite3.Connection, since: float, camera: str = "", kind: str = "") -> Seen | None:
+    """The last that was told, of one camera and kind or of all."""
+    where = "told <> '' AND at >= ? AND (camera = ? OR ? = '') AND (kind = ? OR ? = '') ORDER BY at DESC, rowid DESC LIMIT 1"
+    return next(iter(_select(db, where, since, camera, camera, kind, kind)), None)
+
+
+def mark(db: sqlite3.Connection, id_: str, told: str) -> None:
+    """In which message it is."""
+    db.execute("UPDATE sighting SET told = ? WHERE id = ?", (told, id_))
+
+
+def label(db: sqlite3.Connection, told: str, label: str) -> None:
+    """What a person thinks of what is in a message: `good` or `bad`."""
+    db.execute("UPDATE sighting SET label = ? WHERE told = ?", (label, told))
+
+
+# What people want
+
+
+def want(db: sqlite3.Connection, person: str, body: Mapping[str, Any], at: float) -> None:
+    """Kept for somebody ("" for everybody); what was said of the same before no longer counts."""
+    text = dump(dict(body))
+    same = dump({**body, "order": "hush" if body["order"] == "tell" else "tell"})
+    db.execute("DELETE FROM interest WHERE person = ? AND body IN (?, ?)", (person, text, same))
+    db.execute("INSERT INTO interest (person, body, made) VALUES (?, ?, ?)", (person, text, at))
+
+
+def wants(db: sqlite3.Connection, person: str) -> list[dict[str, Any]]:
+    """What somebody and everybody wants, latest first."""
+    rows = db.execute("SELECT body FROM interest WHERE person IN (?, '') ORDER BY id DESC", (person,))
+    return [json.loads(row[0]) for row in rows]
+
+
+def views(db: sqlite3.Connection) -> dict[str, dict[str, Any]]:
+    """Zones and masks by camera, as they were drawn."""
+    found = json.loads(household.setting(db, "views") or "{}")
+    return found if isinstance(found, dict) else {}
+
+
+# Erasing
+
+
+def erase(db: sqlite3.Connection, before: float) -> None:
+    """Forget what is older; messages lose their picture, and keep their words."""
+    for picture, clip in db.execute("DELETE FROM sighting WHERE at < ? RETURNING picture, clip", (before,)).fetchall():
+        db.execute("UPDATE outbox SET picture = '' WHERE picture <> '' AND picture IN (?, ?)", (picture, clip))

@@ -1,0 +1,102 @@
+"""What people say to the eyes: look there, sleep, tell me when …, nothing about …, ignore …, who came today?
+
+Patterns of one language over folded words. It does not see anything, nor remember what it is asked to tell.
+"""
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from itertools import count
+from typing import Any
+
+from dobby.events import Call, State
+from dobby.mind.plain.lexicon import read_yaml
+from dobby.mind.plain.think import Thinker
+from dobby.mind.plain.words import fold_all
+from dobby.mind.plan import Interest, Order, Plan
+
+MOST = 4  # cameras looked through at once
+
+
+@cache
+def _table(language: str) -> Mapping[str, Any]:
+    """The language's patterns, compiled: `<what>`, `<place>`, `<hours>` and `<day>` stand for its own."""
+    raw = read_yaml(f"{language}/sights.yaml")
+    nouns = sorted((word for words in raw["nouns"].values() for word in words), key=len, reverse=True)
+    parts = {**raw["parts"], "what": f"(?P<what>{'|'.join(map(re.escape, nouns))})"}
+
+    def filled(pattern: str) -> "re.Pattern[str]":
+        whole, seen = re.sub(r"(?<!P)<(\w+)>", lambda found: parts[found[1]], pattern), count()
+        return re.compile(re.sub(r"\(\?P<([a-z]+)\d*>", lambda found: f"(?P<{found[1]}{next(seen)}>", whole))
+
+    meant = {word: kind for kind, words in raw["nouns"].items() for word in words}
+    orders = {name: [filled(row) for row in rows] for name, rows in raw["orders"].items()}
+    return {**raw, "orders": orders, "meant": meant}
+
+
+def sights_plan(text: str, thinker: Thinker) -> Plan | None:
+    """What a text asks of the eyes; None where it asks nothing of them, or there is no camera."""
+    if not thinker.index.by_kind.get("camera"):
+        return None
+    table, line = _table(thinker.speech.language), " ".join(fold_all(text))
+    for order, patterns in table["orders"].items():
+        for pattern in patterns:
+            found = pattern.fullmatch(line)
+            plan = _meant(order, found, text, thinker) if found else None
+            if plan is not None:
+                return plan
+    return None
+
+
+def _meant(order: str, found: "re.Match[str]", text: str, thinker: Thinker) -> Plan | None:
+    table = _table(thinker.speech.language)
+    groups = {name.rstrip("0123456789"): value.strip() for name, value in found.groupdict().items() if value}
+    place, language = groups.get("place", ""), thinker.speech.language
+    if order in ("look", "sleep", "wake"):
+        cameras = _cameras(place, thinker) if place or order == "look" else []
+        verb: State = {"verb": "snapshot"} if order == "look" else {"on": order == "wake"}
+        calls = tuple(Call("do" if order == "look" else "set", key, verb) for key in cameras[:MOST])
+        return Plan(calls, topic=tuple(cameras[:MOST]), language=language) if calls else None
+    kind = table["meant"].get(groups.get("what", ""), "")
+    courier = "" if not kind.startswith("=") else kind[1:]
+    low, high = _hours(groups, table)
+    begins = [found.start(name) for name, value in found.groupdict().items() if value and name.startswith(("what", "place"))]
+    tail = len(found.string[min(begins) :].split()) if begins else 0
+    said = " ".join(text.rstrip("?!. ").split()[-tail:]) if tail else ""
+    interest = Interest(order, "" if courier else kind, courier, place, low, high, said=said, day=groups.get("day", ""))
+    return Plan(order=Order.SIGHTS, interest=interest, language=language)
+
+
+def _cameras(place: str, thinker: Thinker) -> list[str]:
+    """The cameras a place names: by name first, then by room; all for none."""
+    index, words = thinker.index, set(fold_all(place)) - set(_table(thinker.speech.language)["articles"])
+    every = list(index.by_kind.get("camera", ()))
+    if not words:
+        return [] if place else every
+    names = {key: [set(fold_all(name)) for name in (index.devices[key].name, *index.devices[key].aliases)] for key in every}
+    by_name = [key for key in every if words in names[key]]
+    alike = [key for key in every if any(words <= name or (name and name <= words) for name in names[key])]
+    in_room = [key for key in every if index.devices[key].room and set(fold_all(index.devices[key].room)) <= words]
+    return by_name or alike or in_room
+
+
+def _hours(groups: Mapping[str, str], table: Mapping[str, Any]) -> tuple[float, float]:
+    """From when to when in a day, in hours; 0, 24 for always."""
+    low, high = 0.0, 24.0
+    if groups.get("part"):
+        low, high = table["parts_of_day"][groups["part"]]
+    if groups.get("since"):
+        low = _hour(groups["since"], table)
+    if groups.get("until"):
+        high = _hour(groups["until"], table)
+    return low, high
+
+
+def _hour(text: str, table: Mapping[str, Any]) -> float:
+    if text in table["hours"]:
+        return float(table["hours"][text])
+    found = re.match(r"(\d{1,2})(?::(\d{2}))?(?: ?(am|pm))?", text)
+    if found is None:
+        return 0.0
+    hour = int(found[1]) % 12 + 12 if found[3] == "pm" else int(found[1])
+    return min(24.0, hour + int(found[2] or 0) / 60)
