@@ -190,7 +190,8 @@ class Desk:
         """(person, lane) of every owner who can be reached: where they last wrote, else their first address."""
         found = []
         for owner in self.people.owners:
-            lanes = self.people.lanes(owner.id)
+            every = self.people.lanes(owner.id)
+            lanes = [lane for lane in every if lane.partition("/")[0] in self.post.bridges] or every  # a way that is open
             lane = self.talk(owner.id).lane or (lanes[0] if lanes else "")
             if lane:
                 found.append((owner.id, lane))

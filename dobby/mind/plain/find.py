@@ -13,7 +13,7 @@ from rapidfuzz import fuzz, process
 from dobby.house.model import Device
 from dobby.mind.plain.clause import Clause, Item
 from dobby.mind.plain.index import Index
-from dobby.mind.plain.lexicon import meaning
+from dobby.mind.plain.lexicon import generic, meaning
 from dobby.mind.plain.words import fold_all, stem
 from dobby.mind.plan import Context
 
@@ -156,7 +156,7 @@ class Finder:
             out[key] = max(out.get(key, 0), _NEXT)
         for noun in item.nouns:
             words = set(item.stems) - {stem(noun)}
-            own = noun != item.text.casefold().rstrip("s") and not item.many
+            own = item.stems not in generic(noun) and not item.many
             meant = self.index.noun(noun)
             for key in meant if among is None or len(among) > len(meant) else [key for key in among if key in meant]:
                 level = meant[key]

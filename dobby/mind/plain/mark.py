@@ -194,7 +194,7 @@ class Marker:
 
     def _mend(self, word: Word, guess: bool) -> Iterator[Word]:
         near = self._nearest(word.text) if guess else ""
-        slip = len(word.text) > 7 and near in self.index.vocabulary and OSA.distance(word.text, near) == 1
+        slip = len(word.text) > 6 and near in self.index.vocabulary and OSA.distance(word.text, near) == 1
         parts = None if slip else self._split(word.text)  # "Gästeimmer" is no guest for ever
         if parts:
             yield from (replace(word, text=part) for part in parts)
