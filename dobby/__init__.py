@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from dobby.house.model import Device as Device
     from dobby.house.model import Room as Room
     from dobby.house.model import Spec as Spec
+    from dobby.house.units import number as number
+    from dobby.house.units import shown as shown
     from dobby.skill.driver import Ask as Ask
     from dobby.skill.driver import Driver as Driver
     from dobby.skill.driver import Finding as Finding
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from dobby.skill.driver import Sign as Sign
     from dobby.skill.driver import Vault as Vault
     from dobby.skill.home import Home as Home
+    from dobby.skill.home import Manner as Manner
     from dobby.skill.lens import Lens as Lens
     from dobby.skill.lens import Streams as Streams
     from dobby.skill.music import Hit as Hit
@@ -49,8 +52,9 @@ _WHERE = {
     "dobby.events": ("Change", "EffectClass", "State", "Value"),
     "dobby.house.kinds": ("coupled", "specs", "verbs"),
     "dobby.house.model": ("Device", "Room", "Spec"),
+    "dobby.house.units": ("number", "shown"),
     "dobby.skill.driver": ("Ask", "Driver", "Finding", "Pool", "Sign", "Vault"),
-    "dobby.skill.home": ("Home",),
+    "dobby.skill.home": ("Home", "Manner"),
     "dobby.skill.lens": ("Lens", "Streams"),
     "dobby.skill.music": ("Hit", "Music", "Piece", "Shelf"),
     "dobby.skill.tool": ("Picture", "act", "device", "guarded", "read"),

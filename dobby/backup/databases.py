@@ -16,7 +16,7 @@ from dobby.store import open_reader
 
 SCHEMAS: Mapping[str, Sequence[str]] = {
     "journal.db": journal.MIGRATIONS,
-    "history.db": (history.SCHEMA,),
+    "history.db": history.MIGRATIONS,
     "memory.db": memory.MIGRATIONS,
 }
 PAGES = 2048  # copied between two signs of progress: 8 MB

@@ -6,7 +6,6 @@ It does not know lanes or queues, nor how an answer to a question is matched (`a
 import asyncio
 import sqlite3
 from collections.abc import Iterable, Sequence
-from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,7 +15,7 @@ from dobby.butler.desk import Desk
 from dobby.butler.judging import acting, judge
 from dobby.butler.keeping import OURS, carry, grant_of, shown_first
 from dobby.butler.leave import ask_leave, ask_which
-from dobby.butler.looking import look_first
+from dobby.butler.looking import CURRENT, look_first
 from dobby.events import Call, EffectState, EventState, Origin, Source
 from dobby.gate import Grant, Verdict
 from dobby.journal import inbox, ledger, questions
@@ -29,10 +28,6 @@ from dobby.mind.plan import Outcome, Plan
 from dobby.store import insist
 
 SIDE_BY_SIDE = 8  # devices acted on at once within one errand
-
-
-CURRENT: ContextVar[EventRow | None] = ContextVar("event", default=None)
-"""The event on whose behalf this task runs: what a skill changes belongs to it."""
 
 
 @dataclass(slots=True)

@@ -30,8 +30,9 @@ async def carry(desk: Desk, row: EventRow, plan: Plan, steer: Steer) -> None:
     elif plan.order is Order.EXPLAIN:
         await _say(desk, row, plan, await _explain(desk, row.event.source))
     elif plan.order is Order.PAST:
-        told = await past.answer(desk, plan, row.event.source) if past.may_ask(row.event.source) else plan
-        await _say(desk, row, plan, told.say or desk.words("role", row.event.source))
+        may = past.may_ask(row.event.source)
+        told = await past.answer(desk, plan, row.event.source) if may else replace(plan, say=desk.words("role", row.event.source))
+        await _say(desk, row, plan, told.say, told.calls)
     elif plan.order is Order.TAUGHT:
         await _say(desk, row, plan, wording.told(desk, row.event.source))
     elif plan.order is Order.LOST:

@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from dobby.butler.appointed import span
 from dobby.butler.desk import Desk
 from dobby.clock import local
-from dobby.events import EffectState, EventKind, Source, Value
+from dobby.events import Call, EffectState, EventKind, Source, Value
 from dobby.house.history import Past as Turned
 from dobby.house.model import Device
 from dobby.journal import appointments, inbox, ledger
 from dobby.mind.plain.speech import Speech
-from dobby.mind.plan import Past, Plan, passes
+from dobby.mind.plan import FIGURES, Past, Plan, passes
 
 LOOKED = 400  # turns of one trait that are looked at
 SPELLS = 3  # stretches that are told
@@ -45,14 +45,26 @@ class _Asking:
 
 
 async def answer(desk: Desk, plan: Plan, source: Source) -> Plan:
-    """The plan with its answer, and nothing else in it."""
+    """The plan with its answer, and nothing else in it: words, or the call that will give them."""
     speech = Speech(plan.language or desk.language_of(source), desk.units_of(source))
+    figures = [past for past in plan.past if past.kind in FIGURES]
+    if figures:
+        call = _figures(figures, speech.language)
+        known = call.tool in desk.levels
+        return replace(plan, calls=(call,) if known else (), past=(), say="" if known else speech.say("no_figures"))
     told = []
     for past in plan.past:
         device = desk.house.get(past.device)
         if device is not None:
             told.append(await _answer(_Asking(desk, source, past, device, speech)))
     return replace(plan, say=" ".join(told), past=())
+
+
+def _figures(rows: Sequence[Past], language: str) -> Call:
+    """Amounts and pictures are a skill's; it is told of which traits, and from when to when."""
+    what: list[Value] = [[past.device, past.trait] for past in rows if past.device]
+    span: dict[str, Value] = {"since": rows[0].since, "until": rows[0].until}
+    return Call(f"history.{rows[0].kind}", "", {"what": what, "language": language, **span})
 
 
 async def _answer(ask: _Asking) -> str:

@@ -13,15 +13,17 @@ from typing import Any
 
 from dobby.act import Ending
 from dobby.butler.desk import Desk
-from dobby.butler.errand import CURRENT
+from dobby.butler.looking import CURRENT
+from dobby.clock import machine_zone
 from dobby.errors import Refused, Unsure
-from dobby.events import Call, EffectState, Origin, State, Value
+from dobby.events import Call, EffectState, Origin, Source, State, Value
 from dobby.gate import Verdict, decide
 from dobby.house.model import Device
 from dobby.journal import ledger
 from dobby.journal.inbox import EventRow
 from dobby.journal.ledger import EffectRow
 from dobby.skill.driver import Vault
+from dobby.skill.home import Manner
 from dobby.skill.load import Skill
 from dobby.skill.tool import Picture, Tool
 
@@ -95,12 +97,14 @@ class NarrowHome:
         self._skill = skill
         self._looks = looks
         self.vault = vault
+        row = CURRENT.get()
+        asker = row.event.source if row else Source()
+        self.manner = Manner(desk.language_of(asker), desk.units_of(asker), desk.zone or machine_zone(), desk.clock.now())
 
     @property
     def language(self) -> str:
         """The language of whoever asked, else the house's."""
-        row = CURRENT.get()
-        return self._desk.language_of(row.event.source) if row else self._desk.language
+        return self.manner.language
 
     def find(self, name: str = "", *, kind: str = "", room: str = "") -> Sequence[Device]:
         """Devices by name, kind or room, as far as named."""
@@ -116,6 +120,17 @@ class NarrowHome:
     def state(self, device: Device | str) -> State:
         """What a device is now."""
         return self._desk.house.state.of(_id(device))
+
+    async def past(self, device: Device | str, trait: str, since: float, until: float) -> Sequence[tuple[float, Value]]:
+        """What a trait was, oldest first."""
+        history = self._desk.history
+        turns = await history.between(_id(device), trait, since, until) if history else ()
+        return [(turn.at, turn.value) for turn in turns]
+
+    async def gaps(self, device: Device | str, since: float, until: float) -> Sequence[tuple[float, float]]:
+        """When nothing can be known of a device."""
+        history = self._desk.history
+        return await history.gaps(_id(device), since, until) if history else ()
 
     async def set(self, device: Device | str, **wanted: Value) -> str:
         """Make traits so, through the gate."""

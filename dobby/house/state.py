@@ -40,6 +40,7 @@ class Turn:
 
 
 Listener = Callable[[Turn], None]
+REACH = "available"  # a turn of this trait: out of reach from now on, or answering again
 EXPECTED_SECONDS = 120.0  # a change we asked for may take so long
 ECHO_SECONDS = 3.0  # a device may go on reporting it, once it is there
 
@@ -91,10 +92,11 @@ class States:
     def hear(self, change: Change) -> None:
         """Take in what a device said or was read as."""
         now = self._clock.now()
-        if change.available is False:
-            self._gone.setdefault(change.device, now)
-        elif change.available or change.state:
-            self._gone.pop(change.device, None)
+        if change.available is False and change.device not in self._gone:
+            self._gone[change.device] = now
+            self._tell(Turn(change.device, REACH, True, False, now, ""))
+        elif (change.available or change.state) and self._gone.pop(change.device, None) is not None:
+            self._tell(Turn(change.device, REACH, False, True, now, ""))
         if change.state:
             self._heard[change.device] = now
             self._take(change, now)

@@ -76,9 +76,13 @@ class Choice:
     calls: tuple[Call, ...]
 
 
+FIGURES = ("used", "bars", "why", "now", "chart")  # answered by the skill `history`, whose functions are called so
+
+
 @dataclass(frozen=True, slots=True)
 class Past:
-    """One look at what was: `kind` is `who`, `since`, `when` or `ever`, of one trait of one device.
+    """One look at what was: `kind` is `who`, `since`, `when` or `ever`, of one trait of one device; or a
+    question for figures (`FIGURES`), where no device is the whole house.
 
     `wanted` is what it must have become, as in a state's rule (`true`, `">0"`, `"!off"`; None: anything); `since` and `until`
     are instants in seconds since 1970, 0 for no bounds.

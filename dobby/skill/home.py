@@ -4,6 +4,8 @@ Every change goes through the gate like anybody's. It does not know who implemen
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, tzinfo
 from typing import Protocol
 
 from dobby.events import State, Value
@@ -11,10 +13,21 @@ from dobby.house.model import Device
 from dobby.skill.driver import Vault
 
 
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """A person's `language` ("en", "de") and `units` (`metric`, `us`), the house's time `zone`, `now` in seconds since 1970."""
+
+    language: str = "en"
+    units: str = "metric"
+    zone: tzinfo = UTC
+    now: float = 0.0
+
+
 class Home(Protocol):
-    """What a tool's `home` parameter offers."""
+    """What a tool's `home` parameter offers. `manner` is how whoever asked is spoken to."""
 
     vault: Vault
+    manner: Manner
 
     @property
     def language(self) -> str:
@@ -27,6 +40,14 @@ class Home(Protocol):
 
     def state(self, device: Device | str) -> State:
         """What a device is now."""
+        ...
+
+    async def past(self, device: Device | str, trait: str, since: float, until: float) -> Sequence[tuple[float, Value]]:
+        """What a trait was: when it became what, in seconds since 1970, oldest first; the last before `since` comes first."""
+        ...
+
+    async def gaps(self, device: Device | str, since: float, until: float) -> Sequence[tuple[float, float]]:
+        """From when to when nothing can be known of a device: it was out of reach, or Dobby was not there."""
         ...
 
     async def set(self, device: Device | str, **wanted: Value) -> str:

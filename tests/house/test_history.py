@@ -1,5 +1,6 @@
 """History: what a device was, since when, and whose doing it was; thinned, bounded, and it outlives the process."""
 
+import math
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from dobby.clock import FixedClock
 from dobby.events import Change
-from dobby.house.history import KEEP, MOST, SWEEP, History, Past
+from dobby.house.history import DAY, KEEP, MOST, SWEEP, History, Past
 from dobby.house.state import States
 
 NOON = 1_700_000_000.0
@@ -113,6 +114,64 @@ async def test_memory_is_bounded_and_old_rows_go(home: Home) -> None:
     home.clock.set(NOON + KEEP + SWEEP)
     await home.history.flush()
     assert await home.history.last("d", "on") == []
+
+
+async def test_years_are_kept_by_the_hour_then_by_the_day_as_real_readings(home: Home) -> None:
+    """Two days of a reading a minute: what is left of them when they are a month, and when they are two years old."""
+    home.say(value=0.5, on=False)
+    start = home.clock.now()
+    for minute in range(2 * 1440):
+        home.say(60, value=round(20 + 5 * math.sin(minute / 229), 3))
+        await home.history.flush()
+    home.say(60, on=True)
+    await home.history.flush()
+    fresh = await home.history.between("d", "value", start, home.clock.now())
+    assert len(fresh) > 2800
+    for age in (31 * DAY, 402 * DAY):
+        home.clock.set(start + age + 2 * DAY)
+        await home.history.flush()
+    months = await home.history.between("d", "value", start, home.clock.now())
+    by_day = [{past.value for past in months if past.at // DAY == day} for day in sorted({past.at // DAY for past in fresh})]
+    assert all(1 <= len(values) <= 3 for values in by_day)
+    assert set(months) <= set(fresh) and max(p.value for p in months) == max(p.value for p in fresh)  # type: ignore[type-var]
+    assert await home.history.last("d", "on") == []  # words go after four hundred days
+    assert (await home.history.since("d", "on")) is not None  # since when it is so stays
+
+
+async def test_an_hour_keeps_its_lowest_its_highest_and_its_last(home: Home) -> None:
+    home.clock.set(NOON // 3600 * 3600)
+    home.say(0, value=1)
+    for value in (5, 9, 2, 7, 4):
+        home.say(600, value=value)
+        await home.history.flush()
+    for days in (29, 31):
+        home.clock.set(NOON + days * DAY)
+        await home.history.flush()
+        kept = [past.value for past in await home.history.between("d", "value", 0, home.clock.now())]
+        assert kept == ([5, 9, 2, 7, 4] if days == 29 else [9, 2, 4])
+
+
+async def test_what_cannot_be_known_is_a_gap(tmp_path: Path) -> None:
+    first = Home(tmp_path / "history.db")
+    first.say(value=1)
+    first.say(100, value=2)
+    first.states.hear(Change("d", available=False))
+    first.say(3600, value=2)  # the same as before, and yet heard again
+    heard = first.clock.now()
+    await first.history.flush()
+    assert await first.history.gaps("d", NOON, heard + 10) == [(NOON + 101, heard)]
+    assert await first.history.gaps("d", NOON + 500, NOON + 600) == [(NOON + 500, NOON + 600)]
+    first.states.hear(Change("d", available=False))
+    first.clock.set(heard + 500)
+    assert await first.history.gaps("d", heard + 10, heard + 500) == [(heard + 10, heard + 500)]  # and still
+    await first.history.aclose()
+    second = Home(tmp_path / "history.db")
+    second.clock.set(heard + DAY)
+    second.history._since = second.clock.now()
+    second.say(0, value=3)
+    second.clock.set(heard + DAY + 50)
+    assert await second.history.gaps("other", NOON, second.clock.now()) == [(heard + 500, heard + DAY)]  # nobody was awake
+    await second.history.aclose()
 
 
 async def test_a_listener_that_fails_keeps_nobody_from_knowing() -> None:
