@@ -11,12 +11,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from dobby.errors import DobbyError, Refused, Unreachable, Unsure
-from dobby.events import Call, Change, EffectClass, EffectState, State, Value
+from dobby.events import Call, EffectClass, EffectState, State, Value
 from dobby.house.kinds import coupled
 from dobby.house.model import Device
 from dobby.house.registry import House
 from dobby.journal.ledger import EffectRow
 from dobby.skill.driver import Driver
+from dobby.ways import Ways
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +78,7 @@ class Hands:
         back: float = RETURN,
     ) -> None:
         self._house = house
-        self._drivers = drivers
+        self._ways = Ways(house, drivers)
         self._tools = tools
         self._settle, self._patience = settle, patience
         self._accept, self._looking, self._back = accept, looking, back
@@ -116,10 +117,9 @@ class Hands:
     def _now(self, device: Device) -> State:
         return self._house.state.of(device.id)
 
-    def _reach(self, call: Call) -> tuple[Device, Driver] | None:
+    def _reach(self, call: Call) -> Device | None:
         device = self._house.get(call.device)
-        driver = self._drivers.get(device.driver) if device else None
-        return (device, driver) if device and driver else None
+        return device if device and self._ways.of(device) else None
 
     # Doing
 
@@ -127,21 +127,20 @@ class Hands:
         """Do what the row says and look. Never raises for a device's fault: an ending says what is known."""
         if effect.call.tool not in ("set", "do"):
             return await self.run_tool(effect.call)
-        reached = self._reach(effect.call)
-        if reached is None:
+        device = self._reach(effect.call)
+        if device is None:
             return Ending(EffectState.FAILED, why="gone")
-        device, driver = reached
         if device.kind == "camera" and effect.call.args.get("verb") == "snapshot" and self.peek is not None:
             return await self._peeked(self.peek(device))
         wanted = self.wanted(effect.call)
         was_so = self._is_so(device, wanted)
         self._house.state.expect(device.id, wanted, f"effect:{effect.id}")
         try:
-            await self._send(driver, device, effect.call, wanted)
+            await self._send(device, effect.call, wanted)
         except (Refused, Unreachable) as error:
-            return self._not_done(device, error)
+            return Ending(EffectState.FAILED, why=str(error))
         except Unsure as error:
-            return await self._doubt(effect, device, driver, str(error))
+            return await self._doubt(effect, device, str(error))
         return await self._accepted(effect, device, wanted, afresh=was_so)
 
     async def _peeked(self, look: Awaitable[str]) -> Ending:
@@ -150,18 +149,10 @@ class Hands:
         except DobbyError as error:
             return Ending(EffectState.FAILED, why=str(error))
 
-    async def _send(self, driver: Driver, device: Device, call: Call, wanted: State) -> None:
-        """Hand it to the driver; what a driver does not know about its own failure is in doubt."""
-
-        async def send() -> None:
-            if call.tool == "set":
-                await driver.set(device, wanted)
-            else:
-                args = {name: value for name, value in call.args.items() if name != "verb"}
-                await driver.do(device, str(call.args.get("verb", "")), **args)
-
+    async def _send(self, device: Device, call: Call, wanted: State) -> None:
+        """Hand it over; what a driver does not know about its own failure is in doubt."""
         try:
-            await self._hold(device, send, self._accept)
+            await self._hold(device, lambda: self._ways.send(device, call, wanted), self._accept)
         except (Refused, Unreachable, Unsure):
             raise
         except TimeoutError as error:
@@ -169,11 +160,6 @@ class Hands:
         except Exception as error:  # the one boundary for devices' own errors
             log.exception("Device %s failed in a way its driver does not know", device.id)
             raise Unsure("silent") from error
-
-    def _not_done(self, device: Device, error: Refused | Unreachable) -> Ending:
-        if isinstance(error, Unreachable) and not isinstance(error, _Busy):
-            self._house.state.hear(Change(device.id, available=False))
-        return Ending(EffectState.FAILED, why=str(error))
 
     async def _accepted(self, effect: EffectRow, device: Device, wanted: State, *, afresh: bool) -> Ending:
         if effect.effect is EffectClass.BLIND and wanted:
@@ -229,20 +215,15 @@ class Hands:
     # Looking
 
     async def look(self, device: Device) -> bool:
-        """Read a device afresh; False where it did not answer."""
-        driver = self._drivers.get(device.driver)
-        if driver is None:
-            return False
+        """Read a device afresh, by the best way that answers; False where none did."""
         try:
-            state = await self._hold(device, lambda: _read(driver, device), self._looking)
+            return bool(await self._hold(device, lambda: self._ways.read(device), self._looking))
         except _Busy:
             return False
-        except Exception as error:  # the boundary again: a device that cannot be read is out of reach, whatever it threw
-            log.info("Device %s could not be read: %s", device.id, type(error).__name__)
-            self._house.state.hear(Change(device.id, available=False))
+        except TimeoutError:
+            log.info("Device %s could not be read in time", device.id)
+            self._ways.lose(device)
             return False
-        self._house.state.hear(Change(device.id, state, available=True))
-        return True
 
     async def look_before(self, calls: Iterable[Call]) -> None:
         """Look at what can be asked later whether it happened, so that its row says how it was before."""
@@ -315,10 +296,10 @@ class Hands:
 
     async def watch(self, effect: EffectRow) -> Ending:
         """Follow a slow change to its end: done, or failed with where it stands."""
-        reached = self._reach(effect.call)
-        if reached is None:
+        device = self._reach(effect.call)
+        if device is None:
             return Ending(EffectState.FAILED, why="gone")
-        device, wanted = reached[0], self.wanted(effect.call, effect.before)
+        wanted = self.wanted(effect.call, effect.before)
         ending = await self._confirm(device, wanted, self._patience.get(device.kind, OTHERS))
         if ending.state is not EffectState.INTENDED:
             return ending
@@ -328,16 +309,16 @@ class Hands:
 
     # Doubt
 
-    async def _doubt(self, effect: EffectRow, device: Device, driver: Driver, why: str) -> Ending:
+    async def _doubt(self, effect: EffectRow, device: Device, why: str) -> Ending:
         """It may have happened: look; where it surely has not, once more."""
         found = await self.reconcile(effect, again=False)
         if found.state is not EffectState.INTENDED:
             return replace(found, why=why) if found.state is EffectState.UNKNOWN else found
         wanted = self.wanted(effect.call, effect.before)
         try:
-            await self._send(driver, device, effect.call, wanted)
+            await self._send(device, effect.call, wanted)
         except (Refused, Unreachable) as error:
-            return self._not_done(device, error)
+            return Ending(EffectState.FAILED, why=str(error))
         except Unsure as error:
             return Ending(EffectState.UNKNOWN, found.after, why=str(error))
         return await self._accepted(effect, device, wanted, afresh=False)
@@ -379,14 +360,6 @@ class Hands:
         """Wait a moment for the hands to come back."""
         if self._running:
             await asyncio.wait(self._running, timeout=2.0)
-
-
-async def _read(driver: Driver, device: Device) -> State:
-    """What the device says, if it makes sense."""
-    state = await driver.read(device)
-    if not isinstance(state, Mapping) or not all(isinstance(trait, str) for trait in state):
-        raise Unsure(f"{device.name} answered something else than its traits.")
-    return state
 
 
 async def _ended(task: "asyncio.Task[Any]", seconds: float) -> bool:

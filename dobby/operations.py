@@ -33,11 +33,10 @@ def operations(dobby: Dobby) -> Mapping[str, Operation]:
 
     async def status(request: dict[str, Any]) -> dict[str, Any]:
         """How the families are."""
-        away = dobby.house.state.unavailable_since
         rows = {
             name: {
                 "devices": len(family.devices),
-                "away": sum(away(device.id) is not None for device in family.devices),
+                "away": sum(dobby.house.lost(device.id) for device in family.devices),
                 "trouble": family.trouble,
             }
             for name, family in dobby.families.items()

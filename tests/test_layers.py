@@ -19,6 +19,7 @@ LAYERS: list[tuple[bool, set[str]]] = [
     (True, {"errors", "events", "paths", "config", "clock", "store", "logs", "notify"}),
     (True, {"skill", "memory", "sandbox", "journal", "house", "people", "vault"}),
     (False, {"gate"}),
+    (False, {"ways"}),
     (False, {"act", "post"}),
     (False, {"mind"}),
     (False, {"bridge", "web", "schedule", "vision", "discovery", "butler"}),

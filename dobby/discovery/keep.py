@@ -18,6 +18,7 @@ from dobby.events import Change
 from dobby.gate import looks_protected
 from dobby.house.model import Device, Room
 from dobby.house.registry import House
+from dobby.house.same import same
 from dobby.journal import household, news
 from dobby.journal.news import News
 from dobby.skill.driver import Ask, Driver, Finding, Sign
@@ -81,6 +82,7 @@ class Family:
         self._libraries = libraries or Libraries()
         self.library: Sequence[str] = getattr(driver, "library", ())
         self.asks = bool(self._at) or hasattr(driver, "seek")  # there is something to do before anybody has announced themselves
+        house.distance[name] = getattr(driver, "distance", 0)
         self._heard: dict[tuple[str, str], Finding] = {}  # what announced itself, by type and name
         self._new: dict[tuple[str, str], Finding] = {}
         self._news = asyncio.Event()
@@ -107,7 +109,7 @@ class Family:
     @property
     def devices(self) -> list[Device]:
         """What of the house belongs to this family."""
-        return [device for device in self._house if device.driver == self.name]
+        return [device for device in self._house.every() if device.driver == self.name]
 
     async def run(self) -> None:
         """Attach what is known, look for what is not, hear it all, until cancelled."""
@@ -136,7 +138,7 @@ class Family:
 
     def _rest(self) -> float:
         """Seconds to the next look: few where somebody is missed, more each time it stays away."""
-        away = any(self._house.state.unavailable_since(device.id) is not None for device in self.devices)
+        away = any(self._house.lost(device.id) for device in self.devices)
         if not away and (self.devices or not self._at):
             self._missed = MISSED
             return LOOK_AGAIN if self.devices else LONGEST_PAUSE / 4
@@ -146,7 +148,7 @@ class Family:
 
     def _miss(self, change: Change) -> None:
         """Somebody has gone just now: perhaps only to another address, so that it is looked for at once."""
-        if change.available is False and self._house.state.unavailable_since(change.device) is None and self._resting:
+        if change.available is False and not self._house.lost(change.device) and self._resting:
             self._resting.cancel()
 
     async def _take_in(self, look: Awaitable[None], seconds: float | None = FINDING) -> None:
@@ -261,16 +263,34 @@ class Family:
             self._on_news()
 
     async def _adopt(self, finding: Finding, ask: Ask) -> None:
+        new = []
         async for device in self.driver.adopt(finding, ask, self._vault):
             known = self._house.get(device.id)
             if known is not None and known.driver != self.name:
                 raise Refused(f"{device.id} belongs to {known.driver}.")
+            new += [] if known else [device]
             kept = _corrected(device, known) if known else _guarded(device)
             if kept != known:
                 await self._keep(kept, finding, known)
                 await self._try(self.driver.attach(kept), f"attach {kept.id}")
+        for device in sorted(new, key=lambda device: bool(device.part_of)):
+            await self._unite(device.id)
         for room in getattr(self.driver, "rooms", list)():
             await self._describe(room)
+
+    async def _unite(self, new: str) -> None:
+        """A thing that another family has already is no new one, but another way to it."""
+        found = self._house.get(new)
+        known = same(found, self._house.every()) if found else None
+        if found and known:
+            way = replace(found, same_as=known.id)
+
+            def keep(db: sqlite3.Connection) -> None:
+                household.keep_device(db, way)
+                news.forget(db, f"new {way.id}")
+
+            await self._store.write(keep)
+            self._house.add(way)
 
     async def _describe(self, room: Room) -> None:
         """A floor and other names of a room that nobody described yet."""
@@ -299,7 +319,7 @@ class Family:
             try:
                 async for change in self.driver.hear(self.devices):
                     self._miss(change)
-                    self._house.state.hear(_cleaned(change))
+                    self._house.hear(_cleaned(change))
                     self.troubles.pop("listen", None)
                     pause = 1.0
             except Exception as error:  # whatever a device or its library threw: the family listens again
@@ -316,8 +336,9 @@ def _guarded(found: Device) -> Device:
 
 
 def _corrected(found: Device, known: Device) -> Device:
-    """A device seen again keeps what a person said of it: name, room, aliases, risk, protection."""
-    return replace(found, name=known.name, room=known.room, aliases=known.aliases, risk=known.risk, protected=known.protected)
+    """A device seen again keeps what a person said of it, and what it is the same as."""
+    said = {name: getattr(known, name) for name in ("name", "room", "aliases", "risk", "protected", "same_as")}
+    return replace(found, **said)
 
 
 def _cleaned(change: Change) -> Change:

@@ -67,7 +67,8 @@ class Device:
     over any protocol, as far as it tells (`mac:aabbccddeeff serial:… uuid:…`); `address` where it is now;
     `part_of` the id of the device it belongs to (a lock's battery);
     `risk` a consequence class from the gate's table where the kind does not tell it (`entry` for a relay that
-    opens a garage); `protected` things are only ever meant by name; `verbs` what `do` understands.
+    opens a garage); `protected` things are only ever meant by name; `verbs` what `do` understands;
+    `same_as` the id of the device that this one is too, reached by another way.
     """
 
     id: str
@@ -82,6 +83,7 @@ class Device:
     part_of: str = ""
     risk: str = ""
     protected: bool = False
+    same_as: str = ""
     traits: Mapping[str, Spec] = field(default_factory=dict)
     verbs: Mapping[str, EffectClass] = field(default_factory=dict)
 

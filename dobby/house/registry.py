@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from dobby.clock import Clock, SystemClock
+from dobby.events import Change, Value
 from dobby.house.model import Device, Room
 from dobby.house.state import States
 
@@ -20,12 +21,20 @@ class House:
         self.revision = 0
         self._devices: dict[str, Device] = {}
         self._rooms: dict[str, Room] = {}
+        self._lost: set[str] = set()  # ways of things that have several
+        self._said: dict[str, dict[str, Value]] = {}
+        self.distance: dict[str, int] = {}  # of a family: 0 speaks the thing's own protocol, more through somebody else's
 
     def __iter__(self) -> Iterator[Device]:
-        return iter(self._devices.values())
+        """Every thing once, however many ways lead to it."""
+        return (device for device in self._devices.values() if not device.same_as)
 
     def __len__(self) -> int:
-        return len(self._devices)
+        return sum(1 for _ in self)
+
+    def every(self) -> Iterator[Device]:
+        """Every way to every thing."""
+        return iter(list(self._devices.values()))
 
     def get(self, device: str) -> Device | None:
         """A device by its id."""
@@ -38,6 +47,36 @@ class House:
             self.add_room(Room(device.room))
         self.revision += 1
         return device
+
+    def ways(self, device: str) -> list[Device]:
+        """All that lead to the thing of this id, the best first: in reach, then near, then its own."""
+        found = [one for one in self.every() if device in (one.id, one.same_as)]
+        return sorted(found, key=lambda one: (one.id in self._lost, self.distance.get(one.driver, 0), bool(one.same_as)))
+
+    def lost(self, way: str) -> bool:
+        """Is this way out of reach, whatever others there are."""
+        return way in self._lost or self.state.unavailable_since(way) is not None
+
+    def hear(self, change: Change) -> None:
+        """Take in what was said or read by one way, for the thing it leads to.
+
+        The best way is believed; another is when it tells of a change, as what it repeats may be old or rounded.
+        """
+        way = self._devices.get(change.device)
+        thing = (self._devices.get(way.same_as) if way else None) or way
+        if way is None or thing is None or len(self.ways(thing.id)) == 1:
+            self.state.hear(change)
+            return
+        if change.available is False:
+            self._lost.add(way.id)
+        elif change.available or change.state:
+            self._lost.discard(way.id)
+        best, before = self.ways(thing.id)[0], self._said.setdefault(way.id, {})
+        believed = best is way or best.id in self._lost
+        told = {t: v for t, v in change.state.items() if t in thing.traits and (believed or before.get(t, v) != v)}
+        before.update(change.state)
+        there = best.id not in self._lost
+        self.state.hear(Change(thing.id, told, available=there if change.available is not None or not there else None))
 
     def remove(self, device: str) -> None:
         """The device is gone for good."""
@@ -67,7 +106,3 @@ class House:
         """What stands in a room."""
         wanted = name.casefold()
         return (device for device in self if device.room.casefold() == wanted)
-
-    def parts(self, device: str) -> Iterable[Device]:
-        """What belongs to a device: a lock's battery, a plug's meter."""
-        return (part for part in self if part.part_of == device)

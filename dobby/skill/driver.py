@@ -60,9 +60,11 @@ class Driver(Protocol):
     Raises `Refused` (not done), `Unreachable` (never sent) or `Unsure` (may have happened); anything else counts as unsure.
     A driver with an attribute `vault` finds its own secrets there before anything else is asked of it, one with `settings`
     its `[skills.NAME]` of the config, one with `music` what there is to play in the house;
-    one that is a `Shelf` itself adds to that. One with `library` names the modules that are slow to import: they are
-    brought in beside the loop before they are needed, one family after the other. One whose library has a
-    broadcast of its own also has `seek(interfaces: Sequence[str]) -> AsyncIterator[Finding]`, which asks once and ends.
+    one that is a `Shelf` itself adds to that.
+    One with `library` names the modules that are slow to import: they are brought in beside the loop before they are needed.
+    One with `distance` does not speak the thing's own protocol: of several ways to the same thing 0 (the default) comes before 1
+    (a standard beside it) before 2 (through another system).
+    One whose library has its own broadcast has `seek(interfaces: Sequence[str]) -> AsyncIterator[Finding]`: asks once and ends.
     One whose system knows places also has `rooms() -> Sequence[Room]`: floors and other names of rooms that nobody described yet.
     """
 

@@ -22,6 +22,7 @@ class HomeAssistants:
     """Every Home Assistant of the house. `vault` holds their tokens; adopting hands it over, or whoever makes the driver."""
 
     looks_for: Sequence[Sign] = (Sign("mdns", SERVICE), Sign("config", "homeassistant"))
+    distance = 2
     library: Sequence[str] = ("aiohttp",)
 
     def __init__(self) -> None:

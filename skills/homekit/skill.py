@@ -24,6 +24,7 @@ class HomeKit:
     """Every accessory that is paired with us. `vault` holds the keys of each; `settings` may hold the `pin` of those in `at`."""
 
     looks_for: Sequence[Sign] = (Sign("mdns", "_hap._tcp.local."), Sign("config", "homekit"))
+    distance = 1
     library: Sequence[str] = ("aiohomekit.controller.ip",)
 
     def __init__(self, beat: float = BEAT) -> None:

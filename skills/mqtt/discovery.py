@@ -21,6 +21,7 @@ log = logging.getLogger("dobby.skill.mqtt")
 
 HEARD_NAMES = frozenset({"value", "value_json"})
 _PARTS = {"rgb": ("red", "green", "blue"), "hs": ("hue", "sat"), "xy": ("x", "y")}
+GROUP = ("Zigbee2MQTT", "Group")  # who makes it, and the model, in zigbee2mqtt's lib/extension/homeassistant.ts
 _CODE = re.compile(r"[^\w.:-]+")
 
 
@@ -28,6 +29,9 @@ def described(component: str, name: str, settings: Settings, address: str, ask: 
     """The entity behind one announcement; `ask` is never part of one. Raises `Unfit`."""
     if settings.get("enabled_by_default") is False:
         raise Unfit("it is disabled")
+    made = settings.get("device")
+    if isinstance(made, dict) and (made.get("manufacturer"), made.get("model")) == GROUP:
+        raise Unfit("it is a group; what is in it announces itself")
     own = table().get(component)
     if not isinstance(own, dict) or "kind" not in own:
         raise Unfit("it is of no known component")

@@ -54,6 +54,7 @@ class Upnp:
         Sign("ssdp", "urn:schemas-upnp-org:device:MediaServer:1"),
         Sign("config", "upnp"),
     )
+    distance = 1
     library: Sequence[str] = ("aiohttp", "async_upnp_client.client_factory")
 
     def __init__(self, beat: float = BEAT_SECONDS) -> None:

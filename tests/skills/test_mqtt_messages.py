@@ -216,6 +216,16 @@ def test_zigbee2mqtt_comes_first_whichever_was_heard_first() -> None:
         assert not book.devices()
 
 
+def test_a_group_of_lamps_is_not_counted_beside_them() -> None:
+    book, topic = catalog.Catalog("broker:1883"), "zigbee2mqtt/all lamps"
+    device = {"identifiers": ["zigbee2mqtt_122_9"], "manufacturer": "Zigbee2MQTT", "model": "Group", "name": "all lamps"}
+    group = {"unique_id": "9_light_zigbee2mqtt", "schema": "json", "state_topic": topic, "command_topic": f"{topic}/set"}
+    book.take("homeassistant/light/122_9/light/config", json.dumps(group | {"device": device}).encode())
+    assert book.devices() == []
+    book.take("homeassistant/light/x/light/config", json.dumps(group | {"device": device | {"model": "LCT001"}}).encode())
+    assert len(book.devices()) == 1
+
+
 @pytest.mark.parametrize("form", FORMS["zigbee"], ids=lambda form: form["expose"]["type"])
 def test_zigbee2mqtts_exposes_read_and_say_the_same_traits(form: Config) -> None:
     book = catalog.Catalog("b")
