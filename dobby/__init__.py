@@ -44,6 +44,11 @@ if TYPE_CHECKING:
     from dobby.skill.tool import device as device
     from dobby.skill.tool import guarded as guarded
     from dobby.skill.tool import read as read
+    from dobby.vision.detect import Box as Box
+    from dobby.vision.detect import around as around
+    from dobby.vision.wire import Camera as Camera
+    from dobby.vision.wire import Sighting as Sighting
+    from dobby.vision.wire import Zone as Zone
 
 __version__ = "0.1.0"
 
@@ -58,6 +63,8 @@ _WHERE = {
     "dobby.skill.lens": ("Lens", "Streams"),
     "dobby.skill.music": ("Hit", "Music", "Piece", "Shelf"),
     "dobby.skill.tool": ("Picture", "act", "device", "guarded", "read"),
+    "dobby.vision.detect": ("Box", "around"),
+    "dobby.vision.wire": ("Camera", "Sighting", "Zone"),
 }
 _HOME_OF = {name: module for module, names in _WHERE.items() for name in names}
 

@@ -1,0 +1,118 @@
+"""The cheap look: what of a small grey picture is not as it usually is, in a fifth of a millisecond.
+
+A running average is the usual; what differs beyond the place's own restlessness is a blob. Light that changes everywhere is
+divided out, light that changes somewhere keeps the texture under it and is left out. It does not know what a blob is of.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dobby import Box
+
+WIDEST = 320  # pixels; what is seen in more of them is seen in these
+STEP = 10.0  # grey levels that are nothing yet
+RESTLESS = 3.5  # times a place's usual difference that are nothing yet
+SMALLEST = 0.0008  # of the picture
+FLOOD = 0.5  # of the picture: then all of it has changed
+SLOW, FAST = 0.02, 0.25  # of a look, into the usual
+TEXTURE = 0.45  # correlation of what is under a change with what was there: above, only the light has changed
+SEED = 8  # looks that make a usual
+
+Luma = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look found; `flood` says that all of the picture has changed."""
+
+    blobs: tuple[Box, ...]
+    flood: bool = False
+
+
+class Gate:
+    """One camera's usual picture. Feed it looks in order, some five a second."""
+
+    def __init__(self) -> None:
+        self._usual: Any = None
+        self._restless: Any = None
+        self._looks = 0
+        self._small: Any = None
+
+    def look(self, luma: Luma) -> Look:
+        """What differs in this plane, as boxes in shares of the picture."""
+        small = _small(luma)
+        if self._usual is None or self._usual.shape != small.shape:
+            self._usual, self._restless, self._looks = small, np.full_like(small, 4.0), 0
+        self._small, self._looks = small, self._looks + 1
+        usual = self._usual * _gain(small, self._usual)
+        apart = cv2.absdiff(small, usual)
+        mask = (apart > STEP + RESTLESS * self._restless).astype(np.uint8)
+        if self._looks > 1 and mask.mean() > FLOOD:
+            self._usual, self._looks = small, 0
+            return Look((), True)
+        near = cv2.dilate(cv2.morphologyEx(mask, cv2.MORPH_OPEN, _CROSS), _SQUARE)
+        self._learn(small, apart, near)
+        return Look(() if self._looks < SEED else tuple(self._blobs(near, small, usual)))
+
+    def _learn(self, small: Any, apart: Any, near: Any) -> None:
+        pace = FAST if self._looks < SEED else SLOW
+        cv2.accumulateWeighted(small, self._usual, pace, None if self._looks < SEED else 1 - near)
+        cv2.accumulateWeighted(apart, self._restless, pace / 2)
+        np.clip(self._restless, 1.5, 30.0, out=self._restless)
+
+    def _blobs(self, near: Any, small: Any, usual: Any) -> list[Box]:
+        high, wide = small.shape
+        count, labels, stats, _ = cv2.connectedComponentsWithStats(near, connectivity=8)
+        found = []
+        for index in range(1, count):
+            x, y, w, h, area = (int(each) for each in stats[index])
+            if area < SMALLEST * high * wide:
+                continue
+            here = (slice(y, y + h), slice(x, x + w))
+            if only_light(small[here], usual[here], labels[here] == index):
+                continue
+            found.append(Box("", "", area / (high * wide), x / wide, y / high, w / wide, h / high))
+        return sorted(found, key=lambda box: -box.score)[:24]
+
+    def take_in(self, box: Box) -> None:
+        """What is in this place now is usual from here on: it stands there, or what stood there is gone."""
+        box.of(self._usual, 0.1)[:] = box.of(self._small, 0.1)
+        box.of(self._restless, 0.1)[:] = 4.0
+
+    def patch(self, box: Box) -> Any:
+        """How a place looks now, as 16 x 16 greys without their brightness and contrast."""
+        patch = cv2.resize(box.of(self._small), (16, 16), interpolation=cv2.INTER_AREA)
+        return (patch - patch.mean()) / (patch.std() + 1.0)
+
+
+_CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+_SQUARE = np.ones((5, 5), np.uint8)
+
+
+def _small(luma: Luma) -> Any:
+    high, wide = luma.shape
+    share = min(1.0, WIDEST / wide)
+    size = (max(8, round(wide * share)), max(8, round(high * share)))
+    return cv2.blur(cv2.resize(luma, size, interpolation=cv2.INTER_AREA), (3, 3)).astype(np.float32)
+
+
+def _gain(small: Any, usual: Any) -> float:
+    """By how much everything is brighter than usual; things that cover less than half of the picture do not count."""
+    return float(np.clip(np.median((small[::4, ::4] + 4) / (usual[::4, ::4] + 4)), 0.25, 4.0))
+
+
+def only_light(now: Any, usual: Any, where: Any) -> bool:
+    """Is the texture of a place still there, so that only light or shade fell on it?
+
+    Fine structure (less than some five pixels) of both pictures is correlated over the changed pixels; a thing hides it.
+    """
+    if now.shape[0] < 8 or now.shape[1] < 8:
+        return False
+    fine = (now - cv2.blur(now, (7, 7)))[where]
+    was = (usual - cv2.blur(usual, (7, 7)))[where]
+    both = float(np.sqrt((fine * fine).mean() * (was * was).mean()))
+    return both > 0.3 and float((fine * was).mean()) / both > TEXTURE

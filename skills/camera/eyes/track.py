@@ -1,0 +1,148 @@
+"""Follows blobs from look to look, so that a thing that moves is one thing; gathers what the detector called it.
+
+It does not know what is told of it. Boxes are shares of the picture, times seconds.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from dobby import Box, around
+
+LOST = 2.0  # seconds without a blob
+TRIES = (0.0, 0.2, 0.4, 0.8, 1.6, 3.0)  # seconds between asking what it is
+AGAIN = 2.5  # seconds between asking again of what has a name and still moves
+
+
+@dataclass(slots=True, eq=False)
+class Track:
+    """One thing that moves, or did. `box` is where it was last, `path` where its feet were, `named` what the detector said."""
+
+    number: int
+    box: Box
+    born: float
+    seen: float
+    path: list[tuple[float, float, float]] = field(default_factory=list)
+    named: list[Box] = field(default_factory=list)
+    scores: dict[str, float] = field(default_factory=dict)
+    tries: int = 0
+    ask_at: float = 0.0
+
+    @property
+    def kind(self) -> str:
+        """What it was mostly called; "" where it has no name yet."""
+        return max(self.scores, key=self.scores.__getitem__, default="")
+
+    @property
+    def score(self) -> float:
+        """The sum of how sure it was called that."""
+        return max(self.scores.values(), default=0.0)
+
+    @property
+    def calls(self) -> list[Box]:
+        """The boxes in which it was called what it mostly is."""
+        return [box for box in self.named if box.kind == self.kind]
+
+    @property
+    def surest(self) -> float:
+        """The surest single time."""
+        return max((box.score for box in self.calls), default=0.0)
+
+    def at_rest(self, now: float, seconds: float = 1.5) -> bool:
+        """Has it stood for so long?"""
+        recent = [place[1:] for place in self.path if place[0] >= now - seconds]
+        reach = max(0.015, 0.12 * max(self.box.w, self.box.h))
+        return now - self.born >= seconds and len(recent) > 2 and all(math.dist(recent[0], each) < reach for each in recent)
+
+    def moved(self) -> bool:
+        """Is it elsewhere than it was when it was first called so? Two names for one standing thing do not make it move."""
+        return any(self.calls[0].iou(box) < 0.6 for box in self.calls[1:])
+
+    def thing_like(self) -> bool:
+        """Nameless: does it move as things do, far for its size, straight, not tiny?"""
+        points = [place[1:] for place in self.path]
+        far, length = math.dist(points[0], points[-1]), sum(math.dist(a, b) for a, b in pairwise(points))
+        return len(points) >= 6 and self.box.area > 0.004 and far > max(0.15, 0.8 * self.box.w) and far > 0.6 * length
+
+    def follow(self, box: Box, now: float) -> None:
+        """It is here now."""
+        self.box, self.seen = box, now
+        self.path.append((now, *box.foot))
+        del self.path[1:-60]
+
+    def name(self, box: Box) -> None:
+        """The detector called it something."""
+        self.scores[box.kind] = self.scores.get(box.kind, 0.0) + box.score
+        self.named.append(box)
+        del self.named[1:-12]
+        self.box = box
+
+    def wants_a_name(self, now: float) -> bool:
+        """Is it time to ask the detector?"""
+        return len(self.path) > 1 and now >= self.ask_at and (self.tries < len(TRIES) or self.score > 0)
+
+    def asked(self, now: float, enough: float) -> None:
+        """The detector was asked; next time later."""
+        self.tries += 1
+        self.ask_at = now + (AGAIN if self.score >= enough else TRIES[min(self.tries, len(TRIES) - 1)])
+
+
+class Tracks:
+    """The things of one camera that move."""
+
+    def __init__(self) -> None:
+        self.live: list[Track] = []
+        self._count = 0
+
+    def update(self, blobs: Sequence[Box], now: float) -> list[Track]:
+        """Give each blob to the track it belongs to, or a new one; returns those that are gone."""
+        free = list(blobs)
+        for track in sorted(self.live, key=lambda track: (-track.score, -track.box.area)):
+            mine = [blob for blob in free if _belongs(blob, track, now)]
+            if mine:
+                track.follow(_fit(track, mine), now)
+                free = [blob for blob in free if blob not in mine]
+            elif any(track.box.inside(blob) > 0.6 for blob in blobs):
+                track.seen = now  # in a crowd that is one blob
+        for blob in free:
+            self.begin(blob, now)
+        gone = [track for track in self.live if now - track.seen > LOST]
+        self.live = [track for track in self.live if track not in gone]
+        return gone
+
+    def begin(self, box: Box, now: float) -> Track:
+        """A new one."""
+        self._count += 1
+        self.live.append(Track(self._count, box, now, now, [(now, *box.foot)]))
+        return self.live[-1]
+
+    def name(self, boxes: Iterable[Box]) -> list[Box]:
+        """Give names to the tracks under them; returns the boxes that are nobody's."""
+        free, left = [], list(self.live)
+        for box in sorted(boxes, key=lambda box: -box.score):
+            track = max(left, key=lambda track: _overlap(track.box, box), default=None)
+            if track is None or _overlap(track.box, box) < 0.3:
+                free.append(box)
+            else:
+                left.remove(track)
+                track.name(box)
+        return free
+
+
+def _overlap(part: Box, box: Box) -> float:
+    return max(part.iou(box), 0.9 * part.inside(box) if part.area > 0.04 * box.area else 0.0)
+
+
+def _belongs(blob: Box, track: Track, now: float) -> bool:
+    if blob.iou(track.box) > 0.15 or blob.inside(track.box) > 0.5 or track.box.inside(blob) > 0.7:
+        return True
+    reach = 0.8 * max(track.box.w, track.box.h, blob.w, blob.h) + 0.02
+    alike = 0.25 < (blob.area + 1e-6) / (track.box.area + 1e-6) < 4.0
+    return now - track.seen < 1.2 and alike and math.dist(blob.foot, track.box.foot) < reach
+
+
+def _fit(track: Track, blobs: Sequence[Box]) -> Box:
+    """Where a track is, from its blobs: all of them together; a named thing keeps its size where they are only a part of it."""
+    box, old = around(blobs, track.kind), track.box
+    return old if track.named and box.area < 0.6 * old.area and box.inside(old) > 0.8 else box

@@ -1,0 +1,132 @@
+"""A visit: from when something came until it is gone, however many looks and tracks it took; with its best picture.
+
+It does not know how anything is seen. One visit that several cameras see is found to be one in `Round`.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+import cv2
+import numpy as np
+
+from dobby import Box, Sighting, Zone
+
+from .models import Picture
+from .track import Track
+
+WINDOW = 20.0  # seconds between two cameras seeing the same visit
+AGAIN = 300.0  # seconds within which the same thing has returned
+
+
+@dataclass(slots=True)
+class Best:
+    """The best picture so far: how good, when, where in it."""
+
+    quality: float
+    at: float
+    box: Box
+    picture: Picture = field(repr=False)
+
+
+@dataclass(slots=True, eq=False)
+class Visit:
+    """One visit to one camera. `facts` are what there is to say of it; `last` is when it was last seen, `box` where."""
+
+    facts: Sighting
+    last: float
+    box: Box
+    best: Best | None = None
+    tracks: set[int] = field(default_factory=set)
+    colours: Any = field(default=None, repr=False)
+    told: bool = False
+    dwelt: bool = False
+    over: bool = False
+    returns: int = 0
+
+    @classmethod
+    def begin(cls, camera: str, kind: str, box: Box, at: float, certain: float) -> "Visit":
+        """A new one. Its id is made from what cannot change: the camera, when it came (to a tenth of a second), what it is."""
+        plain = "".join(letter if letter.isalnum() else "-" for letter in camera)[:40]
+        name = f"{plain}-{datetime.fromtimestamp(at):%Y%m%d-%H%M%S}{int(at * 10) % 10}-{kind}"
+        return cls(Sighting(camera=camera, kind=kind, at=at, visit=name, certain=certain), certain, box)
+
+    def learn(self, **facts: Any) -> None:
+        """More to say of it."""
+        self.facts = replace(self.facts, **facts)
+
+    def sighting(self, phase: str, at: float) -> Sighting:
+        """What there is to say of it now."""
+        box = self.best.box if self.best else self.box
+        place = tuple(round(each, 4) for each in (box.x, box.y, box.w, box.h))
+        return replace(self.facts, id=f"{self.facts.visit}-{phase}{self.returns or ''}", phase=phase, at=at, box=place)
+
+
+def quality(box: Box, luma: Any) -> float:
+    """How good a picture of a thing is: large, sharp, and not cut off by the edge."""
+    cut = cv2.resize(box.of(luma), (64, 64), interpolation=cv2.INTER_AREA)
+    sharp = math.sqrt(float(cv2.Laplacian(cut, cv2.CV_32F).var())) + 1.0
+    return box.area * math.sqrt(sharp) * (0.35 if at_edge(box) else 1.0)
+
+
+def at_edge(box: Box) -> bool:
+    """Does the edge of the picture cut it off?"""
+    return min(box.x, box.y, 1 - box.x - box.w, 1 - box.y - box.h) < 0.008
+
+
+def colours_of(picture: Picture, box: Box) -> Any:
+    """Hue, saturation and brightness of a thing, as a histogram that is compared by correlation."""
+    hsv = cv2.cvtColor(np.ascontiguousarray(box.of(picture)), cv2.COLOR_BGR2HSV)
+    return cv2.calcHist([hsv], [0, 1, 2], None, [8, 4, 4], [0, 180, 0, 256, 0, 256]).ravel()
+
+
+def same_colours(one: Any, other: Any) -> float:
+    """Correlation of two histograms, -1 … 1."""
+    return 0.0 if one is None or other is None else float(np.corrcoef(one, other)[0, 1])
+
+
+def direction_of(track: Track) -> str:
+    """Which way it went: `nearer`, `away`, `left to right`, `right to left` or ""."""
+    named = [box for box in track.named if not at_edge(box)]
+    growth = named[-1].area / max(named[0].area, 1e-6) if named else 1.0
+    across = track.path[-1][1] - track.path[0][1]
+    if growth > 1.8 or growth < 0.55:
+        return "nearer" if growth > 1 else "away"
+    return "" if abs(across) < 0.12 else "left to right" if across > 0 else "right to left"
+
+
+def zone_of(box: Box, zones: Iterable[Zone]) -> Zone | None:
+    """The first zone that a thing stands in."""
+    foot = (box.foot[0], min(0.999, box.foot[1]))
+    return next((zone for zone in zones if cv2.pointPolygonTest(np.asarray(zone.points, np.float32), foot, False) >= 0), None)
+
+
+class Round:
+    """The visits of all cameras of the last minutes: one that another camera told of already is the same visit."""
+
+    def __init__(self) -> None:
+        self._told: list[tuple[str, Visit]] = []
+
+    def first(self, room: str, visit: Visit) -> str:
+        """The id of the visit that another camera told of, or "" where this one is the first; it is remembered."""
+        at = visit.facts.at
+        self._told = [(where, told) for where, told in self._told if at - told.last < AGAIN]
+        for where, told in self._told:
+            close = told.facts.at - WINDOW <= at <= told.last + WINDOW and told.facts.kind == visit.facts.kind
+            if (
+                close
+                and told.facts.camera != visit.facts.camera
+                and _alike(visit, told) > (0.2 if room and room == where else 0.5)
+            ):
+                return told.facts.visit
+        self._told.append((room, visit))
+        return ""
+
+
+def _alike(visit: Visit, told: Visit) -> float:
+    """By the courier's name where both show one, else by colours."""
+    if visit.facts.courier and told.facts.courier:
+        return float(visit.facts.courier == told.facts.courier)
+    return same_colours(visit.colours, told.colours)
