@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from dobby.skill.tool import device as device
     from dobby.skill.tool import guarded as guarded
     from dobby.skill.tool import read as read
+    from dobby.skill.voice import Voice as Voice
     from dobby.vision.detect import Box as Box
     from dobby.vision.detect import around as around
     from dobby.vision.wire import Camera as Camera
@@ -63,6 +64,7 @@ _WHERE = {
     "dobby.skill.lens": ("Lens", "Streams"),
     "dobby.skill.music": ("Hit", "Music", "Piece", "Shelf"),
     "dobby.skill.tool": ("Picture", "act", "device", "guarded", "read"),
+    "dobby.skill.voice": ("Voice",),
     "dobby.vision.detect": ("Box", "around"),
     "dobby.vision.wire": ("Camera", "Sighting", "Zone"),
 }

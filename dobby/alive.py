@@ -19,6 +19,7 @@ from dobby.skill.driver import Driver
 from dobby.skill.library import Libraries
 from dobby.skill.load import Skill
 from dobby.skill.music import Music
+from dobby.skill.voice import Voice
 from dobby.store import Store
 from dobby.vault import VaultFile
 
@@ -54,6 +55,7 @@ class Dobby:
     skills: dict[str, Skill] = field(default_factory=dict)
     drivers: dict[str, Driver] = field(default_factory=dict)
     music: Music = field(default_factory=Music)
+    voice: Voice = field(default_factory=Voice)
     families: dict[str, Family] = field(default_factory=dict)
     news: asyncio.Event = field(default_factory=asyncio.Event)
     broken: dict[str, str] = field(default_factory=dict)

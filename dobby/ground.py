@@ -23,6 +23,7 @@ from dobby.journal import household, open_journal
 from dobby.people import People, Person
 from dobby.skill.load import Skill, load_skills, open_skill
 from dobby.skill.music import Shelf
+from dobby.skill.voice import Reader
 from dobby.store import FolderLock, Store
 from dobby.vault import VaultFile
 
@@ -106,7 +107,7 @@ def make_family(dobby: Dobby, skill: Skill) -> Family | None:
         return Family(
             skill.name,
             skill.driver(),
-            dobby.config.skills.own.get(skill.name, {}),
+            {"language": dobby.config.house.language, **dobby.config.skills.own.get(skill.name, {})},
             house=dobby.house,
             store=dobby.store,
             vault=dobby.vault,
@@ -114,6 +115,7 @@ def make_family(dobby: Dobby, skill: Skill) -> Family | None:
             network=dobby.network,
             libraries=dobby.libraries,
             music=dobby.music,
+            voice=dobby.voice,
             on_news=dobby.news.set,
         )
     except Exception as error:  # somebody else's code: whatever it throws is its own fault
@@ -125,6 +127,8 @@ def start_family(dobby: Dobby, family: Family) -> None:
     dobby.drivers[family.name] = family.driver
     if isinstance(family.driver, Shelf):
         dobby.music.shelves[family.name] = family.driver
+    if isinstance(family.driver, Reader):
+        dobby.voice.reader = family.driver
     dobby.families[family.name] = family
     dobby.tasks[family.name] = dobby.group.create_task(_kept(family), name=f"family {family.name}")
 

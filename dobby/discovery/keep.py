@@ -24,6 +24,7 @@ from dobby.journal.news import News
 from dobby.skill.driver import Ask, Driver, Finding, Sign
 from dobby.skill.library import Libraries
 from dobby.skill.music import Music
+from dobby.skill.voice import Voice
 from dobby.store import Store
 from dobby.vault import VaultFile
 
@@ -62,6 +63,7 @@ class Family:
         network: Network,
         libraries: Libraries | None = None,
         music: Music | None = None,
+        voice: Voice | None = None,
         on_news: Callable[[], None] = lambda: None,
     ) -> None:
         self.name = name
@@ -77,6 +79,8 @@ class Family:
             driver.settings = settings
         if music is not None and hasattr(driver, "music"):
             driver.music = music
+        if voice is not None and hasattr(driver, "voice"):
+            driver.voice = voice
         self._clock = clock
         self._network = network
         self._libraries = libraries or Libraries()

@@ -6,8 +6,9 @@ A driver of one connection per instance. It does not know a domain: `domains.tom
 from collections.abc import AsyncIterator, Sequence
 from urllib.parse import unquote, urlsplit
 
-from dobby import Ask, Change, Device, Finding, Refused, Room, Sign, State, Unreachable, Unsure, Value, Vault
+from dobby import Ask, Change, Device, Finding, Refused, Room, Sign, State, Unreachable, Unsure, Value, Vault, Voice
 
+from .entity import CLIP
 from .hub import PATIENCE, Ear, Hub
 from .values import clean
 
@@ -27,6 +28,7 @@ class HomeAssistants:
 
     def __init__(self) -> None:
         self.vault: Vault | None = None
+        self.voice = Voice()
         self._hubs: dict[str, Hub] = {}
 
     async def adopt(self, finding: Finding, ask: Ask, vault: Vault) -> AsyncIterator[Device]:
@@ -101,6 +103,9 @@ class HomeAssistants:
         """Play, press, run, stop, clean, add: one service each."""
         hub = self._hub(device.address)
         entity = await hub.entity(device)
+        said = str(args.get("text") or args.get("what") or "")
+        if verb == "announce" and verb in entity.verbs and said and not CLIP.fullmatch(said):
+            args = {"what": await self.voice.clip(said, urlsplit(device.address).hostname or "")}
         await hub.call(entity.does(verb, args), entity)
 
     async def hear(self, devices: Sequence[Device]) -> AsyncIterator[Change]:

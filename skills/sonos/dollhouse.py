@@ -17,6 +17,7 @@ from xml.sax.saxutils import escape
 from aiohttp import ClientError, ClientSession, ClientTimeout, web
 
 from . import dollhouse_services as services
+from . import dollhouse_sound as sound
 from . import dollhouse_zones as zones
 
 PORT = 1400
@@ -229,6 +230,12 @@ class Household:
         self.session = ClientSession(timeout=ClientTimeout(total=2))
         self.speakers = {zone.uid: Speaker(self.state, zone, self.session) for zone in self.state.zones}
         self.beacons: dict[str, asyncio.DatagramTransport] = {}
+        self.sounds: dict[str, sound.Sound] = {}
+
+    def plug_in(self, name: str, renderer: str) -> sound.Sound:
+        """Let a zone really sound, on the UPnP renderer whose description is at this address."""
+        self.sounds[name] = made = sound.Sound(self.state.zone(name), renderer)
+        return made
 
     @property
     def config(self) -> dict[str, object]:
@@ -294,6 +301,8 @@ class Household:
 
     async def aclose(self) -> None:
         """End everything; no socket, task or timer is left."""
+        for each in self.sounds.values():
+            await each.aclose()
         for transport in self.beacons.values():
             transport.close()
         for zone in self.state.zones:

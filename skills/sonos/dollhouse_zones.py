@@ -280,6 +280,7 @@ class House:
         if zone.deck.uri.startswith(TV):  # it is on nobody else's cable
             zone.deck.load("", "", None)
         heir.deck = zone.deck
+        heir.deck.real = heir.real
         if heir.deck.queued:
             heir.deck.uri = heir.deck.uri.replace(zone.uid, heir.uid)
         heir.deck.changed = lambda: self._moved(heir)

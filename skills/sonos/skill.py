@@ -25,6 +25,7 @@ from dobby import (
     Unreachable,
     Value,
     Vault,
+    Voice,
 )
 
 from . import announcing, ear, playing, speaker
@@ -50,10 +51,11 @@ class Sonos:
 
     def __init__(self, beat: float = BEAT_SECONDS) -> None:
         self.beat = beat
-        self.music = Music()
+        self.music, self.voice = Music(), Voice()
         self.settings: Mapping[str, Any] = {}
         self._pool = Pool("sonos")
         self._inputs: speaker.Inputs = {}
+        self._beginning = asyncio.Lock()
         self._resting: dict[str, str] = {}  # leader's uid -> the word for its standing still
         self._tasks: set[asyncio.Task[None]] = set()
         self._ears: dict[str, ear.Ear] = {}
@@ -105,13 +107,13 @@ class Sonos:
             yield from speaker.grouping(zone, wanted["group"], self._inputs)
             zone = speaker.zone_of(device)
         if "volume" in wanted:
-            yield partial(setattr, zone, "volume", _whole(wanted["volume"], 0, 100))
+            yield partial(setattr, zone, "volume", speaker.whole(wanted["volume"], 0, 100))
         if "muted" in wanted:
             yield partial(setattr, zone, "mute", wanted["muted"] is True)
         if "track" in wanted:
-            yield from playing.jumping(zone, _whole(wanted["track"], 1, 100_000))
+            yield from playing.jumping(zone, speaker.whole(wanted["track"], 1, 100_000))
         if "sleep_timer" in wanted:
-            minutes = _whole(wanted["sleep_timer"], 0, LONGEST_SLEEP)
+            minutes = speaker.whole(wanted["sleep_timer"], 0, LONGEST_SLEEP)
             yield partial(speaker.leader(zone).set_sleep_timer, minutes * 60 or None)
         if "playing" in wanted or "on" in wanted:
             switched = "on" if wanted.get("on") is True else "off"
@@ -152,7 +154,7 @@ class Sonos:
                 self._resting[lead.uid] = "paused"
 
     async def do(self, device: Device, verb: str, **args: Value) -> None:
-        """`play(what)`: a name, an address or a share link; `next`, `previous`; `announce(what, volume)`: a clip's address."""
+        """`play(what)`: a name, an address or a share link; `next`, `previous`; `announce(text, volume)`: or a clip's address."""
         what = str(args.get("what") or args.get("clip") or args.get("text") or "")
         if verb == "announce":
             await self._announce(device, what, args.get("volume", self.settings.get("announce_volume")))
@@ -189,14 +191,15 @@ class Sonos:
             raise
 
     async def _announce(self, device: Device, clip: str, loud: Value) -> None:
+        volume = None if loud is None else speaker.whole(loud, 0, 100)
         if not announcing.CLIP.fullmatch(clip):
-            raise Refused(f"{device.name} cannot read a text aloud by itself; it needs a sound to play.")
-        volume = None if loud is None else _whole(loud, 0, 100)
+            clip = await self.voice.clip(clip, device.address)
         task, *back = self._clips.pop(device.identity, (None,))
         if task:
             task.cancel()  # what was there before the first clip comes back after the last
         try:
-            await self._carry_out(device, announcing.announcing(device, clip, volume, back))
+            async with self._beginning:  # who leaves a group must see who has left it before
+                await self._carry_out(device, announcing.announcing(device, clip, volume, back))
         except BaseException:
             await self._bring_back(device, back)
             raise
@@ -293,12 +296,6 @@ class Sonos:
 
 def _plainly(device: Device, verb: str) -> Iterator[speaker.Step]:
     yield getattr(speaker.leader(speaker.zone_of(device)), verb)
-
-
-def _whole(value: Value, low: int, high: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise Refused(f"{speaker.clean(value)} is not a number from {low} to {high}.")
-    return round(value)
 
 
 def driver() -> Driver:

@@ -51,6 +51,13 @@ def clean(text: object) -> str:
     return "".join(char if char.isprintable() else " " for char in str(text or ""))[:120].strip()
 
 
+def whole(value: Value, low: int, high: int) -> int:
+    """A number that is asked for. :raises Refused: it is none of these."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise Refused(f"{clean(value)} is not a number from {low} to {high}.")
+    return round(value)
+
+
 def judged(who: str, error: Exception, begun: bool) -> DobbyError:
     """What an error of the library's means: said no, never sent, or perhaps done."""
     soco = library()

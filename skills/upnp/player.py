@@ -177,7 +177,7 @@ class Player:
             self.queue,
             self.number,
         )
-        await self.start((Piece(clip, "Dobby"),))
+        await self.start((Piece(clip, "Dobby", mime="audio/wav" if clip.endswith(".wav") else ""),))
         return was
 
     async def sounding(self, clip: str) -> str:

@@ -8,7 +8,7 @@ import logging
 import re
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from dobby import (
     Ask,
@@ -25,6 +25,7 @@ from dobby import (
     State,
     Value,
     Vault,
+    Voice,
     specs,
     verbs,
 )
@@ -59,7 +60,7 @@ class Upnp:
 
     def __init__(self, beat: float = BEAT_SECONDS) -> None:
         self.beat = beat
-        self.music = Music()
+        self.music, self.voice = Music(), Voice()
         self._players: dict[str, Player] = {}
         self._libraries: dict[str, Library] = {}
         self._clips: dict[str, tuple[asyncio.Task[None], Any]] = {}
@@ -151,7 +152,7 @@ class Upnp:
             player.rest = "idle"
 
     async def do(self, device: Device, verb: str, **args: Value) -> None:
-        """`play(what)`: an address or a name; `next`, `previous` in its queue; `announce(what)`: a clip's address."""
+        """`play(what)`: an address or a name; `next`, `previous` in its queue; `announce(text)`: or a clip's address."""
         player, what = await self._player(device), str(args.get("what") or args.get("clip") or args.get("text") or "")
         if verb == "announce":
             await self._announce(player, what)
@@ -177,7 +178,7 @@ class Upnp:
 
     async def _announce(self, player: "Player", clip: str) -> None:
         if not ADDRESS.fullmatch(clip):
-            raise Refused(f"{player.device.name} cannot read a text aloud by itself; it needs a sound to play.")
+            clip = await self.voice.clip(clip, urlsplit(player.device.address).hostname or "")
         before = self._clips.pop(player.device.id, None)
         if before:
             before[0].cancel()  # what was there before the first clip comes back after the last

@@ -5,6 +5,7 @@
 
 import asyncio
 import os
+import re
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from dobby import Change, Device, EffectClass, Finding, Refused, Sign, State, Unreachable, Unsure
+from dobby import Change, Device, EffectClass, Finding, Refused, Sign, State, Unreachable, Unsure, Voice
 from dobby.dollhouse.house import device_side
 from dobby.paths import shipped
 from dobby.skill.load import load_skill
@@ -278,6 +279,28 @@ async def test_verbs_are_services(home: Any, driver: Any, found: dict[str, Devic
         await driver.do(found["Kitchen"], "play", what="jazz")
     with pytest.raises(Refused, match="cannot do that"):
         await driver.do(found["Front Door"], "dance")
+
+
+class Aloud:
+    """Somebody who reads texts aloud."""
+
+    async def clip(self, text: str, near: str) -> str:
+        return f"http://{near}:9/{text.replace(' ', '-')}.wav"
+
+
+async def test_a_text_is_announced_as_a_sound(home: Any, driver: Any, found: dict[str, Device]) -> None:
+    home.put("media_player.kitchen", supported_features=512 | 16384 | 1048576)
+    home.tell("entity_registry_updated", {})
+    await until(lambda: "announce" in driver._hub(home.at).entities[found["Kitchen"].id].verbs)
+    with pytest.raises(Refused, match="nobody here who reads texts aloud"):
+        await driver.do(found["Kitchen"], "announce", text="dinner is ready")
+    driver.voice = Voice(Aloud())
+    await driver.do(found["Kitchen"], "announce", text="dinner is ready")
+    entity, service, data = home.calls[-1][:3]
+    assert (entity, service, data["announce"]) == ("media_player.kitchen", "play_media", True)
+    assert re.fullmatch(r"http://127\.[\d.]+:9/dinner-is-ready\.wav", data["media_content_id"])
+    with pytest.raises(Refused, match="cannot do that"):
+        await driver.do(found["Front Door"], "announce", text="dinner is ready")
 
 
 async def test_a_list_is_read_and_written(home: Any, driver: Any, found: dict[str, Device]) -> None:

@@ -595,6 +595,19 @@ async def test_an_announcement_in_one_room_of_a_group_is_heard_there_only(
     assert house.zone("Kitchen").playing == "PLAYING"
 
 
+async def test_an_announcement_to_a_whole_group_leaves_it_playing_together(
+    house: Any, sonos: Any, rooms: dict[str, Device]
+) -> None:
+    house.state.seconds[CLIP] = 0.4
+    await sonos.do(rooms["Kitchen"], "play", what="Kitchen Classics")
+    await sonos.set(rooms["Kitchen"], {"group": ["Kitchen", "Living Room"], "track": 2})
+    await asyncio.gather(*(sonos.do(room, "announce", what=CLIP) for room in rooms.values()))
+    assert {house.zone(name).track.uri for name in rooms} == {CLIP}
+    kitchen, living = house.zone("Kitchen"), house.zone("Living Room")
+    await until(lambda: kitchen.leader is living.leader and kitchen.playing == "PLAYING" and kitchen.track.title == "Le Freak")
+    assert house.zone("Bedroom").leader is house.zone("Bedroom")
+
+
 async def test_who_says_stop_during_an_announcement_has_silence(house: Any, sonos: Any, rooms: dict[str, Device]) -> None:
     await sonos.do(rooms["Kitchen"], "play", what="Jazz Radio")
     await sonos.do(rooms["Kitchen"], "announce", what=CLIP)
@@ -613,7 +626,7 @@ async def test_a_butler_who_leaves_during_an_announcement_brings_the_music_back(
 
 
 async def test_a_text_without_a_clip_is_refused(sonos: Any, rooms: dict[str, Device]) -> None:
-    with pytest.raises(Refused, match="cannot read a text aloud"):
+    with pytest.raises(Refused, match="nobody here who reads texts aloud"):
         await sonos.do(rooms["Kitchen"], "announce", text="Dinner is ready")
 
 

@@ -1,11 +1,14 @@
 """What people ask of their speakers, said to a running Dobby who found a Sonos household: queue, tracks, sleep timer, groups."""
 
 import asyncio
+import os
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import ClientSession
 
 from dobby.dollhouse.house import device_side
 from dobby.paths import shipped
@@ -75,3 +78,23 @@ async def test_a_household_is_run_in_words(talk: Talk) -> None:
     await talk.says("set a sleep timer of soon in the bedroom", "no length of time")
     await talk.says("what's in the queue in the bedroom?", "There is no queue on Bedroom Sonos")
     await talk.says("what's in the queue in the cellar?", "no player called “cellar”. There are:")
+
+
+@pytest.mark.skipif(not shutil.which("espeak-ng") and not os.environ.get("CI"), reason="espeak-ng is not installed")
+async def test_announcements_are_read_aloud(talk: Talk) -> None:
+    await talk.soon("play jazz radio in the kitchen", "Playing")
+    heard = [zone for zone in talk.household.state.zones if zone.deck.uri.endswith(".wav")]
+    assert not heard
+    await talk.says("announce dinner is ready in the kitchen", "Announced on Kitchen Sonos")
+    clip = talk.zone("Kitchen").deck.uri
+    assert clip.startswith("http://127.0.0.1:")
+    assert clip.endswith(".wav")
+    async with ClientSession() as session, session.get(clip) as answer:
+        assert (answer.status, answer.headers["Content-Type"]) == (200, "audio/wav")
+        assert len(await answer.read()) > 20_000
+    assert talk.zone("Bedroom").deck.uri == ""
+    await talk.says("tell the kids dinner is ready", "Announced on Kitchen Sonos, Living Room Sonos and Bedroom Sonos")
+    assert {zone.deck.uri for zone in talk.household.state.zones} == {clip}  # one sound, the same for all
+    talk.zone("Kitchen").deck.over()
+    await talk.soon("what is playing in the kitchen?", "Jazz Radio")
+    await talk.says("sag den Kindern dass das Essen fertig ist", "Durchgesagt")

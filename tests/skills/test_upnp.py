@@ -235,7 +235,7 @@ async def test_an_announcement_is_played_and_what_was_before_comes_back(
     await upnp.do(kitchen, "announce", what=clip)
     assert (await upnp.read(kitchen))["title"] == "Dobby"
     await reads(upnp, kitchen, playing="playing", title="So What", track=1)
-    with pytest.raises(Refused, match="cannot read a text aloud"):
+    with pytest.raises(Refused, match="nobody here who reads texts aloud"):
         await upnp.do(kitchen, "announce", text="Dinner is ready")
 
 
