@@ -71,9 +71,11 @@ class SkillsConfig:
 
 @dataclass(frozen=True, slots=True)
 class RoutinesConfig:
-    """The routines, by name, that may open an entry without asking each time they run."""
+    """The routines, by name, that may open an entry without asking each time they run; for how many minutes routines leave alone
+    what a hand has set."""
 
     entry: tuple[str, ...] = ()
+    leave_alone: int = 30
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,7 @@ async def compose(dobby: Dobby, stack: AsyncExitStack) -> None:
     desk.memory = open_memory(dobby.folder, people, clock, zone, store)
     stack.push_async_callback(desk.memory.aclose)
     desk.entry_routines = frozenset(name.casefold() for name in config.routines.entry)
+    desk.leave_alone = config.routines.leave_alone * 60.0
     if config.scenes.file:
         desk.offered = {**shipped_scenes(), **read_scenes(Path(config.scenes.file))}
     await store.read(desk.load_modes)

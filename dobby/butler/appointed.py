@@ -13,6 +13,7 @@ from typing import Any
 from dobby.butler.desk import Desk
 from dobby.butler.errand import Steer, work_on
 from dobby.butler.keeping import CHANGE
+from dobby.butler.others import set_by_hand
 from dobby.clock import local
 from dobby.events import Call, Due, DueKind, Role, Source
 from dobby.journal import appointments, ledger
@@ -37,8 +38,19 @@ async def work(desk: Desk, row: EventRow, steer: Steer) -> None:
         return
     due, run = found
     calls = () if run.state == "missed" else due.due.calls
-    plan = Plan(calls, _said(desk, due, run, row.event.source), language=desk.language_of(row.event.source))
+    alone = set_by_hand(desk, calls, desk.leave_alone) if due.due.kind is DueKind.ROUTINE else {}
+    calls = tuple(call for call in calls if call.device not in alone)
+    words = (_said(desk, due, run, row.event.source), *_left_alone(desk, alone, row.event.source))
+    plan = Plan(calls, " ".join(part for part in words if part), language=desk.language_of(row.event.source))
     await work_on(desk, row, plan, steer)
+
+
+def _left_alone(desk: Desk, alone: Mapping[str, float], source: Source) -> list[str]:
+    """Why a routine did not touch what a hand has set."""
+    if not alone:
+        return []
+    names = ", ".join(device.name for device in map(desk.house.get, alone) if device)
+    return [desk.words("hand_first", source, names=names, span=span(desk, desk.clock.now() - max(alone.values()), source))]
 
 
 def _said(desk: Desk, row: DueRow, run: Run, source: Source) -> str:

@@ -56,7 +56,8 @@ async def _blind(plan: Plan, source: Source, ask: Ask) -> str:
 class Desk:
     """Everything the butler works with; made by the composition root. `levels` are the skills' functions and their levels.
 
-    `place` is where the house stands (degrees north, east); `entry_routines` may open an entry without asking each time;
+    `place` is where the house stands (degrees north, east); `entry_routines` may open an entry without asking each time,
+    routines leave alone for `leave_alone` seconds what a hand has set;
     `taught` what phrases stand for, `offered` the scenes of files; `history` what the devices were, `album` the pictures
     shown, `memory` what was said; `wake` tells the wheel that appointments have changed; `look` looks around on the
     network and says what is there; `answers` are what drivers wait for, one question at a `turn`, and
@@ -75,6 +76,7 @@ class Desk:
     zone: tzinfo | None = None
     place: tuple[float, float] | None = None
     entry_routines: frozenset[str] = frozenset()
+    leave_alone: float = 1800.0
     history: History | None = None
     album: Album = field(default_factory=Album)
     memory: Memory | None = None

@@ -15,6 +15,7 @@ from typing import Any
 from dobby.butler import answers, appointed, asking, orders, recover, sightings, strangers, wording
 from dobby.butler.desk import Desk
 from dobby.butler.errand import Steer, finish, work_on
+from dobby.butler.others import OtherHands
 from dobby.errors import Closed, IllegalMove, StoreError
 from dobby.events import Event, EventKind, EventState
 from dobby.journal import inbox
@@ -64,6 +65,7 @@ class Butler:
         self._open = False
         self.ready = asyncio.Event()
         desk.spawn = self._spawn
+        OtherHands(desk)
         desk.on_put = lambda question: self._spawn(answers.expire(desk, question), f"question {question}")
         desk.post.on_sent.append(lambda row: answers.on_sent(desk, row))
 
