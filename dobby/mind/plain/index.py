@@ -12,6 +12,7 @@ from dobby.house.registry import House
 from dobby.mind.plain.lexicon import Key, meaning, read_list
 from dobby.mind.plain.words import fold_all, listed, stem
 
+_FRONTS = ("aussen", "innen")  # German joins where others set apart: "Außentemperatur" is outside
 GROUND = {"ground": 0, "downstairs": 0, "erdgeschoss": 0, "eg": 0, "parterre": 0, "main": 0, "first": 1, "second": 2, "third": 3}
 GROUND |= {"upstairs": 1, "obergeschoss": 1, "og": 1, "attic": 9, "dachgeschoss": 9, "dg": 9, "dachboden": 9, "loft": 9, "top": 9}
 GROUND |= {"basement": -1, "cellar": -1, "keller": -1, "untergeschoss": -1, "ug": -1, "kg": -1}
@@ -88,7 +89,8 @@ class Index:
     def _call(self, device: Device) -> None:
         keys = [key for name in (device.name, *device.aliases) if (key := stems(name))]
         self.called[device.id] = keys
-        self.words[device.id] = frozenset(word for key in keys for word in key)
+        words = {word for key in keys for word in key}
+        self.words[device.id] = frozenset(words | {stem(front) for front in _FRONTS for word in words if word.startswith(front)})
         self.written.update(fold_all(name) for name in (device.name, *device.aliases))
         for key in keys:
             self.names[key].add(device.id)

@@ -45,11 +45,22 @@ class ListReading(Reading):
             return self._begin(head)
         if self.verb == "clear":
             return None if head is None or not self._says_list(head) else self._clear(head)
+        if head is None and self.verb == "add" and self._is_only_named():
+            head = 0  # "bread and butter on the shopping list"
         if head is not None:
             for at, length in sorted(self.splits(head)):
                 if at > head and self._says_list(at + length):
                     return self._on(head, at, at + length)
         return self._unplaced(self.head(self.rule["bare_head"]))
+
+    def _is_only_named(self) -> bool:
+        """Nothing but things and, at the end, the list itself: no verb, no question, no no."""
+        told = any(
+            mark.sense("verb", "weak", "ask", "not", "if", "time", "part", "it", "all", "everything") for mark in self.marks[:-3]
+        )
+        return not told and any(
+            "list" in sense.value or "shopping" in sense.value for sense in self.marks[-1].senses if sense.tag == "noun"
+        )
 
     def _says_list(self, start: int) -> bool:
         """Whether the words from there on, and no conjunction among them, name a list, ours or not."""

@@ -56,6 +56,7 @@ class Mark:
     partial: bool = False
     tail: tuple[Sense, ...] = ()
     number: float | None = None
+    plural: bool = False  # more of what is called so: `nightstands`
     stop: bool = False
     cost: float = 1.0
 
@@ -142,7 +143,9 @@ class Marker:
         if ":" in word.text:
             return Mark((word,), (Sense("time", ""),))
         if stem(word.text) in self.index.stems:
-            return Mark((word,), partial=True, cost=_PARTIAL)
+            return Mark(
+                (word,), partial=True, cost=_PARTIAL, plural=word.text not in self.index.vocabulary and word.text[-1] in "sn"
+            )
         return Mark((word,), cost=_UNKNOWN)
 
     def _named(self, span: tuple[Word, ...], senses: tuple[Sense, ...], names_first: bool) -> Mark | None:
@@ -193,13 +196,20 @@ class Marker:
         return not apart and len(word.text + following.text) > 4 and self._is_word(word.text + following.text)
 
     def _mend(self, word: Word, guess: bool) -> Iterator[Word]:
-        near = self._nearest(word.text) if guess else ""
+        near = self._begun(word.text) or (self._nearest(word.text) if guess else "")
         slip = len(word.text) > 6 and near in self.index.vocabulary and OSA.distance(word.text, near) == 1
         parts = None if slip else self._split(word.text)  # "Gästeimmer" is no guest for ever
         if parts:
             yield from (replace(word, text=part) for part in parts)
             return
         yield replace(word, text=near) if near else word
+
+    def _begun(self, text: str) -> str:
+        """The one name a word begins, the rest being a word too: `kaffee` for the Kaffeemaschine."""
+        longer = (
+            [name for name in self._names if name.startswith(text) and self._is_word(name[len(text) :])] if len(text) > 4 else []
+        )
+        return longer[0] if len(longer) == 1 else ""
 
     def _split(self, text: str) -> tuple[str, str] | None:
         """`livingroom` -> living, room; `kuechenlicht` -> kueche, licht."""

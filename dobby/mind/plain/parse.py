@@ -4,15 +4,15 @@ Nothing is looked up here. It does not know the house.
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise, takewhile
+from itertools import takewhile
 
 from dobby.mind.plain.clause import Clause, Item
 from dobby.mind.plain.lexicon import meaning
 from dobby.mind.plain.mark import Mark
+from dobby.mind.plain.share import share
 from dobby.mind.plain.words import stem
 
 _TO_PART = {"on", "off", "up", "down", "open", "close"}
-_PAIRS = ({"on", "off", "dim", "set"}, {"open", "close", "up", "down"})
 _QUIET = ("noise", "art", "prep", "to", "join", "floors")
 _FLAGS = ("ensure", "mean", "there", "it", "other", "same", "here", "house", "all", "both", "everything", "only")
 _BLOCKS = ("not", "if", "time", "or")
@@ -138,7 +138,12 @@ class _Builder:
             self._state(mark)
         elif (attr := mark.sense("attr")) is not None and not mark.devices and not mark.rooms:
             clause.attr = clause.attr or attr.value
-        elif mark.sense("adj") and not mark.sense("noun") and (not mark.names or (mark.partial and clause.verb == "dock")):
+        elif (
+            mark.sense("adj")
+            and not mark.sense("noun")
+            and not self._is_floor(mark)
+            and (not mark.names or (mark.partial and clause.verb == "dock"))
+        ):
             self._state(mark)
         elif (how := mark.sense("to")) is not None:
             clause.how = how.value
@@ -153,6 +158,11 @@ class _Builder:
             return False
         return True
 
+    def _is_floor(self, mark: Mark) -> bool:
+        """`unten` is a place, but in "are the blinds down?" it is how they are."""
+        others = any(other.sense("adj") for other in self.marks if other is not mark)
+        return mark.sense("floor") is not None and (not self.clause.asks or others)
+
     def _value_of(self, at: int, mark: Mark) -> bool:
         value = mark.sense(*_VALUES)
         if value is None or mark.devices or mark.rooms:
@@ -166,6 +176,11 @@ class _Builder:
         if mark.sense("time"):
             return at > 0 and self.marks[at - 1].sense("to") is not None
         return True
+
+    def _makes_light(self) -> bool:
+        """`mach Licht in der Küche`."""
+        makes = any(sense.value == "makes" for mark in self.marks if (sense := mark.sense("weak")))
+        return makes and any("light" in item.nouns and not item.devices for item in self.clause.items)
 
     def _number(self, at: int, mark: Mark) -> None:
         word = mark.sense("number")
@@ -212,11 +227,17 @@ class _Builder:
             devices=mark.devices,
             rooms=(*mark.rooms, *mark.floor),
             level=floor.value if floor and not mark.floor and not mark.rooms else "",
-            many=any(s.many for s in noun) and not (mark.devices and len(mark.words) > 1),
+            many=(any(s.many for s in noun) or (mark.plural and not self._nouned(mark)))
+            and not (mark.devices and len(mark.words) > 1),
             tail=tuple(dict.fromkeys(s.value for s in mark.tail)),
             after_prep=self.prep,
         )
         (self.clause.spared[-1] if self.sparing else self.clause.items).append(item)
+
+    def _nouned(self, mark: Mark) -> bool:
+        """A noun comes right after it: in "mias licht" it is hers."""
+        after = self.marks[self.marks.index(mark) + 1 :][:1]
+        return any(one.sense("noun") for one in after)
 
     def _is_prep(self, at: int) -> bool:
         """`on` before something is a place, unless `turn` or nothing else needs it."""
@@ -281,6 +302,8 @@ class _Builder:
                 clause.unknown.append(f"{clause.number:g}")
         if not clause.verb and clause.has_value and clause.direction == 0:
             clause.verb = "set"
+        if not (clause.acts or clause.attr or clause.asks or clause.flags) and self._makes_light():
+            clause.verb = "on"
 
 
 def clauses(marks: Sequence[Mark]) -> list[Clause]:
@@ -302,7 +325,7 @@ def clauses(marks: Sequence[Mark]) -> list[Clause]:
         if hard:
             clause.flags.add("hard")
         out.append(clause)
-    _share(out)
+    share(out)
     return out
 
 
@@ -340,51 +363,3 @@ def _spares(mark: Mark, after: Sequence[Mark]) -> bool:
     """`everything but the hallway` takes out, `the lamp off but the fan on` goes on with something else."""
     rest = takewhile(lambda mark: not mark.stop and not mark.sense("join"), after)
     return mark.sense("except") is not None and not any(one.sense("verb", "weak", "part") for one in rest)
-
-
-def _share(row: list[Clause]) -> None:
-    for clause, after in reversed(list(pairwise(row))):
-        if clause.items and not (clause.acts or clause.asks) and after.acts and not (after.aims or after.attr):
-            after.items = clause.items  # "kitchen: on"
-            row.remove(clause)
-    for clause, after in reversed(list(pairwise(row))):
-        if clause.lent and after.verb in ("on", "off") and not any(mark.sense("verb", "weak") for mark in after.marks):
-            clause.verb = after.verb  # "turn the fans on the ground floor and the desk lamp off"
-    for before, clause in pairwise(row):
-        if clause.aims and not clause.acts and before.acts and not clause.asks:
-            _take_over(clause, before)
-    for before, clause in pairwise(row):
-        if clause.verb == "set" and before.verb in ("open", "close") and not any(m.sense("verb", "weak") for m in clause.marks):
-            clause.verb = before.verb  # "close the left one halfway and the right one fully"
-    for clause, after in reversed(list(pairwise(row))):
-        if clause.aims and not clause.acts and after.acts and not clause.asks and not after.flags & {"hard"}:
-            _take_over(clause, after)
-    for clause, after in reversed(list(pairwise(row))):
-        if not after.own_verb or not clause.own_verb:
-            _share_items(clause, after)
-        elif any({clause.verb, after.verb} <= pair for pair in _PAIRS) and all(item.is_place for item in after.items):
-            after.items += [item for item in clause.items if not item.is_place] if after.items else []
-
-
-def _noun_of(item: Item) -> Item:
-    """`lights` of `living room lights`, where that is one device's name."""
-    return Item(item.stems[-1:], item.text.split()[-1], item.tail) if item.devices and item.tail else item
-
-
-def _take_over(clause: Clause, other: Clause) -> None:
-    clause.own_verb = False
-    clause.verb, clause.weak, clause.attr = other.verb, other.weak, clause.attr or other.attr
-    clause.number, clause.unit, clause.how = other.number, other.unit, other.how
-    clause.direction, clause.amount, clause.values = other.direction, other.amount, dict(other.values)
-
-
-def _share_items(clause: Clause, after: Clause) -> None:
-    """`the kitchen and living room lights`, `the lights in the kitchen and the bedroom`, `lights and fan in the office`."""
-    nouns, after_nouns = ([i for i in c.items if not i.is_place] for c in (clause, after))
-    places, after_places = ([i for i in c.items if i.is_place] for c in (clause, after))
-    if places and not nouns and after_nouns:
-        clause.items += [_noun_of(item) for item in after_nouns]
-    elif after_places and not after_nouns and nouns:
-        after.items += nouns
-    elif nouns and not places and any(item.after_prep for item in after_places):
-        clause.soft += after_places

@@ -171,4 +171,4 @@ def _the(names: object, article: str, devices: Sequence[Device]) -> str:
 def plural(device: Device) -> bool:
     """The name is a plural, as far as its ending tells: `Bedroom Blinds`, not `Office Sonos`."""
     name = device.name.casefold().rstrip()
-    return name.endswith("s") and name[-2:] not in ("ss", "os", "us", "is")
+    return name.endswith("s") and not name.endswith(("ss", "os", "us", "is", "links", "rechts"))
