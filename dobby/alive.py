@@ -24,6 +24,7 @@ from dobby.store import Store
 from dobby.vault import VaultFile
 
 if TYPE_CHECKING:  # they come later than the rest
+    from dobby.bridge import Way
     from dobby.bridge.console import Console
     from dobby.bridge.web import Web
     from dobby.butler import Butler, Desk
@@ -60,3 +61,4 @@ class Dobby:
     news: asyncio.Event = field(default_factory=asyncio.Event)
     broken: dict[str, str] = field(default_factory=dict)
     tasks: dict[str, "asyncio.Task[None] | None"] = field(default_factory=dict)
+    remote: "list[Way]" = field(default_factory=list)

@@ -46,6 +46,34 @@ class WebConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class TelegramConfig:
+    """Writing by Telegram; the token is in the vault (`dobby telegram setup`). `api` is another Bot API server than theirs."""
+
+    on: bool = False
+    api: str = "https://api.telegram.org"
+
+
+@dataclass(frozen=True, slots=True)
+class TwilioConfig:
+    """Writing by WhatsApp and SMS through Twilio; the auth token is in the vault (`dobby whatsapp setup`).
+
+    `number` is the WhatsApp sender, `sms` the one for SMS ("" for none); `public_url` is the address that a tunnel leads
+    to `host` and `port`, as Twilio knows it; `template` and `buttons` are ContentSids: the approved template for messages
+    after 24 hours of silence, and one with two quick replies; `api` is another server than Twilio's.
+    """
+
+    account: str = ""
+    number: str = ""
+    sms: str = ""
+    public_url: str = ""
+    host: str = "127.0.0.1"
+    port: int = 8322
+    template: str = ""
+    buttons: str = ""
+    api: str = "https://api.twilio.com"
+
+
+@dataclass(frozen=True, slots=True)
 class DiscoveryConfig:
     """Looking around on the network; `interfaces` are addresses of this machine, empty for all of them."""
 
@@ -129,6 +157,8 @@ class Config:
     house: HouseConfig = HouseConfig()
     owner: OwnerConfig = OwnerConfig()
     web: WebConfig = WebConfig()
+    telegram: TelegramConfig = TelegramConfig()
+    whatsapp: TwilioConfig = TwilioConfig()
     discovery: DiscoveryConfig = DiscoveryConfig()
     skills: SkillsConfig = SkillsConfig()
     routines: RoutinesConfig = RoutinesConfig()
@@ -186,8 +216,9 @@ def _check(config: Config, where: str) -> None:
     for name, value, most in (("latitude", config.house.latitude, 90), ("longitude", config.house.longitude, 180)):
         if value is not None and not -most <= value <= most:
             raise ConfigError(f"{where}: house.{name} is {value}; it can be -{most} to {most} degrees.")
-    if not 0 <= config.web.port <= 65535:
-        raise ConfigError(f"{where}: web.port is {config.web.port}; it can be 0 (any free one) to 65535.")
+    for name, port in (("web", config.web.port), ("whatsapp", config.whatsapp.port)):
+        if not 0 <= port <= 65535:
+            raise ConfigError(f"{where}: {name}.port is {port}; it can be 0 (any free one) to 65535.")
     for tool, level in config.skills.levels.items():
         if level not in ("read", "act", "guarded"):
             raise ConfigError(f'{where}: skills.levels."{tool}" is "{level}"; it can be "read", "act" or "guarded".')

@@ -17,6 +17,7 @@ from dobby.act import Hands
 from dobby.alive import Dobby
 from dobby.bridge.console import Console
 from dobby.bridge.web import Web
+from dobby.bridges import add_bridges, close_bridges, start_bridges
 from dobby.butler import Butler, Desk
 from dobby.butler.album import Album
 from dobby.butler.news import keep_telling, told_by_asking
@@ -69,6 +70,7 @@ async def compose(dobby: Dobby, stack: AsyncExitStack) -> None:
     await store.read(desk.load_modes)
     toolbox.desk = dobby.desk = desk
     dobby.butler = Butler(desk)
+    add_bridges(dobby)
     for skill in list(dobby.skills.values()):
         try:
             take_in(dobby, equipped(skill))
@@ -147,6 +149,7 @@ async def serve(dobby: Dobby, stop: asyncio.Event, ready: Callable[[Dobby], None
     dobby.group.create_task(dobby.butler.run(), name="butler")
     await dobby.butler.ready.wait()
     await _open_bridges(dobby)
+    start_bridges(dobby)
     notify("READY=1")
     ready(dobby)
     spawn = dobby.desk.spawn  # what fails in here is logged and leaves the rest alone
@@ -193,11 +196,13 @@ async def _open_bridges(dobby: Dobby) -> None:
         except OSError as error:
             dobby.broken[bridge.name] = f"The {bridge.name} bridge cannot be opened: {error}."
             dobby.web = None if bridge is dobby.web else dobby.web
+            dobby.desk.post.bridges.pop(bridge.name)
 
 
 async def _put_away(dobby: Dobby) -> None:
     """What runs may end; what waits stays a row for the next start."""
     await dobby.butler.drain(GRACE)
+    await close_bridges(dobby)
     if dobby.web is not None:
         await dobby.web.aclose()
     await dobby.console.aclose()

@@ -31,13 +31,15 @@ class Bridge(Protocol):
     """A way to people: one file, and the contract test (`tests/bridge/test_contract.py`) that every bridge passes.
 
     `repeats`: the same message twice is shown once, so a send in doubt may simply be repeated. `longest` is how many
-    characters one message may have (0: any); longer ones become several rows before they are sent. Pictures and quick
-    replies are part of `send`: what a provider cannot show is said in words (`dobby.bridge.worded`).
+    characters one message may have (0: any), `caption` under a picture (0: the same); longer ones become several rows before
+    they are sent. Pictures and quick replies are part of `send`: what a provider cannot show is said in words
+    (`dobby.bridge.worded`).
     """
 
     name: str
     repeats: bool
     longest: int
+    caption: int
 
     async def send(self, row: OutboxRow) -> str:
         """Hand the message over; returns the provider's id.
@@ -63,6 +65,7 @@ class Words:
     """What a bridge is that has nothing but words: it inherits this, and says only what there is more."""
 
     longest = 0
+    caption = 0
 
     async def edit(self, row: OutboxRow) -> bool:
         """What was sent stays as it is."""
@@ -177,9 +180,10 @@ class Post:
 
     async def _fit(self, bridge: Bridge, row: OutboxRow) -> OutboxRow:
         """A message that is too long for one becomes several rows, each sent and looked up by itself."""
-        if not bridge.longest or len(row.reply.text) <= bridge.longest:
+        longest = bridge.caption if bridge.caption and row.reply.picture else bridge.longest
+        if not longest or len(row.reply.text) <= longest:
             return row
-        first, *more = pieces(row.reply.text, bridge.longest)
+        first, *more = pieces(row.reply.text, longest)
         now = self._clock.now()
         rows = await insist(self._store, self._clock, lambda db: outbox.split(db, row, first, more, now))
         self._lanes[row.reply.lane].extendleft(reversed(rows[1:]))

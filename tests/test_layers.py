@@ -23,7 +23,7 @@ LAYERS: list[tuple[bool, set[str]]] = [
     (False, {"act", "post"}),
     (False, {"mind"}),
     (False, {"bridge", "web", "schedule", "vision", "discovery", "butler"}),
-    (True, {"daemon", "alive", "ground", "live", "operations", "trial", "backup"}),
+    (True, {"daemon", "alive", "ground", "live", "operations", "trial", "backup", "bridges"}),
     (True, {"cli", "dollhouse", "__main__"}),
 ]
 LEVEL = {part: level for level, (_, parts) in enumerate(LAYERS) for part in parts}
@@ -36,6 +36,7 @@ LATE = {
     "dobby.cli.backup": {"dobby.backup", "dobby.backup.make", "dobby.backup.restore"},
     "dobby.cli.login": {"segno"},
     "dobby.live": {"dobby.daemon"},
+    "dobby.bridges": {"dobby.bridge.telegram", "dobby.bridge.webhook"},
     "dobby.discovery.network": {"dobby.discovery.mdns"},
 }
 NEVER = {"av", "cv2", "onnxruntime", "torch", "soco", "aiomqtt", "amqtt"}  # by the daemon itself

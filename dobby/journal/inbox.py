@@ -96,6 +96,12 @@ def get(db: sqlite3.Connection, event: int) -> EventRow:
     return _row(db.execute(f"SELECT {COLUMNS} FROM event WHERE id = ?", (event,)).fetchone())
 
 
+def text_of(db: sqlite3.Connection, key: str) -> str | None:
+    """The words of an event by the provider's id; None where it was never kept."""
+    found = db.execute("SELECT text FROM event WHERE key = ?", (key,)).fetchone()
+    return found[0] if found else None
+
+
 def unfinished(db: sqlite3.Connection) -> list[EventRow]:
     """What is still owed an answer, oldest first; waiting ones included."""
     rows = db.execute(f"SELECT {COLUMNS} FROM event WHERE state IN ('received', 'working', 'waiting') ORDER BY id")

@@ -111,6 +111,17 @@ class Dobby:
     async def __aexit__(self, *_: Any) -> None:
         await self._stack.aclose()
 
+    def desk_questions(self) -> int:
+        """How many questions are open."""
+        return len(self.butler.desk.questions)
+
+    async def add(self, bridge: Any, **addresses: str) -> None:
+        """One more way in; `addresses` say by which of its addresses a person is known."""
+        bridge.hear = self.butler.hear
+        self.post.bridges[bridge.name] = bridge
+        for person, address in addresses.items():
+            await self.people.reach(person, bridge.name, address)
+
     async def link(self, person: str = "anna") -> str:
         """A login link, as the QR code carries it."""
         return f"http://127.0.0.1:{self.web.port}/#code={await self.people.make_code(person)}"

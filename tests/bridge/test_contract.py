@@ -5,11 +5,13 @@ A new bridge adds a rig to `RIGS`: how its provider delivers a text, and what th
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Protocol
 
 import aiohttp
 import pytest
+import rigs
 from small_dobby import Dobby
 from visitor import Visitor
 
@@ -52,13 +54,19 @@ class WebRig:
         return [line["text"] for line in await self.visitor.lines() if not line["mine"]]
 
 
-RIGS: dict[str, Callable[[Dobby, aiohttp.ClientSession], Rig]] = {"web": WebRig}
+@asynccontextmanager
+async def web(dobby: Dobby) -> AsyncIterator[Rig]:
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as http:
+        yield WebRig(dobby, http)
+
+
+RIGS: dict[str, Callable[[Dobby], AbstractAsyncContextManager[Rig]]] = {"web": web, "telegram": rigs.telegram}
 
 
 @pytest.fixture(params=RIGS)
 async def rig(request: pytest.FixtureRequest, dobby: Dobby) -> AsyncIterator[Rig]:
-    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as http:
-        yield RIGS[request.param](dobby, http)
+    async with RIGS[request.param](dobby) as found:
+        yield found
 
 
 async def settled(rig: Rig, count: int) -> list[str]:
@@ -179,7 +187,7 @@ class Recorder(Words):
     """A bridge that also notes what it was given."""
 
     def __init__(self, inner: Bridge, sent: list[str]) -> None:
-        self.name, self.repeats, self._inner, self._sent = inner.name, inner.repeats, inner, sent
+        self.name, self.repeats, self.longest, self._inner, self._sent = inner.name, inner.repeats, inner.longest, inner, sent
 
     async def send(self, row: outbox.OutboxRow) -> str:
         self._sent.append(row.reply.text)
