@@ -12,7 +12,7 @@ from dobby.errors import ConfigError
 
 def add_bridges(dobby: Dobby) -> None:
     """Every way that is switched on, so that what is owed there waits for it."""
-    for name, make in WAYS.items():
+    for name, make in REMOTE.items():
         try:
             dobby.remote.extend(make(dobby))
         except ImportError:
@@ -47,4 +47,16 @@ def _telegram(dobby: Dobby) -> Sequence[Way]:
     return [Telegram(dobby.store, dobby.people, dobby.clock, folder, token, api=dobby.config.telegram.api)]
 
 
-WAYS: Mapping[str, Callable[[Dobby], Sequence[Way]]] = {"telegram": _telegram}
+def _twilio(dobby: Dobby) -> Sequence[Way]:
+    config, vault = dobby.config.whatsapp, dobby.vault
+    if not config.account:
+        return []
+    if not vault.of("twilio").get("token"):
+        raise ConfigError("whatsapp.account is set, but there is no token yet: `dobby whatsapp setup` takes it.")
+    from dobby.bridge.webhook import open_senders
+
+    place = (dobby.store, dobby.people, dobby.clock, dobby.folder / "attachments")
+    return open_senders(*place, config, vault.part("twilio"), dobby.desk.post.moved)
+
+
+REMOTE: Mapping[str, Callable[[Dobby], Sequence[Way]]] = {"telegram": _telegram, "whatsapp": _twilio}

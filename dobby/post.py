@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 SEND_SECONDS = 60.0  # a bridge has to take a message or to look it up
 LONGEST_PAUSE = 60.0  # seconds between tries while a bridge cannot be reached
 THINKING = 0.7  # seconds of work after which a person sees that Dobby is at it
+MOST_AGAIN = 3  # times a message that failed for a passing reason is sent anew
 SEEN = (OutboxState.SENT, OutboxState.DELIVERED, OutboxState.READ)
 
 
@@ -176,6 +177,7 @@ class Post:
             row = await self._fit(bridge, row)
             if not repeats and not await self._move(row, OutboxState.SENDING):
                 return  # somebody carries it already
+            row = replace(row, state=OutboxState.SENDING, changed=self._clock.now())
         await self._move(row, *await self._try(bridge, row, repeats))
 
     async def _fit(self, bridge: Bridge, row: OutboxRow) -> OutboxRow:
@@ -248,26 +250,29 @@ class Post:
         return moved
 
     def _mover(
-        self, row: OutboxRow, state: OutboxState, provider: str, why: str
+        self, row: OutboxRow, state: OutboxState, provider: str, why: str, then: str = ""
     ) -> Callable[[sqlite3.Connection], tuple[bool, OutboxRow | None]]:
         now = self._clock.now()
 
         def move(db: sqlite3.Connection) -> tuple[bool, OutboxRow | None]:
             moved = outbox.move(db, row.id, state, now, provider=provider, why=why, shown=row.edits)
             failed = moved and state is OutboxState.FAILED
-            instead = self.elsewhere(db, row, why) if failed else None
+            instead = (_again(db, row, then, now) or self.elsewhere(db, row, why)) if failed else None
             if row.reply.question and instead is None:
                 _start_waiting(db, row.reply.question, state, now)
             return moved, instead
 
         return move
 
-    async def moved(self, number: int, state: OutboxState, why: str = "", provider: str = "") -> bool:
-        """A provider or a page says how far a message has come; one that failed after all goes another way."""
+    async def moved(self, number: int, state: OutboxState, why: str = "", provider: str = "", then: str = "") -> bool:
+        """A provider or a page says how far a message has come; one that failed after all goes another way.
+
+        `then` says that it may go the same way once more: `again`, as the `template`, or in `words` alone.
+        """
         row = await self._store.read(lambda db: outbox.get(db, number))
         if row is None:
             return False
-        moved, instead = await self._store.write(self._mover(row, state, provider, why))
+        moved, instead = await self._store.write(self._mover(row, state, provider, why, then))
         self.hand_over([instead])
         return moved
 
@@ -291,6 +296,16 @@ def pieces(text: str, longest: int) -> list[str]:
         found.append(text[:cut].strip())
         text = text[cut:].strip()
     return [*found, text]
+
+
+def _again(db: sqlite3.Connection, row: OutboxRow, then: str, at: float) -> OutboxRow | None:
+    """The same message the same way once more, as it certainly did not arrive; a row of its own, a few times at most."""
+    tries = row.reply.key.rpartition("~")[2]
+    count = int(tries) + 1 if tries.isdecimal() and "~" in row.reply.key else 1
+    if not then or count > MOST_AGAIN:
+        return None
+    key = f"{row.reply.key.rpartition('~')[0] or row.reply.key}~{count}"
+    return outbox.owe(db, replace(row.reply, key=key, picture="" if then == "words" else row.reply.picture), None, at)
 
 
 def _start_waiting(db: sqlite3.Connection, question: int, state: OutboxState, now: float) -> None:

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from dobby.errors import Refused
-from dobby.events import Attachment, EventKind
+from dobby.events import Attachment, EventKind, Location
 
 LARGEST = 16 * 2**20  # bytes of one file
 # The first bytes (at an offset) and what they are: whatever a sender calls it, this is what it is kept as.
@@ -58,6 +58,15 @@ async def keep(folder: Path, key: str, data: bytes) -> Attachment:
 def kind_of(attachment: Attachment) -> EventKind:
     """A voice is heard, anything else is looked at."""
     return EventKind.VOICE if attachment.media_type.startswith("audio/") else EventKind.ATTACHMENT
+
+
+def place(latitude: str, longitude: str) -> Location | None:
+    """Degrees in words as a place on earth; None where they are none."""
+    try:
+        north, east = float(latitude), float(longitude)
+    except ValueError:
+        return None
+    return Location(north, east) if abs(north) <= 90 and abs(east) <= 180 else None
 
 
 def _write(path: Path, data: bytes) -> None:

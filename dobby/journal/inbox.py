@@ -102,6 +102,12 @@ def text_of(db: sqlite3.Connection, key: str) -> str | None:
     return found[0] if found else None
 
 
+def last_heard(db: sqlite3.Connection, lane: str) -> float:
+    """When somebody last wrote in a conversation, in seconds since 1970; 0 for never."""
+    found = db.execute("SELECT max(received) FROM event WHERE lane = ? AND kind <> 'due'", (lane,)).fetchone()
+    return found[0] or 0.0
+
+
 def unfinished(db: sqlite3.Connection) -> list[EventRow]:
     """What is still owed an answer, oldest first; waiting ones included."""
     rows = db.execute(f"SELECT {COLUMNS} FROM event WHERE state IN ('received', 'working', 'waiting') ORDER BY id")

@@ -133,6 +133,13 @@ def of_provider(db: sqlite3.Connection, lane: str, provider: str) -> OutboxRow |
     return _row(found) if found else None
 
 
+def taken(db: sqlite3.Connection, providers: Sequence[str], outbox: int) -> set[str]:
+    """Which of these provider's ids are another row's."""
+    marks = ", ".join("?" * len(providers))
+    found = db.execute(f"SELECT provider FROM outbox WHERE id <> ? AND provider IN ({marks})", (outbox, *providers))
+    return {row[0] for row in found}
+
+
 def get(db: sqlite3.Connection, outbox: int) -> OutboxRow | None:
     """One message by its number."""
     found = db.execute(f"SELECT {COLUMNS} FROM outbox WHERE id = ?", (outbox,)).fetchone()

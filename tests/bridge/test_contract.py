@@ -60,7 +60,11 @@ async def web(dobby: Dobby) -> AsyncIterator[Rig]:
         yield WebRig(dobby, http)
 
 
-RIGS: dict[str, Callable[[Dobby], AbstractAsyncContextManager[Rig]]] = {"web": web, "telegram": rigs.telegram}
+RIGS: dict[str, Callable[[Dobby], AbstractAsyncContextManager[Rig]]] = {
+    "web": web,
+    "telegram": rigs.telegram,
+    "whatsapp": rigs.whatsapp,
+}
 
 
 @pytest.fixture(params=RIGS)

@@ -1,0 +1,383 @@
+"""WhatsApp's other side, simulated: Twilio's REST API v2010 for messages, its signed webhooks, and people's phones.
+
+It misbehaves as Twilio does where it is told to (`wrongs`, `loose`). For tests, benchmarks, the demo. It knows nothing of Dobby.
+"""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+import random
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+
+ACCOUNT, TOKEN = "AC" + "0d" * 16, "dollhouse-auth-token"
+SENDER = "whatsapp:+14155238886"
+WINDOW = 24 * 3600
+LONGEST = 1600
+Check = Callable[[str, Any], None]
+
+
+@dataclass
+class Message:
+    """A message resource; `at` when it was made, `ahead` what the fake's clock was put forward."""
+
+    sid: str
+    to: str
+    sender: str
+    body: str
+    inbound: bool
+    at: float
+    media: list[str] = field(default_factory=list)
+    files: list[bytes] = field(default_factory=list)
+    status: str = "queued"
+    code: int | None = None
+    callback: str = ""
+    template: str = ""
+    buttons: list[str] = field(default_factory=list)
+
+    def row(self) -> dict[str, Any]:
+        """As the API answers."""
+        base = f"/2010-04-01/Accounts/{ACCOUNT}/Messages/{self.sid}"
+        date = formatdate(self.at, usegmt=True).replace("GMT", "+0000")
+        waits = self.status in ("queued", "accepted")
+        return {
+            "sid": self.sid, "account_sid": ACCOUNT, "api_version": "2010-04-01", "to": self.to, "from": self.sender,
+            "body": self.body, "status": self.status, "direction": "inbound" if self.inbound else "outbound-api",
+            "date_created": date, "date_updated": date, "date_sent": None if waits else date, "error_code": self.code,
+            "error_message": None, "messaging_service_sid": None, "num_media": str(len(self.media)), "num_segments": "1",
+            "price": None, "price_unit": None, "uri": f"{base}.json", "subresource_uris": {"media": f"{base}/Media.json"},
+        }  # fmt: skip
+
+
+class Twilio:
+    """The server. `webhook` is where messages go, `callbacks` whether states are told; `check` sees each request and answer.
+
+    `wrongs` are played one per sent message: `429`, `500` (nothing was done), `lost` (it was done, the answer got lost), `cut`
+    (nothing was done), `busy` (accepted, then 63018), `gone` (then 30003), `blind` (then 63019). `loose`: each webhook may
+    come twice, late and out of order.
+    """
+
+    def __init__(self, *, seed: int = 1, check: Check = lambda name, what: None) -> None:
+        self.messages: dict[str, Message] = {}
+        self.webhook = ""
+        self.public = ""  # what the signature is made over, where that is not where the webhook really is
+        self.wrongs: deque[str] = deque()
+        self.loose, self.joined = False, True
+        self.ahead = 0.0
+        self.url = ""
+        self.refused: list[int] = []  # what the webhook answered when it did not take something
+        self.templates = {"HX" + "1" * 32: "Dobby: {{1}} Reply to see more.", "HX" + "2" * 32: "{{1}}"}
+        self._check, self._chance, self._count = check, random.Random(seed), 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._heard: dict[str, float] = {}
+        self._news = asyncio.Event()
+
+    async def __aenter__(self) -> "Twilio":
+        app, base = web.Application(client_max_size=2**20), f"/2010-04-01/Accounts/{ACCOUNT}"
+        app.router.add_get(f"{base}.json", self._account)
+        app.router.add_route("*", f"{base}/Messages.json", self._collection)
+        app.router.add_get(base + "/Messages/{sid}.json", self._one)
+        app.router.add_get(base + "/Messages/{sid}/Media.json", self._media)
+        app.router.add_get(base + "/Messages/{sid}/Media/{number}", self._file)
+        app.router.add_get("/stored/{sid}/{number}", self._stored)
+        app.router.add_get("/", self._page)
+        app.router.add_get("/phone", self._phone)
+        app.router.add_post("/phone", self._typed)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=15))
+        return self
+
+    async def __aexit__(self, *_: Any) -> None:
+        for task in list(self._tasks):
+            task.cancel()
+        await self._http.close()
+        await self._runner.cleanup()
+
+    def now(self) -> float:
+        """The fake's clock, in seconds since 1970."""
+        return time.time() + self.ahead
+
+    def shown(self, person: str) -> list[Message]:
+        """What a phone shows of what was sent to it."""
+        return [one for one in self.messages.values() if one.to == person and one.status not in ("failed", "undelivered")]
+
+    # The person's side
+
+    async def write(self, person: str, body: str, *, sid: str = "", files: list[bytes] | None = None, **more: str) -> bool:
+        """Somebody sends a message; did the webhook take it? Twilio does not deliver it a second time by itself."""
+        message = self.keep(person, body, sid=sid, files=files)
+        return await self.deliver(message, **more)
+
+    def keep(self, person: str, body: str, *, to: str = SENDER, sid: str = "", files: list[bytes] | None = None) -> Message:
+        """A message that came in, before the webhook hears of it."""
+        kept = files or []
+        sid = sid or self._sid()
+        base = f"{self.url}/2010-04-01/Accounts/{ACCOUNT}/Messages/{sid}/Media"
+        media = [f"{base}/ME{number:032x}" for number in range(len(kept))]
+        message = self.messages.setdefault(sid, Message(sid, to, person, body, True, self.now(), media, kept, "received"))
+        self._heard[person] = self.now()
+        self._news.set()
+        return message
+
+    async def deliver(self, message: Message, **more: str) -> bool:
+        """Tell the webhook of a message, in disorder where that is wished."""
+        form = {
+            "MessageSid": message.sid, "SmsMessageSid": message.sid, "AccountSid": ACCOUNT, "From": message.sender,
+            "To": message.to, "Body": message.body, "NumMedia": str(len(message.media)), "ApiVersion": "2010-04-01",
+            **{f"MediaUrl{number}": url for number, url in enumerate(message.media)}, **more,
+        }  # fmt: skip
+        if self.loose and self._chance.random() < 0.3:
+            self._spawn(self._later(form))
+        return await self.post(f"{self.webhook}/twilio/message", form) == 200
+
+    async def _later(self, form: dict[str, str]) -> None:
+        await asyncio.sleep(self._chance.random() * 0.2)
+        await self.post(f"{self.webhook}/twilio/message", form)
+
+    async def post(self, url: str, form: dict[str, str], *, signature: str = "") -> int:
+        """A signed webhook; its status, 0 where nobody answered."""
+        signed = url.replace(self.webhook, self.public or self.webhook, 1)
+        headers = {"X-Twilio-Signature": signature or sign(signed, form), "I-Twilio-Idempotency-Token": self._sid()}
+        try:
+            async with self._http.post(url, data=form, headers=headers) as response:
+                await response.read()
+                if response.status >= 300:
+                    self.refused.append(response.status)
+                return response.status
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            return 0
+
+    # The API
+
+    async def _account(self, request: web.Request) -> web.Response:
+        self._authorise(request)
+        return web.json_response({"sid": ACCOUNT, "friendly_name": "The dollhouse", "status": "active", "type": "Trial"})
+
+    async def _collection(self, request: web.Request) -> web.Response:
+        self._authorise(request)
+        return await self._create(request) if request.method == "POST" else self._list(request)
+
+    async def _create(self, request: web.Request) -> web.Response:
+        posted = await request.post()
+        form = {name: [str(value) for value in posted.getall(name)] for name in posted}
+        self._check("request", form)
+        wrong = self.wrongs.popleft() if self.wrongs else ""
+        if wrong == "cut" and request.transport is not None:
+            request.transport.abort()
+            return web.Response(status=500)
+        if wrong in ("429", "500"):
+            return _error(
+                int(wrong), 20429 if wrong == "429" else 20500, "Too many requests" if wrong == "429" else "Internal error"
+            )
+        one = {name: values[0] for name, values in form.items()}
+        problem = self._problem(one)
+        if problem:
+            return _error(400, *problem)
+        message = self._accept(one, form.get("MediaUrl", []))
+        self._spawn(self._carry(message, wrong))
+        if wrong == "lost" and request.transport is not None:
+            request.transport.abort()
+        self._check("message", message.row())
+        return web.json_response(message.row(), status=201)
+
+    def _problem(self, form: dict[str, str]) -> tuple[int, str] | None:
+        if not form.get("To", "").removeprefix("whatsapp:").lstrip("+").isdecimal():
+            return 21211, "The 'To' number is not a valid phone number."
+        if len(form.get("Body", "")) > LONGEST:
+            return 21617, "The concatenated message body exceeds the 1600 character limit"
+        if not (form.get("Body") or form.get("MediaUrl") or form.get("ContentSid")):
+            return 21619, "A text message body or media urls must be specified."
+        if form.get("ContentSid") and form["ContentSid"] not in self.templates:
+            return 21655, "The ContentSid is invalid."
+        return None
+
+    def _accept(self, form: dict[str, str], media: list[str]) -> Message:
+        body, template = form.get("Body", ""), form.get("ContentSid", "")
+        values: dict[str, str] = json.loads(form.get("ContentVariables", "{}"))
+        if template:
+            body = self.templates[template].replace("{{1}}", values.get("1", ""))
+        message = Message(self._sid(), form["To"], form["From"], body, False, self.now(), media)
+        message.callback, message.template = form.get("StatusCallback", ""), template
+        message.buttons = [values[key] for key in ("2", "3") if key in values]
+        self.messages[message.sid] = message
+        return message
+
+    async def _carry(self, message: Message, wrong: str) -> None:
+        """From Twilio to the phone: states one after the other, told late and out of order where that is wished."""
+        code = {"busy": 63018, "gone": 30003, "blind": 63019}.get(wrong, 0)
+        whatsapp = message.to.startswith("whatsapp:")
+        if whatsapp and not self.joined:
+            code = 63015
+        free = not message.template or self.templates[message.template] == "{{1}}"
+        if whatsapp and free and self.now() - self._heard.get(message.to, 0.0) > WINDOW:
+            code = 63016
+        for url in message.media:
+            with suppress(aiohttp.ClientError, TimeoutError):
+                reached = url.replace(self.public, self.webhook, 1) if self.public else url
+                async with self._http.get(reached) as response:
+                    if response.status == 200:
+                        message.files.append(await response.read())
+        if len(message.files) < len(message.media):
+            code = code or 63019
+        message.code = code or None
+        states = ["sent", "failed"] if code else ["sent", "delivered", "read"]
+        for state in states:
+            message.status = state
+            self._news.set()
+            self._spawn(self._tell(message, state))
+
+    async def _tell(self, message: Message, state: str) -> None:
+        if not message.callback:
+            return
+        form = {
+            "MessageSid": message.sid,
+            "AccountSid": ACCOUNT,
+            "From": message.sender,
+            "To": message.to,
+            "MessageStatus": state,
+        }
+        if message.code and state == "failed":
+            form["ErrorCode"] = str(message.code)
+        if self.loose:
+            await asyncio.sleep(self._chance.random() * 0.2)
+        url = message.callback.replace(self.public, self.webhook, 1) if self.public else message.callback
+        for _ in range(2 if self.loose and self._chance.random() < 0.3 else 1):
+            await self.post(url, form)
+
+    def _list(self, request: web.Request) -> web.Response:
+        asked = request.query
+        after = asked.get("DateSent>", "")
+        rows = [
+            one.row()
+            for one in sorted(self.messages.values(), key=lambda one: -one.at)
+            if asked.get("To", one.to) == one.to
+            and asked.get("From", one.sender) == one.sender
+            and (not after or (one.status != "queued" and _date(one.at) >= after[:10]))
+        ][: int(asked.get("PageSize", 50))]
+        uri = f"/2010-04-01/Accounts/{ACCOUNT}/Messages.json?PageSize=50&Page=0"
+        ends = {"first_page_uri": uri, "next_page_uri": None, "previous_page_uri": None, "uri": uri}
+        answer = {"messages": rows, "page": 0, "page_size": 50, "start": 0, "end": max(0, len(rows) - 1), **ends}
+        self._check("list", answer)
+        return web.json_response(answer)
+
+    async def _one(self, request: web.Request) -> web.Response:
+        self._authorise(request)
+        return web.json_response(self._found(request).row())
+
+    async def _media(self, request: web.Request) -> web.Response:
+        self._authorise(request)
+        message = self._found(request)
+        rows = [{"sid": url.rpartition("/")[2], "uri": f"{url.removeprefix(self.url)}.json"} for url in message.media]
+        return web.json_response({"media_list": rows, "page": 0, "page_size": 50, "next_page_uri": None})
+
+    async def _file(self, request: web.Request) -> web.Response:
+        self._authorise(request)
+        number = int(request.match_info["number"][2:], 16)
+        raise web.HTTPTemporaryRedirect(f"{self.url}/stored/{request.match_info['sid']}/{number}")
+
+    async def _stored(self, request: web.Request) -> web.Response:
+        if "Authorization" in request.headers:  # credentials have no business here
+            raise web.HTTPBadRequest
+        return web.Response(body=self._found(request).files[int(request.match_info["number"])])
+
+    def _found(self, request: web.Request) -> Message:
+        try:
+            return self.messages[request.match_info["sid"]]
+        except KeyError as error:
+            raise web.HTTPNotFound from error
+
+    def _authorise(self, request: web.Request) -> None:
+        right = base64.b64encode(f"{ACCOUNT}:{TOKEN}".encode()).decode()
+        if request.headers.get("Authorization", "") != f"Basic {right}":
+            raise web.HTTPUnauthorized(text=json.dumps({"code": 20003, "message": "Authenticate", "status": 401}))
+
+    # A phone to look at
+
+    async def _page(self, request: web.Request) -> web.Response:
+        return web.Response(text=Path(__file__).with_name("phone.html").read_text("utf-8"), content_type="text/html")
+
+    async def _phone(self, request: web.Request) -> web.Response:
+        """What this phone shows; waits a while for news."""
+        person = request.query.get("from", "whatsapp:+4915100000001")
+        with suppress(TimeoutError):
+            async with asyncio.timeout(float(request.query.get("wait", "0"))):
+                self._news.clear()
+                await self._news.wait()
+        rows = [
+            {"mine": one.inbound, "text": one.body, "status": one.status, "buttons": one.buttons, "sid": one.sid}
+            | {"picture": f"data:image/jpeg;base64,{base64.b64encode(one.files[0]).decode()}" if one.files else ""}
+            for one in self.messages.values()
+            if person in (one.to, one.sender)
+        ]
+        return web.json_response(rows)
+
+    async def _typed(self, request: web.Request) -> web.Response:
+        if request.content_type != "application/json":
+            raise web.HTTPUnsupportedMediaType
+        said = await request.json()
+        taken = await self.write(str(said.get("from", "whatsapp:+4915100000001")), str(said["text"])[:LONGEST])
+        return web.json_response({"taken": taken})
+
+    def _sid(self) -> str:
+        self._count += 1
+        return f"SM{self._count:08x}{self._chance.getrandbits(96):024x}"
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def sign(url: str, form: dict[str, str], token: str = TOKEN) -> str:
+    """Twilio's signature: HMAC-SHA1 over the address and the sorted fields (twilio.com/docs/usage/security)."""
+    text = url + "".join(f"{name}{form[name]}" for name in sorted(form))
+    return base64.b64encode(hmac.new(token.encode(), text.encode(), hashlib.sha1).digest()).decode()
+
+
+def _date(at: float) -> str:
+    return time.strftime("%Y-%m-%d", time.gmtime(at))
+
+
+def _error(status: int, code: int, words: str) -> web.Response:
+    more = f"https://www.twilio.com/docs/errors/{code}"
+    return web.json_response({"code": code, "message": words, "more_info": more, "status": status}, status=status)
+
+
+BY_NAME_ONLY = True  # it is no device: the demo and the tests ask for it
+
+
+class Phone:
+    """The fake as a part of the dollhouse."""
+
+    name = "whatsapp"
+
+    def __init__(self, twilio: Twilio) -> None:
+        self.twilio = twilio
+        self.config: dict[str, Any] = {"account": ACCOUNT, "number": SENDER.partition(":")[2], "api": twilio.url}
+
+    def truth(self, device: str) -> dict[str, Any]:
+        """There are no devices here."""
+        return {}
+
+    async def aclose(self) -> None:
+        """Hang up."""
+        await self.twilio.__aexit__()
+
+
+async def start() -> Phone:
+    """A Twilio with a phone behind it."""
+    return Phone(await Twilio().__aenter__())

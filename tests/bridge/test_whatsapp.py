@@ -1,0 +1,301 @@
+"""WhatsApp and SMS against a Twilio that misbehaves as Twilio does; its requests and answers fit Twilio's own description."""
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncIterator, Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import rigs
+from rigs import PHONE, PUBLIC, WhatsAppRig
+from small_dobby import Dobby
+
+from dobby.bridge.account import says
+from dobby.events import EventKind, OutboxState, Reply
+from dobby.journal import household, inbox, outbox
+from dobby.journal.outbox import OutboxRow
+
+ACCOUNT, SENDER, Twilio, sign = rigs.fake.ACCOUNT, rigs.fake.SENDER, rigs.fake.Twilio, rigs.fake.sign
+WHO = f"whatsapp:{PHONE}"
+TEMPLATE, BUTTONS = "HX" + "1" * 32, "HX" + "2" * 32
+JPEG = b"\xff\xd8\xff\xe0" + b"\0" * 64
+DESCRIPTION = Path(__file__).resolve().parents[3] / "shared" / "data" / "twilio" / "twilio_api_v2010.json"
+
+
+@cache
+def validators() -> dict[str, Any]:
+    """Twilio's published description, where the machine has it."""
+    if not DESCRIPTION.is_file():
+        return {}
+    from jsonschema import Draft202012Validator
+
+    whole = json.loads(DESCRIPTION.read_text("utf-8"))
+    where = whole["paths"]["/2010-04-01/Accounts/{AccountSid}/Messages.json"]
+    form = where["post"]["requestBody"]["content"]["application/x-www-form-urlencoded"]["schema"]
+    row = whole["components"]["schemas"]["api.v2010.account.message"]
+    schemas = {"request": form, "message": row, "list": {"type": "object", "properties": {"messages": {"items": row}}}}
+    parts = json.dumps({"components": whole["components"]}).replace('"nullable": true', '"x-nullable": true')
+    return {name: Draft202012Validator({**_nullable(schema), **_nullable(json.loads(parts))}) for name, schema in schemas.items()}
+
+
+def _nullable(schema: Any) -> Any:
+    """OpenAPI 3.0's `nullable` in the words of JSON Schema."""
+    if isinstance(schema, list):
+        return [_nullable(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    row = {name: _nullable(value) for name, value in schema.items()}
+    if (schema.get("nullable") or schema.get("x-nullable")) and isinstance(schema.get("type"), str):
+        row["type"] = [schema["type"], "null"]
+        if "enum" in row:
+            row["enum"] = [*row["enum"], None]
+    return row
+
+
+def check(name: str, what: Any) -> None:
+    """Does it fit? A form's single values are texts, its lists stay lists."""
+    if name == "request":
+        whole = validators().get(name)
+        known = whole.schema["properties"] if whole else {}
+        assert not whole or what.keys() <= known.keys(), what.keys() - known.keys()
+        what = {key: values if known.get(key, {}).get("type") == "array" else values[0] for key, values in what.items()}
+    if validators():
+        problems = [error.message for error in validators()[name].iter_errors(what)]
+        assert not problems, problems
+
+
+@pytest.fixture
+async def rig(dobby: Dobby) -> AsyncIterator[WhatsAppRig]:
+    async with rigs.whatsapp(dobby, twilio=Twilio(check=check), template=TEMPLATE, buttons=BUTTONS, sms="+15005550006") as found:
+        yield found
+
+
+async def until(true: Callable[[], object]) -> None:
+    async with asyncio.timeout(15):
+        while not true():
+            await asyncio.sleep(0.01)
+
+
+async def said(rig: WhatsAppRig, count: int) -> list[Any]:
+    await until(lambda: len(rig.twilio.shown(WHO)) >= count and rig.dobby.butler.idle)
+    return rig.twilio.shown(WHO)
+
+
+async def owed(rig: WhatsAppRig, key: str) -> OutboxRow:
+    number = await rig.dobby.store.read(lambda db: db.execute("SELECT id FROM outbox WHERE key = ?", (key,)).fetchone())
+    row = await rig.dobby.store.read(lambda db: outbox.get(db, number[0])) if number else None
+    assert row is not None
+    return row
+
+
+async def tell(rig: WhatsAppRig, key: str, text: str, picture: str = "") -> OutboxRow:
+    reply = Reply(key, rig.lane, text, picture=picture)
+    row = await rig.dobby.store.write(lambda db: outbox.owe(db, reply, None, rig.dobby.clock.now()))
+    rig.dobby.post.hand_over([row])
+    await rig.dobby.post.flushed()
+    return await owed(rig, key)
+
+
+async def reach(rig: WhatsAppRig, key: str, state: OutboxState) -> None:
+    async with asyncio.timeout(15):
+        sql = "SELECT state FROM outbox WHERE key = ?"
+        while (found := await rig.dobby.store.read(lambda db: db.execute(sql, (key,)).fetchone())) != (state.value,):
+            await asyncio.sleep(0.01)
+        assert found
+
+
+async def events(rig: WhatsAppRig) -> list[inbox.EventRow]:
+    return await rig.dobby.store.read(lambda db: inbox.recent(db, "anna", 1000)[::-1])
+
+
+async def test_a_text_is_answered_and_the_ticks_go_to_read(rig: WhatsAppRig) -> None:
+    await rig.twilio.write(WHO, "lamp on")
+    assert "Reading lamp" in (await said(rig, 1))[0].body
+    await reach(rig, "event:1", OutboxState.READ)
+
+
+async def test_a_question_has_buttons_and_the_press_answers_it(rig: WhatsAppRig) -> None:
+    await rig.twilio.write(WHO, "unlock the front door")
+    (question,) = await said(rig, 1)
+    assert question.buttons == ["Yes", "No"]
+    more = {"ButtonText": "Yes", "ButtonPayload": "1", "OriginalRepliedMessageSid": question.sid}
+    assert await rig.twilio.write(WHO, "Yes", **more)
+    await until(lambda: rig.dobby.house.state.of("door").get("locked") is False)
+
+
+async def test_pictures_come_in_and_go_out_over_addresses_that_end(rig: WhatsAppRig, tmp_path: Path) -> None:
+    await rig.twilio.write(WHO, "what is this?", files=[JPEG])
+    await said(rig, 1)
+    (row,) = await events(rig)
+    assert Path(row.event.attachments[0].path).read_bytes() == JPEG
+    picture = tmp_path / "van.jpg"
+    picture.write_bytes(JPEG)
+    await tell(rig, "van", "A van has pulled up.", str(picture))
+    await until(lambda: any(message.files == [JPEG] for message in rig.twilio.shown(WHO)))
+    url = rig.twilio.shown(WHO)[-1].media[0].replace(PUBLIC, rig.twilio.webhook)
+    async with aiohttp.ClientSession() as http:
+        for wrong, status in ((url, 200), (url.replace(".jpg", ".png"), 200), (url[:-8] + "0000.jpg", 404), (url + "x", 404)):
+            async with http.get(wrong) as response:
+                assert response.status == status, wrong
+                assert "Dobby" not in str(response.headers)
+    rig.twilio.wrongs.append("blind")  # 63019: the picture could not be fetched, so the words go alone
+    await tell(rig, "cat", "A cat has come.", str(picture))
+    await until(lambda: [(one.body, one.media) for one in rig.twilio.shown(WHO)][-1] == ("A cat has come.", []))
+
+
+async def test_after_a_day_of_silence_only_the_template_goes(rig: WhatsAppRig) -> None:
+    row = await tell(rig, "smoke", "Smoke in the kitchen!")
+    assert rig.twilio.shown(WHO)[-1].template == TEMPLATE
+    await rig.twilio.write(WHO, "hello")
+    await said(rig, 2)
+    await tell(rig, "again", "The smoke is gone.")
+    assert not rig.twilio.shown(WHO)[-1].template
+    rig.twilio.ahead = 25 * 3600  # Twilio's clock says otherwise than ours: 63016 …
+    await tell(rig, "late", "The post has come.")
+    await reach(rig, "late", OutboxState.FAILED)
+    await until(
+        lambda: rig.twilio.shown(WHO)[-1].body == "Dobby: The post has come. Reply to see more."
+    )  # … once more, as the template
+    assert row.provider.startswith("SM")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "count", "state"),
+    [
+        ("429", 1, OutboxState.READ),
+        ("500", 1, OutboxState.READ),
+        ("cut", 1, OutboxState.READ),
+        ("lost", 1, OutboxState.READ),
+        ("gone", 0, OutboxState.FAILED),
+    ],
+)
+async def test_a_send_that_goes_wrong_is_looked_up_and_shows_once(
+    rig: WhatsAppRig, wrong: str, count: int, state: OutboxState
+) -> None:
+    await rig.twilio.write(WHO, "hello")
+    await said(rig, 1)
+    rig.twilio.wrongs.append(wrong)
+    await tell(rig, "post", "The post has come.")
+    await reach(rig, "post", state)
+    assert [message.body for message in rig.twilio.shown(WHO)].count("The post has come.") == count
+
+
+async def test_too_many_at_once_is_tried_again_as_a_row_of_its_own(rig: WhatsAppRig) -> None:
+    await rig.twilio.write(WHO, "hello")
+    await said(rig, 1)
+    rig.twilio.wrongs.append("busy")
+    await tell(rig, "post", "The post has come.")
+    await reach(rig, "post", OutboxState.FAILED)
+    await until(lambda: [m.body for m in rig.twilio.shown(WHO)].count("The post has come.") == 1)
+
+
+async def test_what_came_while_the_webhook_was_down_is_listed_and_taken_in_once_in_order(dobby: Dobby) -> None:
+    twilio = Twilio(check=check)
+    async with rigs.whatsapp(dobby, twilio=twilio) as rig:
+        await rig.twilio.write(WHO, "hello")
+        await said(rig, 1)
+        await dobby.store.write(lambda db: household.set_setting(db, "whatsapp_seen", str(dobby.clock.now() - 60)))
+        for number in range(3):
+            twilio.keep(WHO, f"missed {number}").at += number
+        await rig.bridge._backfill()
+        await rig.bridge._backfill()
+        await said(rig, 4)
+        assert [row.event.text for row in await events(rig)] == ["hello", "missed 0", "missed 1", "missed 2"]
+
+
+async def test_messages_that_come_twice_late_and_in_disorder_are_answered_once(rig: WhatsAppRig) -> None:
+    rig.twilio.loose = True
+    await asyncio.gather(*(rig.twilio.write(WHO, f"text {number}") for number in range(20)))
+    await said(rig, 20)
+    await asyncio.sleep(0.5)
+    texts = [message.body for message in rig.twilio.shown(WHO)]
+    assert sorted(texts) == sorted(f"You said: text {number}" for number in range(20))
+    for number in range(1, 21):
+        await reach(rig, f"event:{number}", OutboxState.READ)
+
+
+FORM = {"MessageSid": "SM" + "a" * 32, "AccountSid": ACCOUNT, "From": WHO, "To": SENDER, "Body": "unlock the front door"}
+PROXY = {"X-Forwarded-For": "127.0.0.1", "X-Forwarded-Host": "dobby.test", "X-Real-IP": "127.0.0.1"}
+SHARED = {"X-Twilio-Webhooks-Signature-Settings": "key=,algorithm=HMAC_SHA256"}
+
+
+async def test_only_what_twilio_signed_over_the_public_address_is_heard(rig: WhatsAppRig) -> None:
+    url, right = f"{rig.twilio.webhook}/twilio/message", f"{PUBLIC}/twilio/message"
+    wrong = {
+        "no signature": ("", FORM, {}),
+        "garbage": ("garbage", FORM, {}),
+        "over where it listens": (sign(url, FORM), FORM, {}),
+        "over another host": (sign(right.replace("dobby.test", "evil.test"), FORM), FORM, {"Host": "evil.test"}),
+        "with another token": (sign(right, FORM, "wrong"), FORM, {}),
+        "over another text": (sign(right, FORM), FORM | {"Body": "disarm the alarm"}, {}),
+        "from a proxy": ("", FORM, PROXY),
+        "by a key of its own": (
+            sign(right, FORM, ""),
+            FORM,
+            {"X-Twilio-Webhooks-Signature-Settings": "key=,algorithm=HMAC_SHA256"},
+        ),
+        "of another account": (sign(right, FORM | {"AccountSid": "AC" + "1" * 32}), FORM | {"AccountSid": "AC" + "1" * 32}, {}),
+        "to another number": (sign(right, FORM | {"To": "whatsapp:+1"}), FORM | {"To": "whatsapp:+1"}, {}),
+    }
+    async with aiohttp.ClientSession() as http:
+        for name, (signature, form, headers) in wrong.items():
+            more = {"X-Twilio-Signature": signature} if signature else {}
+            async with http.post(url, data=form, headers=headers | more) as response:
+                assert response.status == 403, name
+        for path in ("/", "/api/lines", "/twilio", "/twilio/message/", "/../etc/passwd", "/twilio/picture/1.9999999999.0.jpg"):
+            async with http.get(rig.twilio.webhook + path) as response:
+                assert response.status in (404, 405), path
+                assert await response.text() == ""
+        async with http.post(url, data=b"x" * 70_000, headers={"Content-Type": "application/x-www-form-urlencoded"}) as response:
+            assert response.status == 413
+    assert not await events(rig)
+    assert await rig.twilio.post(url, FORM) == 200
+    assert await rig.twilio.post(url, FORM) == 200  # a replay: the SID is known
+    await said(rig, 1)
+    assert len(await events(rig)) == 1
+
+
+async def test_fuzzed_requests_are_never_taken_and_never_break_anything(rig: WhatsAppRig) -> None:
+    chance, url = random.Random(7), f"{rig.twilio.webhook}/twilio/message"
+    kinds = [
+        "application/x-www-form-urlencoded",
+        "application/x-www-form-urlencoded; charset=utf-16",
+        "application/json",
+        "multipart/form-data",
+    ]
+    async with aiohttp.ClientSession() as http:
+
+        async def one() -> int:
+            body = bytes(chance.choices(b"Body=&MessageSid%\xff\x00FromTo+1", k=chance.randrange(200)))
+            signature = "".join(chance.choices("abc+/=é", k=chance.randrange(40)))
+            headers = {"Content-Type": chance.choice(kinds), "X-Twilio-Signature": signature.encode("ascii", "ignore").decode()}
+            path = chance.choice(["message", "status/1", "status/99999999999999999999", "picture/%00", "picture/a.b.c.d.e"])
+            async with http.post(f"{rig.twilio.webhook}/twilio/{path}", data=body, headers=headers) as response:
+                return response.status
+
+        for _ in range(20):
+            assert {status // 100 for status in await asyncio.gather(*(one() for _ in range(20)))} == {4}
+    assert not await events(rig)
+    assert await rig.twilio.post(url, FORM) == 200
+
+
+async def test_a_place_and_a_forwarded_text_say_so(rig: WhatsAppRig) -> None:
+    await rig.twilio.write(WHO, "", Latitude="52.5", Longitude="13.4")
+    await rig.twilio.write(WHO, "unlock the front door", Forwarded="true")
+    await said(rig, 2)
+    rows = await events(rig)
+    assert rows[0].event.kind is EventKind.LOCATION
+    assert rows[1].event.tainted == ("text",)
+
+
+async def test_a_number_that_has_left_the_sandbox_is_told_in_words(rig: WhatsAppRig) -> None:
+    rig.twilio.joined = False
+    await rig.twilio.write(WHO, "hello")
+    await reach(rig, "event:1", OutboxState.FAILED)
+    why = await rig.dobby.store.read(lambda db: db.execute("SELECT why FROM outbox").fetchone()[0])
+    assert why == says(63015)
+    assert "join code" in why
