@@ -15,6 +15,7 @@ from typing import Any
 from dobby.butler import answers, appointed, asking, orders, recover, sightings, strangers, wording
 from dobby.butler.desk import Desk
 from dobby.butler.errand import Steer, finish, work_on
+from dobby.butler.located import located
 from dobby.butler.others import OtherHands
 from dobby.errors import Closed, IllegalMove, StoreError
 from dobby.events import Event, EventKind, EventState
@@ -272,6 +273,8 @@ class Butler:
             await sightings.react(self.desk, event)
         if event.kind is EventKind.REACTION or event.text == asking.VEIL:
             return Plan()
+        if event.location is not None and not event.text.strip():
+            return await located(self.desk, source, event.location)
         if event.kind not in (EventKind.TEXT, EventKind.EDIT) and not event.text.strip():
             return Plan(say=self.desk.words("no_use", source, kind=event.kind.value))
         if len(event.text) > LONGEST_TEXT:

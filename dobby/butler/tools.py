@@ -99,7 +99,8 @@ class NarrowHome:
         self.vault = vault
         row = CURRENT.get()
         asker = row.event.source if row else Source()
-        self.manner = Manner(desk.language_of(asker), desk.units_of(asker), desk.zone or machine_zone(), desk.clock.now())
+        person, zone, now = desk.people.get(asker.person), desk.zone or machine_zone(), desk.clock.now()
+        self.manner = Manner(desk.language_of(asker), desk.units_of(asker), zone, now, person.name if person else "")
 
     @property
     def language(self) -> str:

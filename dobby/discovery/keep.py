@@ -145,7 +145,7 @@ class Family:
         away = any(self._house.lost(device.id) for device in self.devices)
         if not away and (self.devices or not self._at):
             self._missed = MISSED
-            return LOOK_AGAIN if self.devices else LONGEST_PAUSE / 4
+            return float(getattr(self.driver, "look_again", LOOK_AGAIN if self.devices else LONGEST_PAUSE / 4))
         rest = min(self._missed, LOOK_AGAIN)
         self._missed = rest * 2
         return rest

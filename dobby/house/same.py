@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dobby.house.model import Device
 
 KIN = ({"switch", "outlet"},)  # kinds that are told apart by one system and not by another
-ALONE = ("scene", "script", "button", "list", "weather", "calendar", "person")  # no things
+ALONE = ("scene", "script", "button", "list", "weather", "calendar")  # no things
 HEX = re.compile(r"(?:.*0x)?([0-9a-f]{12}|[0-9a-f]{16})")
 
 
@@ -62,7 +62,13 @@ def _part_of_the_same(one: Device, other: Device, every: Iterable[Device]) -> bo
 
 
 def _described_as(one: Device, other: Device, every: Iterable[Device]) -> bool:
-    """The same name in the same room, where neither says that it is somebody else."""
+    """The same name in the same room, where neither says that it is somebody else; people are known by their name alone."""
     alike = [(each.name.casefold(), each.room.casefold()) for each in (one, other)]
     hard = [{token for token in tokens(each) if token.startswith(("mac:", "serial:", "uuid:"))} for each in (one, other)]
-    return alike[0] == alike[1] and bool(one.room) and not one.part_of and not other.part_of and not all(hard)
+    return (
+        alike[0] == alike[1]
+        and (bool(one.room) or one.kind == "person")
+        and not one.part_of
+        and not other.part_of
+        and not all(hard)
+    )

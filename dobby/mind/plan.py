@@ -97,8 +97,8 @@ class Past:
 
 
 def passes(wanted: Value, value: Value) -> bool | None:
-    """Whether a value is as wanted: the same, `">0"` more than, `"!off"` anything but; None where there is none."""
-    if value is None:
+    """Whether a value is as wanted: the same, `">0"` more than, `"!off"` anything but; None where there is none, or unknown."""
+    if value is None or (value == "unknown" and wanted != value):
         return None
     if isinstance(wanted, str) and wanted.startswith(">"):
         return isinstance(value, int | float) and value > float(wanted[1:])

@@ -64,7 +64,8 @@ class Driver(Protocol):
     One with `library` names the modules that are slow to import: they are brought in beside the loop before they are needed.
     One with `distance` does not speak the thing's own protocol: of several ways to the same thing 0 (the default) comes before 1
     (a standard beside it) before 2 (through another system).
-    One whose library has its own broadcast has `seek(interfaces: Sequence[str]) -> AsyncIterator[Finding]`: asks once and ends.
+    One whose library has its own broadcast has `seek(interfaces: Sequence[str]) -> AsyncIterator[Finding]`: asks once and ends;
+    `look_again` is how many seconds pass between looks, where that costs nothing.
     One whose system knows places also has `rooms() -> Sequence[Room]`: floors and other names of rooms that nobody described yet.
     """
 

@@ -15,12 +15,14 @@ from dobby.skill.driver import Vault
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """A person's `language` ("en", "de") and `units` (`metric`, `us`), the house's time `zone`, `now` in seconds since 1970."""
+    """Who asks: the `speaker`'s name, their `language` ("en", "de"), `units` (`metric`, `us`); the house's `zone`, `now` in
+    seconds since 1970."""
 
     language: str = "en"
     units: str = "metric"
     zone: tzinfo = UTC
     now: float = 0.0
+    speaker: str = ""
 
 
 class Home(Protocol):
