@@ -247,8 +247,17 @@ class _Builder:
         following = self.marks[at + 1]
         if mark.sense("to") and (following.number is not None or following.sense("number", "level")):
             return True  # "zu 50 %", "auf 21"
+        if self._ends_in(at + 1):
+            return False
         needed = (self.clause.weak or at == 0) and not self.parts and not self.clause.verb
         return self._leads_on(at + 1) and not (needed and not any(self._turns(mark) for mark in self.marks[at + 1 :]))
+
+    def _ends_in(self, at: int) -> bool:
+        """`lights on kitchen`: just a thing, on, and a room that nobody stands on."""
+        clause, mark = self.clause, self.marks[at]
+        bare = clause.items and not (clause.verb or clause.weak or clause.attr or clause.asks)
+        valued = any(self._turns(one) or one.number is not None or one.sense(*_VALUES) for one in self.marks[at:])
+        return bool(bare and mark.rooms and not mark.devices and not valued)
 
     def _storey(self, at: int) -> bool:
         """What comes next is a place that is stood on: `the terrace`, `the ground floor`, no `downstairs`."""
@@ -344,7 +353,7 @@ def _stretches(marks: Sequence[Mark]) -> Iterator[tuple[list[Mark], bool]]:
                 hard = False
             hard = hard or (mark.stop and mark.text not in (",", ":"))
             stretch = []
-        elif stretch and _begins_anew(stretch, mark):
+        elif stretch and (_begins_anew(stretch, mark) or _is_next(stretch, marks[at:])):
             yield stretch, hard
             stretch, hard = [mark], False
         else:
@@ -357,6 +366,24 @@ def _begins_anew(before: Sequence[Mark], mark: Mark) -> bool:
     """`no make it red`: a no, and then what is wanted instead."""
     declined = all((sense := one.sense("not")) is not None and sense.value == "no" for one in before)
     return declined and mark.sense("verb", "weak") is not None and not (mark.names or mark.sense("adj", "part", "noun"))
+
+
+def _is_next(before: Sequence[Mark], after: Sequence[Mark]) -> bool:
+    """`tv off blinds down`: a thing and what becomes of it, and then another such pair without a word between."""
+    row = [mark for mark in before if not mark.sense("art", "noise") or mark.names]
+    told = any(mark.sense("verb", "weak", "ask", "not", "if", "time") and not mark.names for mark in row)
+    if told or len(row) < 2 or not _part(row[-1]) or not _thing(after[0]) or not any(map(_thing, row[:-1])):
+        return False
+    rest = takewhile(lambda mark: not mark.stop and not mark.sense("join"), after[1:])
+    return any(_part(mark) or mark.number is not None for mark in rest)
+
+
+def _part(mark: Mark) -> bool:
+    return mark.sense("part") is not None and not mark.names
+
+
+def _thing(mark: Mark) -> bool:
+    return mark.names or mark.sense("noun") is not None
 
 
 def _spares(mark: Mark, after: Sequence[Mark]) -> bool:
