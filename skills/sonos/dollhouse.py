@@ -299,6 +299,12 @@ class Household:
         self.state.plug(zone, True)
         self._advertise(zone, "alive")
 
+    async def move(self, name: str, address: str) -> None:
+        """A zone that the router gives another address: gone here, back there."""
+        await self.unplug(name)
+        self.state.zone(name).address = address
+        await self.plug(name)
+
     async def aclose(self) -> None:
         """End everything; no socket, task or timer is left."""
         for each in self.sounds.values():

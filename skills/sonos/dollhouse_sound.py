@@ -14,6 +14,7 @@ from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 from .dollhouse_zones import Zone
 
 LOOK_SECONDS = 0.05
+PATIENCE = 4.0  # seconds the renderer has to fetch something
 KIND = "urn:schemas-upnp-org:service:{}:1"
 
 
@@ -24,7 +25,8 @@ class Sound:
         self.zone, self._base = zone, location.rpartition("/")[0]
         self.heard: list[str] = []
         self._session = ClientSession(timeout=ClientTimeout(total=5), connector=TCPConnector(force_close=True))
-        self._loaded, self._volume = "", -1
+        self._loaded, self._since, self._volume = "", 0.0, -1
+        self._began = ""  # where it says it is before it has begun
         zone.real = zone.deck.real = True
         self._task = asyncio.create_task(self._live())
 
@@ -54,21 +56,33 @@ class Sound:
             self._volume = level
         if wanted != self._loaded:
             await self.ask("AVTransport", "Stop")
-            self._loaded = wanted
+            self._loaded, self._since = wanted, asyncio.get_running_loop().time()
             if wanted:
                 await self.ask("AVTransport", "SetAVTransportURI", CurrentURI=wanted, CurrentURIMetaData="")
+                self._began = await self._place()
                 await self.ask("AVTransport", "Play", Speed=1)
         if not wanted:
             return
         moves = (await self.ask("AVTransport", "GetTransportInfo")).get("CurrentTransportState")
         if re.sub("^x-rincon-mp3radio:", "http:", deck.sounding) != wanted or self.zone.leader is not self.zone:
             return
-        if moves == "PLAYING" and deck.state == "TRANSITIONING":
-            self.heard.append(wanted)
-            deck.sound()
-        elif moves in ("STOPPED", "NO_MEDIA_PRESENT"):
+        if moves in ("STOPPED", "NO_MEDIA_PRESENT"):  # it comes to an end only of what it could play
+            if deck.state == "TRANSITIONING":
+                self.heard.append(wanted)
             self._loaded = ""
             deck.over()
+        elif deck.state == "TRANSITIONING" and await self._place() not in ("", self._began):
+            self.heard.append(wanted)
+            deck.sound()
+        elif deck.state == "TRANSITIONING" and asyncio.get_running_loop().time() > self._since + PATIENCE:
+            self._loaded = ""
+            await self.ask("AVTransport", "Stop")
+            deck.over()
+
+    async def _place(self) -> str:
+        """How far it is. It says that it plays before it has fetched anything; only what has been decoded moves on."""
+        place = (await self.ask("AVTransport", "GetPositionInfo")).get("RelTime", "")
+        return place if re.search("[1-9]", place) else ""
 
     async def aclose(self) -> None:
         """Take the plug out; the renderer stays."""

@@ -701,6 +701,33 @@ async def test_where_no_subscription_is_granted_the_beat_looks(house: Any, hear:
     await until(lambda: len(house.speaker("Kitchen").subscriptions) == 3)
 
 
+async def test_a_speaker_at_a_new_address_is_the_same_one(house: Any, sonos: Any, hear: Any, rooms: dict[str, Device]) -> None:
+    kitchen = rooms["Kitchen"]
+    ear = await hear()
+    await house.move("Kitchen", f"{PREFIX}.44")
+    with pytest.raises(Unreachable):
+        await sonos.set(kitchen, {"volume": 41})
+    moved = (await adopted(sonos, f"{PREFIX}.12"))["Kitchen"]  # the others know where it is now
+    assert moved == replace(kitchen, address=f"{PREFIX}.44")
+    await sonos.attach(moved)
+    await sonos.set(moved, {"volume": 41, "sleep_timer": 20})
+    assert (house.zone("Kitchen").volume, house.zone("Kitchen").playing) == (41, "STOPPED")
+    assert ear.available(kitchen)[:2] == [True, False]
+    later = Ear(sonos.hear([moved]))
+    await later.comes(moved, volume=41, sleep_timer=20)
+    await later.aclose()
+
+
+@pytest.mark.parametrize(("trouble", "minutes"), [("drop", 0), ("cut", 30), ("garbage", 30)])
+async def test_a_sleep_timer_in_doubt_is_read(
+    house: Any, sonos: Any, rooms: dict[str, Device], trouble: str, minutes: int
+) -> None:
+    house.speaker("Kitchen").trouble["ConfigureSleepTimer"] = trouble
+    with pytest.raises(Unsure):
+        await sonos.set(rooms["Kitchen"], {"sleep_timer": 30})
+    assert (await sonos.read(rooms["Kitchen"]))["sleep_timer"] == minutes
+
+
 # Broken on purpose
 
 
@@ -731,7 +758,8 @@ async def test_silence_is_a_doubt_and_does_not_hold_the_others_up(
 
 
 async def test_garbage_is_a_clean_error(house: Any, sonos: Any, rooms: dict[str, Device]) -> None:
-    for action in ("GetZoneGroupState", "GetVolume", "GetPositionInfo"):
+    await sonos.do(rooms["Kitchen"], "play", what="Kitchen Classics")
+    for action in ("GetZoneGroupState", "GetVolume", "GetPositionInfo", "GetRemainingSleepTimerDuration", "Browse"):
         house.speaker("Kitchen").trouble[action] = "garbage"
         with pytest.raises(Unsure, match="Kitchen Sonos answered something that makes no sense"):
             await sonos.read(rooms["Kitchen"])

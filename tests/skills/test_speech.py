@@ -100,6 +100,20 @@ async def test_whatever_is_said_is_only_read(speech: Any, text: str) -> None:
     assert heard(sound)[1] > 3000
 
 
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("Dinner is ready.", "en"),
+        ("Das Essen ist fertig", "de"),
+        ("Kommt bitte runter", "de"),
+        ("Pizza!", "fr"),
+        ("the the", "en"),
+    ],
+)
+def test_a_text_is_read_in_its_own_language(text: str, language: str) -> None:
+    assert engines.language_of(text, "fr") == language
+
+
 @pytest.mark.parametrize("text", ["", " \n", "x" * 601])
 async def test_nothing_and_too_much_are_refused(speech: Any, text: str) -> None:
     with pytest.raises(Refused, match="A text read aloud has 1 to 600 characters"):
