@@ -23,8 +23,9 @@ from dobby.house.model import Device
 from dobby.journal import household
 from tests.lan.network import HUB, ROOT, Lan, Thing, hindrance
 
-MOSQUITTO, RENDERER, SERVER = (
-    shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin") or "" for name in ("mosquitto", "gmediarender", "minidlnad")
+MOSQUITTO, RENDERER, SERVER, READER = (
+    shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin") or ""
+    for name in ("mosquitto", "gmediarender", "minidlnad", "espeak-ng")
 )
 POST = """
 import sys
@@ -40,7 +41,7 @@ READING, GLOBE = "d073d5000101", "d073d5000201"
 
 def missing() -> str:
     """What keeps these tests from running here."""
-    wanted: dict[str, object] = {"mosquitto": MOSQUITTO, "gmediarender": RENDERER, "minidlna": SERVER}
+    wanted: dict[str, object] = {"mosquitto": MOSQUITTO, "gmediarender": RENDERER, "minidlna": SERVER, "espeak-ng": READER}
     wanted |= {"sandcastle-sim": importlib.util.find_spec("sandcastle_sim")}
     gone = [name for name, there in wanted.items() if not there]
     return f"not installed: {', '.join(gone)}" if gone else hindrance()
@@ -165,10 +166,14 @@ class Home:
         """How many devices a family has, or how many of them are `away`."""
         return int(self.families().get(family, {}).get(what, -1))
 
+    def devices(self) -> list[Device]:
+        """All rows of devices."""
+        with closing(sqlite3.connect(f"file:{self.state / 'journal.db'}?mode=ro", uri=True)) as db:
+            return list(household.devices(db))
+
     def device(self, name: str) -> Device:
         """A device's row, by its id or its name."""
-        with closing(sqlite3.connect(f"file:{self.state / 'journal.db'}?mode=ro", uri=True)) as db:
-            return next(device for device in household.devices(db) if name in (device.id, device.name))
+        return next(device for device in self.devices() if name in (device.id, device.name))
 
     def words(self) -> str:
         """What everybody wrote into their logs."""

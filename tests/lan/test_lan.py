@@ -4,9 +4,11 @@ Mosquitto with sandcastle-sim, lamps of lifx-emulator, an accessory bridge of HA
 by broadcast and multicast, run by `dobby chat`. What is true of a device is asked of the device.
 """
 
+import asyncio
 import json
 import os
 import time
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +16,7 @@ import pytest
 
 from tests.lan.home import READING, SIMULATED, Home, missing, soon
 from tests.lan.network import lan
+from tests.running import ask
 
 pytestmark = pytest.mark.lan
 
@@ -98,6 +101,11 @@ def plays_from_the_server(home: Home) -> None:
     assert "Playing blue train" in home.say("play blue train on the kitchen player")
     soon(lambda: ">PLAYING<" in home.renderer("AVTransport", "GetTransportInfo"), "it plays")
     assert "10.77.0.16:" in home.renderer("AVTransport", "GetMediaInfo"), "from the media server"
+    assert "Announced" in home.say("announce dinner is ready on the kitchen player")
+    clip = home.renderer("AVTransport", "GetMediaInfo")
+    assert "http://10.77.0.1:" in clip
+    assert ".wav<" in clip
+    soon(lambda: "10.77.0.16:" in home.renderer("AVTransport", "GetMediaInfo"), "the song is back when all is said")
     home.say("stop the kitchen player")
     soon(lambda: ">PLAYING<" not in home.renderer("AVTransport", "GetTransportInfo"), "it is silent")
 
@@ -121,6 +129,34 @@ def test_a_bridge_is_paired_by_the_code_that_a_person_says_and_run_by_chat(home:
     assert home.ask("bridge", home.device("Back door lock").id)["locked"] is True
     assert "Unlock" in home.say("yes")
     soon(lambda: home.ask("bridge", home.device("Back door lock").id)["locked"] is False, "it is unlocked")
+
+
+KINDS = {  # a kind: what is said to each of its devices, one after the other, and a word of each answer
+    "light": (("turn off the {}", " off"), ("turn on the {}", " on")),
+    "switch": (("turn off the {}", " off"),),
+    "outlet": (("turn on the {}", " on"),),
+    "fan": (("turn on the {}", " on"),),
+    "cover": (("close the {}", "los"),),
+    "climate": (("set the {} to 21 degrees", "21"),),
+    "lock": (("lock the {}", "ock"),),
+    "valve": (("open the {}", ""),),
+    "vacuum": (("start the {}", "clean"),),
+    "alarm": (("arm the {} for home", "home"),),
+    "sensor": (("what is the {}?", ""),),
+}
+
+
+def test_every_device_of_every_family_is_run_by_chat(home: Home) -> None:
+    devices = [device for device in home.devices() if device.kind in KINDS and not device.part_of]
+    assert Counter(device.driver for device in devices) == {"mqtt": SIMULATED, "lifx": 2, "homekit": 16}
+    turns = [(text.format(device.name), answer, device) for device in devices for text, answer in KINDS[device.kind]]
+    replies = [asyncio.run(ask(home.state, text))[0] for text, _, _ in turns]
+    wrong = [
+        (text, reply)
+        for (text, answer, device), reply in zip(turns, replies, strict=True)
+        if answer not in reply or "?" in reply or device.name.casefold() not in reply.casefold()
+    ]
+    assert not wrong, "\n".join(map(str, wrong))
 
 
 def test_a_lamp_at_a_new_address_is_followed(home: Home) -> None:
