@@ -122,6 +122,12 @@ class NarrowHome:
         """What a device is now."""
         return self._desk.house.state.of(_id(device))
 
+    def mean(self, device: Device | str) -> None:
+        """This is what whoever asked calls "it" from now on."""
+        if row := CURRENT.get():
+            talk = self._desk.talk(row.event.source.person)
+            talk.talked = tuple(dict.fromkeys((_id(device), *talk.talked)))
+
     async def past(self, device: Device | str, trait: str, since: float, until: float) -> Sequence[tuple[float, Value]]:
         """What a trait was, oldest first."""
         history = self._desk.history

@@ -44,6 +44,10 @@ class Home(Protocol):
         """What a device is now."""
         ...
 
+    def mean(self, device: Device | str) -> None:
+        """From now on this device is what whoever asked calls "it"."""
+        ...
+
     async def past(self, device: Device | str, trait: str, since: float, until: float) -> Sequence[tuple[float, Value]]:
         """What a trait was: when it became what, in seconds since 1970, oldest first; the last before `since` comes first."""
         ...
