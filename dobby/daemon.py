@@ -28,7 +28,7 @@ from dobby.errors import SkillError, StoreError
 from dobby.events import Role, Source
 from dobby.ground import GRACE, end_family, make_family, start_family
 from dobby.house.almanac import Almanac
-from dobby.memory import open_memory
+from dobby.memory import open_memory, vectors
 from dobby.mind.plain import PlainMind
 from dobby.mind.plain.scenes import read_scenes, shipped_scenes
 from dobby.mind.plan import Order, Plan
@@ -68,6 +68,8 @@ async def compose(dobby: Dobby, stack: AsyncExitStack) -> None:
     if config.scenes.file:
         desk.offered = {**shipped_scenes(), **read_scenes(Path(config.scenes.file))}
     await store.read(desk.load_modes)
+    desk.memory.meaning = vectors.installed()
+    await desk.memory.settle()  # a forgetting that a crash cut short
     toolbox.desk = dobby.desk = desk
     dobby.butler = Butler(desk)
     add_bridges(dobby)

@@ -30,6 +30,7 @@ LEVEL = {part: level for level, (_, parts) in enumerate(LAYERS) for part in part
 
 # Imports inside functions hide what a module needs; these are late because they are heavy and seldom needed.
 LATE = {
+    "dobby.memory.vectors": {"wordllama"},
     "dobby.mind.route": {"hassil"},
     "dobby.mind.scripted": {"anthropic.types", "pydantic"},
     "dobby.skill.tool": {"hassil", "pydantic"},

@@ -174,3 +174,20 @@ async def test_the_same_fact_of_the_same_note_is_one(memory: Memory) -> None:
         await memory.learn("anna", "likes", "tea", note=number, since=NOON)
     await memory.learn("anna", "likes", "cake", note=number, since=NOON)
     assert [fact.value for fact in await memory.about("anna", who=ANNA)] == ["cake", "tea"], "several things may be liked"
+
+
+async def test_said_again_it_has_been_so_since_the_first_time(memory: Memory) -> None:
+    for days in (30, 2):
+        number = await told(memory, "I prefer 19 at night.", at=NOON - days * DAY)
+        await memory.learn("anna", "prefers", "19 at night", note=number, since=NOON - days * DAY)
+    assert [(fact.value, fact.since) for fact in await memory.about("anna", who=ANNA)] == [("19 at night", NOON - 30 * DAY)]
+
+
+async def test_meaning_reorders_what_words_have_found(memory: Memory) -> None:
+    """With the extra, of two notes that share as many words the nearer one comes first; nothing else is found by it."""
+    pytest.importorskip("wordllama")
+    await told(memory, "The doctor saw the cat.", at=NOON - 2 * DAY)
+    await told(memory, "The doctor saw the play.", at=NOON - DAY)
+    memory.meaning = True
+    assert (await found(memory, "doctor for our sick pet"))[0] == "The doctor saw the cat."
+    assert await found(memory, "veterinarian") == []

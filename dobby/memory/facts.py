@@ -84,6 +84,11 @@ def _overtake(db: sqlite3.Connection, fact: int, key: str, what: str, note: int,
         f"UPDATE fact SET ended = ?, until = coalesce(until, ?), instead = ? WHERE {rivals} AND since <= ? AND sure <= ?",
         (now, since, fact, *which, since, sure + DOUBT),
     )
+    db.execute(
+        "UPDATE fact SET since = min(since, (SELECT coalesce(min(since), ?) FROM fact AS old WHERE old.instead = fact.id"
+        " AND lower(old.value) = lower(fact.value))) WHERE id = ?",
+        (since, fact),
+    )  # said again, it has been so since it was first said
     newer = db.execute(
         f"SELECT id, since FROM fact WHERE {rivals} AND since > ? ORDER BY since LIMIT 1", (*which, since)
     ).fetchone()
@@ -93,24 +98,24 @@ def _overtake(db: sqlite3.Connection, fact: int, key: str, what: str, note: int,
         )
 
 
-def of_subjects(db: sqlite3.Connection, keys: Sequence[str], who: Source) -> list[Fact]:
-    """What is known about any of these, newest first, what counts today before what did; contradictions are marked."""
+def of_subject(db: sqlite3.Connection, key: str, who: Source) -> list[Fact]:
+    """What is known about somebody or something, as far as it may be heard of."""
     seen, rights = may_see(who)
-    marks = ", ".join("?" * len(keys))
+    return select(db, f"fact.subject = ? AND {seen}", (key, *rights))
+
+
+def select(db: sqlite3.Connection, where: str, values: Sequence[object]) -> list[Fact]:
+    """Facts, newest first, what counts today before what did; contradictions are marked."""
     rows = db.execute(
         f"SELECT {COLUMNS}, note.name, note.text, note.private = 1 FROM fact JOIN note ON note.id = fact.note"
-        f" JOIN subject ON subject.key = fact.subject WHERE fact.subject IN ({marks}) AND {seen}"
+        f" JOIN subject ON subject.key = fact.subject WHERE {where} AND NOT EXISTS"
+        " (SELECT 1 FROM fact AS newer WHERE newer.id = fact.instead AND lower(newer.value) = lower(fact.value))"
         " ORDER BY fact.ended IS NOT NULL, fact.since DESC, fact.id DESC",
-        (*keys, *rights),
+        values,
     )
-    return marked([Fact(*row) for row in rows])
-
-
-def marked(facts: Sequence[Fact]) -> list[Fact]:
-    """The same facts, those that contradict one another marked."""
-    values: dict[tuple[str, str], set[str]] = {}
+    facts = [Fact(*row) for row in rows]
+    said: dict[tuple[str, str], set[str]] = {}
     for fact in facts:
         if fact.now and fact.what not in MANY:
-            values.setdefault((fact.who, fact.what), set()).add(fact.value.casefold())
-    clash = {key for key, said in values.items() if len(said) > 1}
-    return [replace(fact, doubted=True) if fact.now and (fact.who, fact.what) in clash else fact for fact in facts]
+            said.setdefault((fact.who, fact.what), set()).add(fact.value.casefold())
+    return [replace(fact, doubted=fact.now and len(said.get((fact.who, fact.what), ())) > 1) for fact in facts]

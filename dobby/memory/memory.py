@@ -14,7 +14,7 @@ from dobby.clock import Clock, SystemClock, local
 from dobby.errors import Refused, StoreError
 from dobby.events import Role, Source
 from dobby.journal.redact import redact
-from dobby.memory import facts, forgetting, notes, search
+from dobby.memory import facts, forgetting, notes, search, vectors
 from dobby.memory.facts import Fact
 from dobby.memory.forgetting import Forgotten, Selector
 from dobby.memory.notes import Note, Recollection
@@ -41,6 +41,7 @@ class Memory:
         """`journal` holds texts too; what is forgotten is taken back out of them."""
         self.store, self.people, self.clock, self.zone = store, people, clock or SystemClock(), zone
         self.journal = journal
+        self.meaning = False  # whether vectors help (the extra is there, and whoever runs this wants them)
 
     async def note(
         self, text: str, *, source: Source, at: float, private: bool = False, place: str = "", kind: str = "said", key: str = ""
@@ -77,18 +78,25 @@ class Memory:
         """The notes that fit a text best, best first; `before` and `after` bound the time they are from (default: up to now)."""
         rights = notes.may_see(who)
         until = now if before is None else min(before, now)
+        me = self._name(notes.whose(who))
 
-        def look(db: sqlite3.Connection) -> list[Recollection]:
-            found = search.search(db, text, rights, limit=limit, after=after or 0.0, before=until)
-            rows = notes.read(db, found)
-            return [rows[number] for number in found if number in rows]
+        most = max(limit, vectors.LOOKED) if self.meaning else limit
 
-        return await self.store.read(look)
+        def look(db: sqlite3.Connection) -> list[tuple[float, Recollection]]:
+            found = search.search(db, text, rights, limit=most, after=after or 0.0, before=until, me=me)
+            rows = notes.read(db, [number for number, _ in found])
+            return [(worth, rows[number]) for number, worth in found if number in rows]
+
+        found = await self.store.read(look)
+        if self.meaning and found:
+            order = await asyncio.to_thread(vectors.reordered, text, [(worth, row.text) for worth, row in found])
+            found = [found[place] for place in order]
+        return [row for _, row in found[:limit]]
 
     async def about(self, person_or_thing: str, *, who: Source) -> list[Fact]:
         """What is known about somebody or something: what counts today first, then what did; contradictions are marked."""
         key, _, _ = self._subject(person_or_thing)
-        return await self.store.read(lambda db: facts.of_subjects(db, [key], who))
+        return await self.store.read(lambda db: facts.of_subject(db, key, who))
 
     async def forget(self, selector: Selector, *, who: Source, brought: str = "") -> Forgotten:
         """Let notes go, by number or by words of theirs, and all that followed: from rows, index, the journal's texts, and the

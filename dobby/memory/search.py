@@ -7,10 +7,10 @@ they are short. It does not know what words mean. The weights were found by benc
 
 import re
 import sqlite3
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from heapq import nlargest
 from math import log
 from pathlib import Path
 
@@ -19,8 +19,11 @@ ABOUT = 1.0  # of the stretch as a whole
 SPEAKER = 0.5  # of the rarest word's worth, where the text names who said it
 ASKS = 0.9  # a note that asks seldom answers
 POOL = 60  # notes whose stretch of talk is looked at closely
-DEAR = 40_000  # places in the index that one search visits at most, the newest first: keeps it under 50 ms among a million notes
+DEAR = 12_000  # places in the index that one search visits at most, the newest first: keeps it under 50 ms among a million notes
+COMPOUND = 5  # letters that a word has at least, to be looked for inside longer ones
+NEWEST = 20_000  # notes that are read for that
 WORD = re.compile(r"[^\W_]+")
+MINE = re.compile(r"\b(?:i|my|me|ich|mir|mich|mein\w*)\b", re.IGNORECASE)
 ALWAYS = (0, 2**62)
 
 Rights = tuple[str, Sequence[object]]
@@ -49,23 +52,27 @@ class _Row:
     asks: bool
 
 
-def search(db: sqlite3.Connection, text: str, rights: Rights, *, limit: int, after: float = 0.0, before: float) -> list[int]:
-    """The numbers of the notes that fit a text best, best first, among those that `rights` lets see."""
+def search(
+    db: sqlite3.Connection, text: str, rights: Rights, *, limit: int, before: float, after: float = 0.0, me: str = ""
+) -> list[tuple[int, float]]:
+    """Numbers and worths of the notes that fit a text best, best first, of those that `rights` lets see; `me` is who "I" is."""
     wanted = words(text)
+    named = {*wanted, *(WORD.findall(me.casefold()) if MINE.search(text) else ())}
     bounds = _bounds(db, after, before) if after else ALWAYS
-    places = {word: _places(db, word, bounds, DEAR // max(1, len(wanted))) for word in wanted}
+    dear = DEAR // max(1, len(wanted))
+    places = {word: _places(db, word, bounds, dear) for word in wanted}
     most = db.execute("SELECT max(id) FROM note").fetchone()[0] or 1
-    worth = {word: log(1 + most / (1 + len(found))) for word, found in places.items() if found}
-    alone: Counter[int] = Counter()
+    worth = {word: log(1 + most / (1 + _often(found, dear, most))) for word, found in places.items() if found}
+    alone: dict[int, float] = {}
     for word, value in worth.items():
         for number in places[word]:
-            alone[number] += value  # type: ignore[assignment]
+            alone[number] = alone.get(number, 0.0) + value
     where = ("note.at BETWEEN ? AND ? AND " + rights[0], (after, before, *rights[1]))
-    talks = _talks(db, [number for number, _ in alone.most_common(POOL)], where)
+    talks = _talks(db, nlargest(POOL, alone, key=alone.__getitem__), where)
     total: dict[int, float] = {}
     for rows in talks:
-        total.update(_worth(rows, {word: (value, places[word]) for word, value in worth.items()}, wanted, log(1 + most)))
-    return sorted(total, key=lambda number: (-total[number], -number))[:limit]
+        total.update(_worth(rows, {word: (value, places[word]) for word, value in worth.items()}, named, log(1 + most)))
+    return sorted(total.items(), key=lambda row: (-row[1], -row[0]))[:limit]
 
 
 def _places(db: sqlite3.Connection, word: str, bounds: tuple[int, int], most: int) -> frozenset[int]:
@@ -74,7 +81,20 @@ def _places(db: sqlite3.Connection, word: str, bounds: tuple[int, int], most: in
         "SELECT rowid FROM word WHERE word MATCH ? AND rowid BETWEEN ? AND ? ORDER BY rowid DESC LIMIT ?",
         (f'{{text day}}: "{word}"', *bounds, most),
     )
-    return frozenset(row[0] for row in rows)
+    found = frozenset(row[0] for row in rows)
+    return found or _within(db, word, bounds) if len(word) >= COMPOUND else found
+
+
+def _within(db: sqlite3.Connection, word: str, bounds: tuple[int, int]) -> frozenset[int]:
+    """The newest notes that have it inside a longer word, as German has."""
+    least = "(SELECT max(id) - ? FROM note)"
+    sql = f"SELECT id FROM note WHERE id BETWEEN ? AND ? AND id > {least} AND text LIKE ?"
+    return frozenset(row[0] for row in db.execute(sql, (*bounds, NEWEST, f"%{word}%")))
+
+
+def _often(found: frozenset[int], dear: int, most: int) -> float:
+    """How many notes have a word: as many as were found, or where those are only the newest, as it goes on like that."""
+    return len(found) * most / max(1, most - min(found) + 1) if len(found) >= dear else len(found)
 
 
 def _bounds(db: sqlite3.Connection, after: float, before: float) -> tuple[int, int]:
@@ -98,7 +118,7 @@ def _talks(db: sqlite3.Connection, pool: Sequence[int], where: Rights) -> list[l
 
 
 def _worth(
-    rows: Sequence[_Row], terms: Mapping[str, tuple[float, frozenset[int]]], wanted: Sequence[str], rarest: float
+    rows: Sequence[_Row], terms: Mapping[str, tuple[float, frozenset[int]]], named: set[str], rarest: float
 ) -> dict[int, float]:
     """What each note of a stretch is worth; only those are told that have something of their own or stand near."""
     total = [0.0] * len(rows)
@@ -109,8 +129,8 @@ def _worth(
         for place, share in _shares(at, len(rows)).items():
             total[place] += value * share
     for place, row in enumerate(rows):
-        named = SPEAKER * rarest if total[place] and not set(WORD.findall(row.name.casefold())).isdisjoint(wanted) else 0.0
-        total[place] = (total[place] + ABOUT * about + named) * (ASKS if row.asks else 1.0)
+        spoken = SPEAKER * rarest if total[place] and not set(WORD.findall(row.name.casefold())).isdisjoint(named) else 0.0
+        total[place] = (total[place] + ABOUT * about + spoken) * (ASKS if row.asks else 1.0)
     return {row.id: score for row, score in zip(rows, total, strict=True) if score}
 
 
