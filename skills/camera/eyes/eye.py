@@ -18,13 +18,14 @@ from .visit import AGAIN, Best, Visit, at_edge, colours_of, direction_of, qualit
 from .visit import Round as Round
 from .yard import Parked, Yard
 
-ENOUGH, SURE = 1.1, 0.5  # the sum of scores, and the best of them, that make a name certain
+ENOUGH, SURE = 1.0, 0.5  # the sum of scores, and the best of them, that make a name certain
 CROWD, AROUND = 3, 1.2  # so many nameless things are looked at in one look at everything; seconds between such looks
 HOLD = {"vehicle": 1.0, "person": 0.5}  # seconds a certain arrival may wait for a better picture while it moves
 TOGETHER = 10.0  # seconds within which more of a kind join a visit
 DIFFERENT = 0.45  # correlation of looks: below, what stood there may be gone
 IDENTICAL = 0.9  # correlation of colours: above, the same thing has returned
 STALE = 3600.0  # seconds after which a kept yard says nothing about who is new
+FAR = 0.45  # of the picture that something that left may have gone before it was seen again
 MOST = 40  # visits kept in mind
 
 Out = Callable[[Sighting, Visit, Picture | None], None]
@@ -167,14 +168,19 @@ class Eye:
 
     def _certain(self, track: Track, frame: Frame) -> bool:
         if not self.detector.names:
-            return track.thing_like()
+            return track.thing_like() and len(self.tracks.live) <= 2 * CROWD  # more is rain
         named = track.score >= ENOUGH and track.surest >= SURE
         return named and (track.moved() or (frame.at - track.born > 2.5 and track.at_rest(frame.at)))
 
     def _departing(self, track: Track, frame: Frame) -> Visit | None:
         """The visit of what stood where it began: it leaves, and belongs to it again."""
-        thing = self.yard.known(track.named[0], track.kind) if track.named else None
-        if thing is None or thing.seen == frame.at:
+        if not track.named:
+            return None
+        begun = self.yard.known(track.named[0], track.kind)
+        near = [thing for thing in self.yard.things if thing.kind == track.kind and (thing is begun or _near(thing, track))]
+        gone = (thing for thing in near if thing.seen < frame.at and not self._found(frame, thing.box, thing.kind))
+        thing = next(gone, None)
+        if thing is None:
             return None
         self.yard.leave(thing, frame.at)
         self.gate.take_in(thing.box)
@@ -323,6 +329,11 @@ class Eye:
                 visit.last = max(visit.last, thing.seen) if visit.facts.visit == thing.visit else visit.last
             self.gate.take_in(thing.box)
             self.yard.leave(thing, frame.at)
+
+
+def _near(thing: Parked, track: Track) -> bool:
+    """May it be this that moves there now: does its place look otherwise of late, and is it not far?"""
+    return thing.doubt > 0 and max(abs(thing.box.foot[axis] - track.path[0][1 + axis]) for axis in (0, 1)) < FAR
 
 
 def _joined(boxes: Sequence[Box]) -> list[Box]:
