@@ -81,6 +81,9 @@ class Stream:
         self.live, self.only_keys = "protocol_whitelist" not in options or options["protocol_whitelist"] != "file", False
         try:
             self._container = av.open(url, "r", format=form, options=options, timeout=PATIENCE)
+            if self._container.format.name == "image2":  # a camera's picture is a stream of one, not a row of numbered files
+                self._container.close()
+                self._container = av.open(url, "r", format="jpeg_pipe", options=options, timeout=PATIENCE)
         except BROKEN as error:
             raise Unreachable(why(error)) from error
         found = self._container.streams.video
@@ -163,7 +166,7 @@ def _options(url: str) -> tuple[str | None, dict[str, str]]:
     if scheme == "file":
         return None, {"protocol_whitelist": "file"}
     if scheme in ("rtsp", "rtsps", "http", "https"):
-        return None, {"protocol_whitelist": NETWORK, "fflags": "nobuffer", "rtsp_transport": "tcp"}
+        return None, {"protocol_whitelist": NETWORK, "rtsp_transport": "tcp"}
     raise Refused(f"a camera's address cannot begin with {scheme}://")
 
 

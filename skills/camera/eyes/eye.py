@@ -96,7 +96,9 @@ class Eye:
         """At the start, and after all of the picture changed: what stands there is known, who came meanwhile is told."""
         meanwhile = self._whole_at < 0 and frame.at - self.yard.saved < STALE
         self._whole_at = 0.0
-        boxes = [box for box in self._detect(frame, self._tiles(frame)) if box.score >= SURE]
+        large, near = self._detect(frame, []), self._detect(frame, self._tiles(frame))
+        small = [box for box in near if not any(box.kind == other.kind and box.inside(other) > 0.5 for other in large)]
+        boxes = [box for box in [*large, *small] if box.score >= SURE]
         for box in self.yard.fresh(boxes):
             visit = None
             if meanwhile and box.kind in HOLD and not self._ignored(box):
