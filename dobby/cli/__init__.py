@@ -25,6 +25,9 @@ COMMANDS = {
     "restore": "dobby.cli.backup:restore",
     "discover": "dobby.cli.discover:discover",
     "dollhouse": "dobby.cli.dollhouse:dollhouse",
+    "eyes": "dobby.vision.commands:eyes",
+    "watch": "dobby.vision.commands:watch",
+    "bench": "dobby.vision.commands:bench",
 }
 
 

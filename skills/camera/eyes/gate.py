@@ -51,12 +51,12 @@ class Gate:
         usual = self._usual * _gain(small, self._usual)
         apart = cv2.absdiff(small, usual)
         mask = (apart > STEP + RESTLESS * self._restless).astype(np.uint8)
-        if self._looks > 1 and mask.mean() > FLOOD:
+        if self._looks > 1 and cv2.countNonZero(mask) > FLOOD * mask.size:
             self._usual, self._looks = small, 0
             return Look((), True)
         near = cv2.dilate(cv2.morphologyEx(mask, cv2.MORPH_OPEN, _CROSS), _SQUARE)
         self._learn(small, apart, near)
-        return Look(() if self._looks < SEED else tuple(self._blobs(near, small, usual)))
+        return Look(tuple(self._blobs(near, small, usual)) if self._looks >= SEED and near.any() else ())
 
     def _learn(self, small: Any, apart: Any, near: Any) -> None:
         pace = FAST if self._looks < SEED else SLOW

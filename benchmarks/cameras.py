@@ -1,0 +1,310 @@
+"""What the eyes cost and how well they see, beside a Frigate-shaped pipeline in the same run.
+
+Films are the drawn driveway, encoded as a camera would. Weights, clips and the courier's photo come from `$DOBBY_VISION` (else
+`../shared/data/vision`); rows that want them say so where they are not. It does not know any camera.
+"""
+
+import os
+import resource
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+import psutil
+
+from benchmarks.sheet import QUICK, Row, at_most, machine_row, rounded, run, share
+from dobby.vision.detect import Box, around, seeing
+from dobby.vision.stream import Stream, bgr_of, luma_of
+from dobby.vision.watcher import Watcher
+from dobby.vision.wire import Camera, Settings, Sighting, Zone
+from tests.vision.films import film, scene
+
+see = seeing()
+DATA = Path(os.environ.get("DOBBY_VISION", Path(__file__).resolve().parents[2] / "shared" / "data" / "vision"))
+WEIGHTS = DATA / "weights" / "yolox_nano.onnx"
+NUISANCES = ("rain", "wind", "flicker", "headlights", "spider", "switch", "parked", "quiet")
+STREET = Zone("street", ((0.0, 0.28), (1.0, 0.28), (1.0, 0.53), (0.0, 0.53)), ignore=True)
+PATIENCE = 8.0  # seconds after an arrival stands in which its sighting counts as of it
+
+
+class Silent:
+    """Reads nothing."""
+
+    def read(self, bgr: Any) -> tuple[list[str], str]:
+        return [], ""
+
+
+def measure(quick: bool) -> list[Row]:
+    """The whole sheet."""
+    cv2.setNumThreads(1)
+    note = QUICK if quick else ""
+    folder = Path(tempfile.mkdtemp(prefix="dobby-eyes-"))
+    detector = see.make_detector(str(WEIGHTS) if WEIGHTS.is_file() else "motion")
+    return [
+        machine_row(),
+        *_idle(folder, 12 if quick else 40, note),
+        *_many(folder, (4, 16) if quick else (1, 4, 16), note),
+        *_nuisances(detector, 30 if quick else 600, note),
+        *_arrivals(detector, note),
+        *_calls(detector, 12 if quick else 60, note),
+        *_photo(note),
+    ]
+
+
+# Idle
+
+
+def _spent(work: Callable[[], object]) -> float:
+    """Processor seconds of this process for some work."""
+    before = time.process_time()
+    work()
+    return time.process_time() - before
+
+
+def _idle(folder: Path, seconds: int, note: str) -> Iterator[Row]:
+    """A quiet scene from a file: ours in full and by keyframes, beside every frame decoded and Frigate's motion step."""
+    for size, mode, limit in (((640, 360), "full", 2.0), ((1280, 720), "keyframes", 1.4)):
+        path = film(folder / f"{size[1]}.mp4", "quiet", 0, seconds, size=size, fps=15, gop=30)
+        ours = _spent(lambda path=path, mode=mode: _look(path, mode)) / seconds * 100
+        theirs = _spent(lambda path=path: _frigate_idle(path)) / seconds * 100
+        beside = {"Frigate-shaped": rounded(theirs)}
+        yield at_most(f"idle camera, {size[1]}p {mode}, % of a core", ours, "%", limit, beside, note)
+
+
+def _look(path: Path, mode: str) -> int:
+    """The watcher's own way through a file, as fast as it can be read."""
+    watcher = _watcher(path, mode, see.make_detector("motion"), lambda *_: None)
+    stream = Stream(str(path))
+    try:
+        watcher._look(stream)  # its thread's work, done here so that it can be weighed
+    except Exception:  # the film is over
+        stream.close()
+    return watcher.decoded
+
+
+def _watcher(path: Path, mode: str, detector: Any, out: Any) -> Watcher:
+    settings = Settings(folder=tempfile.mkdtemp(prefix="dobby-eyes-"), pace=False)
+    return Watcher(Camera("bench", watch=str(path), decode=mode), settings, detector, None, out, lambda state, why: None)
+
+
+def _frigate_idle(path: Path) -> None:
+    """Frigate: every frame decoded, 5 a second kept (`-vf fps=5`), then its motion step (improved_motion.py)."""
+    motion, due = FrigateMotion(), 0.0
+    with av.open(str(path)) as box:
+        stream = box.streams.video[0]
+        for frame in box.decode(stream):
+            if float(frame.time or 0) >= due:
+                due += 0.2
+                motion.look(frame.to_ndarray(format="yuv420p")[: frame.height])
+
+
+class FrigateMotion:
+    """Luma to height 100 (nearest), contrast stretched between the 4th and 96th percentile, blurred, held against a running
+    average, threshold 30, dilated, contours over 10 pixels."""
+
+    def __init__(self) -> None:
+        self._average: Any = None
+
+    def look(self, luma: Any) -> list[Box]:
+        high, wide = luma.shape
+        small = cv2.resize(luma, (100 * wide // high, 100), interpolation=cv2.INTER_NEAREST)
+        low, top = np.percentile(small, (4, 96))
+        small = np.clip((small.astype(np.float32) - low) * (255 / max(1.0, top - low)), 0, 255)
+        small = cv2.GaussianBlur(small, (3, 3), 1)
+        self._average = small.copy() if self._average is None else self._average
+        apart = cv2.absdiff(small, self._average).astype(np.uint8)
+        cv2.accumulateWeighted(small, self._average, 0.01)
+        mask = cv2.dilate((apart > 30).astype(np.uint8), None, iterations=2)
+        found = []
+        for contour in cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)[0]:
+            if cv2.contourArea(contour) > 10:
+                x, y, w, h = cv2.boundingRect(contour)
+                found.append(Box("", "", 0, x / small.shape[1], y / 100, w / small.shape[1], h / 100))
+        return found
+
+
+def _many(folder: Path, counts: Sequence[int], note: str) -> Iterator[Row]:
+    """Cameras in one process, live (a file at its own pace), each a thread."""
+    path = film(folder / "live.mp4", "quiet", 0, 14, fps=15, gop=30)
+    process, before, first = psutil.Process(), 0.0, 0
+    for count in counts:
+        threads, spent = [], time.process_time()
+        for _ in range(count):
+            watcher = _watcher(path, "full", see.make_detector("motion"), lambda *_: None)
+            object.__setattr__(watcher.settings, "pace", True)
+            threads.append(threading.Thread(target=_quietly, args=(watcher, path), daemon=True))
+        for thread in threads:
+            thread.start()
+        time.sleep(10)
+        memory = process.memory_info().rss / 1e6
+        for thread in threads:
+            thread.join()
+        percent = (time.process_time() - spent) / 14 * 100 / count
+        yield at_most(f"{count} live cameras, 360p full, % of a core each", percent, "%", 2.0, {}, note)
+        if before:
+            yield at_most(
+                f"memory per added camera ({first} to {count})", (memory - before) / (count - first), "MB", 15, {}, note
+            )
+        before, first = memory, count
+
+
+def _quietly(watcher: Watcher, path: Path) -> None:
+    try:
+        watcher._look(Stream(str(path)))
+    except Exception:  # the film is over
+        return
+
+
+# Seeing
+
+
+def _watch(script: str, seconds: float, detector: Any, zones: Sequence[Zone] = ()) -> list[tuple[float, Sighting]]:
+    """What is told of a scene, and when; at five looks a second."""
+    told: list[tuple[float, Sighting]] = []
+    now = [0.0]
+    camera = Camera("bench", watch="x", zones=tuple(zones))
+    eye = see.Eye(camera, Settings(), detector, lambda sighting, *_: told.append((now[0], sighting)), reader=Silent())
+    day = scene.load(script)
+    for index in range(int(seconds * 5)):
+        now[0] = index / 5
+        picture = scene.frame(day, now[0])
+        eye.see(see.Frame(1.7e9 + now[0], cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), lambda picture=picture: picture))
+    return told
+
+
+def _nuisances(detector: Any, seconds: float, note: str) -> Iterator[Row]:
+    """What must not become a visit."""
+    found = {name: len(_visits(_watch(name, seconds, detector))) for name in NUISANCES}
+    which = "yolox-nano" if detector.names else "motion alone: no weights here"
+    yield at_most(
+        f"false visits, {seconds:g} s of each nuisance", sum(found.values()), "visits", 0, dict(found), f"{which}. {note}".strip()
+    )
+
+
+def _visits(told: Sequence[tuple[float, Sighting]]) -> list[Sighting]:
+    return [sighting for _, sighting in told if sighting.phase == "arrived" and not sighting.candidate]
+
+
+def _arrivals(detector: Any, note: str) -> Iterator[Row]:
+    """Who comes, against the script's truth: told once, and how soon after the eyes were sure."""
+    wanted, right, more, late = 0, 0, 0, []
+    for name in ("delivery", "walker", "door"):
+        day = scene.load(name)
+        truth = [visit for visit in scene.truth(day) if visit.zone == "driveway" and visit.kind in ("vehicle", "person")]
+        told = _watch(name, day.seconds, detector, [STREET])
+        rows = [(at, one) for at, one in told if one.phase == "arrived" and not one.candidate]
+        hits = [[one for one in rows if visit.seen <= one[0] <= visit.at + PATIENCE] for visit in truth]
+        wanted, right = wanted + len(truth), right + sum(bool(hit) for hit in hits)
+        more += len(rows) - sum(bool(hit) for hit in hits)
+        late += [at - (one.certain - 1.7e9) for at, one in rows]
+    yield Row("arrivals told", right, "visits", f"= {wanted}", right == wanted, {"truth": wanted}, note)
+    yield at_most("repeated or unfounded alerts in the same scenes", more, "visits", 0, {}, note)
+    if late:
+        yield at_most("certain to told (without reading), p95", share(late, 0.95), "s", 2.0, {"worst": rounded(max(late))}, note)
+
+
+def _calls(detector: Any, seconds: float, note: str) -> Iterator[Row]:
+    """Looks of the detector at real clips, ours and by Frigate's region policy (one per cluster of motion or moving thing)."""
+    if not detector.names:
+        yield Row("detector calls per minute of activity", None, "calls", note=f"wants weights and clips in {DATA}")
+        return
+    for clip in ("vtest.avi", "intel-car-detection.mp4"):
+        if not (DATA / "clips" / clip).is_file():
+            continue
+        frames = list(_frames(DATA / "clips" / clip, seconds))
+        length = len(frames) / 5
+        before, told = detector.calls, []
+        eye = see.Eye(Camera("bench", watch="x"), Settings(), detector, lambda sighting, *_, told=told: told.append(sighting))
+        seen_by_us: dict[int, list[Box]] = {}
+        for index, (luma, bgr) in enumerate(frames):
+            eye.see(see.Frame(1.7e9 + index / 5, luma, lambda bgr=bgr: bgr))
+            seen_by_us[index] = [track.box for track in eye.tracks.live if track.named] + [thing.box for thing in eye.yard.things]
+        ours = detector.calls - before
+        theirs, seen_by_them = _frigate_calls(frames, detector)
+        tracks = _oracle(frames, detector)
+        beside = {"Frigate-shaped": rounded(theirs / length * 60), "seconds": rounded(length)}
+        yield at_most(f"detector calls per minute, {clip}", ours / length * 60, "calls", theirs / length * 60 / 5, beside, note)
+        recall, other = _recall(tracks, seen_by_us), _recall(tracks, seen_by_them)
+        beside = {"Frigate-shaped": rounded(other), "tracks": float(len(tracks))}
+        yield Row(f"tracks named, {clip}", rounded(recall), "share", f"≥ {rounded(other):g}", recall >= other, beside, note)
+
+
+def _frames(path: Path, seconds: float) -> Iterator[tuple[Any, Any]]:
+    """Five a second, in grey and colour."""
+    due = 0.0
+    with av.open(str(path)) as box:
+        for frame in box.decode(box.streams.video[0]):
+            if float(frame.time or 0) >= due:
+                due += 0.2
+                yield luma_of(frame).copy(), bgr_of(frame)
+            if due > seconds:
+                return
+
+
+def _frigate_calls(frames: Sequence[tuple[Any, Any]], detector: Any) -> tuple[int, dict[int, list[Box]]]:
+    """A look per region and frame: a region per cluster of things that were named, and of motion outside of them."""
+    motion, known, before = FrigateMotion(), [], detector.calls
+    named: dict[int, list[Box]] = {}
+    for index, (luma, bgr) in enumerate(frames):
+        blobs = [blob for blob in motion.look(luma) if not any(blob.inside(box) > 0.5 for box in known)]
+        regions = [*_clusters(known), *_clusters(blobs)]
+        known = detector.detect(bgr, regions) if regions else []
+        named[index] = known
+    return detector.calls - before, named
+
+
+def _clusters(blobs: Sequence[Box]) -> list[Box]:
+    """Boxes near each other, as one region (Frigate's are squares of 320 pixels or more)."""
+    found: list[list[Box]] = []
+    for blob in blobs:
+        near = next((row for row in found if max(abs(blob.x - row[0].x), abs(blob.y - row[0].y)) < 0.2), None)
+        (near.append(blob) if near is not None else found.append([blob]))
+    return [around(row) for row in found]
+
+
+def _oracle(frames: Sequence[tuple[Any, Any]], detector: Any) -> list[dict[int, Box]]:
+    """Every frame looked at in tiles, linked by overlap; tracks of a second and more."""
+    live: list[dict[int, Box]] = []
+    tiles = [Box("", "", 0, x, y, 0.4, 0.4) for x in (0.05, 0.55) for y in (0.05, 0.55)]
+    for index, (_, bgr) in enumerate(frames):
+        for box in detector.detect(bgr, tiles):
+            if box.score < 0.5:
+                continue
+            near = [track for track in live if 0 < index - max(track) <= 3 and track[max(track)].iou(box) > 0.3]
+            if near:
+                near[0][index] = box
+            else:
+                live.append({index: box})
+    return [track for track in live if len(track) >= 5]
+
+
+def _recall(tracks: Sequence[dict[int, Box]], seen: dict[int, list[Box]]) -> float:
+    """The share of tracks that were named at least once where they were."""
+    hit = sum(any(box.iou(other) > 0.3 for index, box in track.items() for other in seen.get(index, ())) for track in tracks)
+    return hit / len(tracks) if tracks else 1.0
+
+
+def _photo(note: str) -> Iterator[Row]:
+    """The courier's name on a real photo."""
+    picture = cv2.imread(str(DATA / "images" / "courier.jpg")) if (DATA / "images" / "courier.jpg").is_file() else None
+    if picture is None:
+        yield Row("courier on the photo", None, "", note=f"wants {DATA}/images/courier.jpg")
+        return
+    reader = see.Reader()
+    reader.warm()
+    begun = time.process_time()
+    texts, courier = reader.read(picture)
+    beside = {"processor s": rounded(time.process_time() - begun), "texts": ", ".join(texts)}
+    yield Row("courier on the photo", courier or "none", "", "= FedEx", courier == "FedEx", beside, note)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    yield Row("peak memory of this run", rounded(peak), "MB", note=note)
+
+
+if __name__ == "__main__":
+    run(measure)
