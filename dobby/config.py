@@ -134,7 +134,8 @@ class ModelConfig:
     `mind`, `eyes` and `small` name models, "" for none (`eyes` and `small` are then the mind's). The key stands in `key_file`,
     else in $ANTHROPIC_API_KEY, else in the vault. `seconds` is what one answer may take, `daily` and `monthly` what may be spent
     in dollars, `prices` dollars for a million tokens in and out by the beginning of a model's name; `search` is "server" or the
-    address of a SearXNG; `strict` asks before every act of an errand that has read words from outside.
+    address of a SearXNG; `strict` asks before every act of an errand that has read words from outside; `ears` is a folder with
+    Whisper's weights, for voice notes, and needs no model.
     """
 
     mind: str = ""
@@ -147,6 +148,7 @@ class ModelConfig:
     monthly: float = 30.0
     search: str = ""
     strict: bool = False
+    ears: str = ""
     prices: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -40,6 +40,7 @@ from dobby.schedule import Wheel
 from dobby.skill.driver import Ask
 from dobby.skill.load import Skill, equipped, load_skill, stamps, tighten
 from dobby.skill.stall import StallWatch
+from dobby.wits.wire import give_wits, skills_of
 
 log = logging.getLogger(__name__)
 RELOAD = 3.0  # seconds between looks for a changed skill
@@ -57,7 +58,7 @@ async def compose(dobby: Dobby, stack: AsyncExitStack) -> None:
         dobby.web = Web(store, people, clock, host=config.web.host, port=config.web.port, hosts=config.web.hosts, hints=HINTS)
     bridges: list[Bridge] = [dobby.console, *([dobby.web] if dobby.web else [])]
     post = Post(store, clock, bridges)
-    mind = Routed(dobby.plain, lambda: (tool for skill in toolbox.skills.values() for tool in skill.tools.values()))
+    mind = Routed(dobby.plain, partial(skills_of, toolbox), lambda: bool(config.model.mind))
     zone = config.zone or machine_zone()
     desk = Desk(store, house, hands, mind, people, clock, post, config.house.language, config.house.units, zone, config.place)
     desk.history, desk.album = dobby.history, Album(dobby.folder / "attachments")
@@ -73,6 +74,7 @@ async def compose(dobby: Dobby, stack: AsyncExitStack) -> None:
     toolbox.desk = dobby.desk = desk
     dobby.butler = Butler(desk)
     add_bridges(dobby)
+    give_wits(dobby, stack)
     for skill in list(dobby.skills.values()):
         try:
             take_in(dobby, equipped(skill))

@@ -84,6 +84,7 @@ class EventKind(StrEnum):
     REACTION = "reaction"
     SIGHTING = "sighting"
     DUE = "due"
+    ERRAND = "errand"  # one of several jobs of a text, made by a model
     CHANGE = "change"
 
 
@@ -126,6 +127,13 @@ class Event:
     tainted: tuple[str, ...] = ()
     sent: float = 0.0
     received: float = 0.0
+
+
+def is_photo(event: Event) -> bool:
+    """Did a person send a picture."""
+    return event.kind in (EventKind.TEXT, EventKind.ATTACHMENT) and any(
+        one.media_type.startswith("image/") for one in event.attachments
+    )
 
 
 class EffectClass(StrEnum):

@@ -4,8 +4,9 @@ It weighs who (the whole chain), what kind of consequence (a risk from `risks.to
 a grant. It is total: what no rule names is still judged. It does not ask anybody; `butler` does.
 """
 
+import re
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -43,6 +44,18 @@ class Grant:
 
     hash: str
     entry: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where the values of a call may have come from: `said` are the words of whoever speaks, `named` the ids of devices that
+    these words have already meant, `outside` tells that whatever made the call has read words of nobody in the house.
+    `strict` doubts every value then."""
+
+    said: str = ""
+    named: frozenset[str] = frozenset()
+    outside: bool = False
+    strict: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +131,63 @@ def _granted(risk: str, grant: Grant | None, hash_: str, source: Source) -> bool
     if grant is None or not hash_ or grant.hash != hash_ or source.origins.isdisjoint({Origin.ROUTINE, Origin.SCENE}):
         return False
     return grant.entry if risk == "entry" else risk not in table()["grants"]["never_granted"]
+
+
+# Where values came from
+
+
+def tainted(call: Call, device: Device | None, provenance: Provenance, contents: Collection[str] = ()) -> tuple[str, ...]:
+    """Which args of a call (`device` for what it is about) whoever speaks did not say, where words from outside were read.
+
+    A switch's two sides, a trait's own words and a device's verbs are the house's own; numbers and free texts have to be said.
+    `contents` are args that only say what is written: they may be new, but bring no address that was not said.
+    """
+    if not provenance.outside:
+        return ()
+    own = {word.casefold() for spec in (device.traits.values() if device else ()) for word in spec.options}
+    own |= set(device.verbs) if device else set()
+    args = [
+        name
+        for name, value in call.args.items()
+        if provenance.strict or not _may_be(name in contents, value, provenance.said, own)
+    ]
+    if device is None and not any(value for name, value in call.args.items() if name not in contents):
+        return (*args, "device")  # nothing says whom or what it is about
+    known = device is None or (not provenance.strict and (device.id in provenance.named or is_named(device, provenance.said)))
+    return tuple(args) if known else (*args, "device")
+
+
+def is_said(value: Value, said: str, own: Iterable[str] = ()) -> bool:
+    """Does a value stand in what was said: a text as a whole, a number as one, of a list or table every part."""
+    if isinstance(value, bool) or value is None:
+        return True
+    if isinstance(value, list | dict):
+        return all(is_said(part, said, own) for part in (value.values() if isinstance(value, dict) else value))
+    words = f" {_words(said)} "
+    return f" {_words(f'{value:g}' if isinstance(value, float) else str(value))} " in words or str(value).casefold() in own
+
+
+ADDRESS = re.compile(
+    r"\b(?:https?://|www\.)\S+|[\w.+-]+@[\w-]+\.[\w.]+|\b[\w-]+\.(?:com|org|net|io)\b\S*|\b[A-Z]{2}\d{2}[A-Z0-9]{8,}\b"
+)
+
+
+def _may_be(content: bool, value: Value, said: str, own: Iterable[str]) -> bool:
+    return all(is_said(one, said) for one in ADDRESS.findall(str(value))) if content else is_said(value, said, own)
+
+
+def is_named(device: Device, said: str) -> bool:
+    """Is a device meant by its name, a nickname or its kind."""
+    words = f" {_words(said)} "
+    names = [
+        _words(name) for name in (device.name, *device.aliases, device.kind, device.kind.replace("_", " "), device.device_class)
+    ]
+    return any(f" {name}{end} " in words for name in names if name for end in ("", "s"))
+
+
+def _words(text: str) -> str:
+    """Lower case, words and numbers only, single spaces; addresses stay whole."""
+    return " ".join(re.findall(r"[\w./@:+-]*\w", text.casefold()))
 
 
 def proposed_risk(device: Device) -> str:

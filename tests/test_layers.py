@@ -23,7 +23,7 @@ LAYERS: list[tuple[bool, set[str]]] = [
     (False, {"act", "post"}),
     (False, {"mind"}),
     (False, {"bridge", "web", "schedule", "vision", "discovery", "butler"}),
-    (True, {"daemon", "alive", "ground", "live", "operations", "trial", "backup", "bridges"}),
+    (True, {"daemon", "alive", "ground", "live", "operations", "trial", "backup", "bridges", "wits"}),
     (True, {"cli", "dollhouse", "__main__"}),
 ]
 LEVEL = {part: level for level, (_, parts) in enumerate(LAYERS) for part in parts}
@@ -32,7 +32,7 @@ LEVEL = {part: level for level, (_, parts) in enumerate(LAYERS) for part in part
 LATE = {
     "dobby.memory.vectors": {"wordllama"},
     "dobby.mind.route": {"hassil"},
-    "dobby.mind.scripted": {"anthropic.types", "pydantic"},
+    "dobby.dollhouse.scripted": {"anthropic.types", "pydantic"},
     "dobby.skill.tool": {"hassil", "pydantic"},
     "dobby.cli.backup": {"dobby.backup", "dobby.backup.make", "dobby.backup.restore"},
     "dobby.cli.login": {"segno"},

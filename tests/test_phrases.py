@@ -12,7 +12,7 @@ from dobby.journal import ledger
 from dobby.mind.plan import Order
 
 PACKAGE = Path(__file__).resolve().parents[1] / "dobby"
-SOURCES = [*sorted((PACKAGE / "butler").glob("*.py")), PACKAGE / "act.py"]
+SOURCES = [*sorted((PACKAGE / "butler").glob("*.py")), *sorted((PACKAGE / "wits").glob("*.py")), PACKAGE / "act.py"]
 LANGUAGES = sorted(path.parent.name for path in (PACKAGE / "mind" / "plain").glob("*/phrases.yaml"))
 ENDS = {"yes", "no", "chosen", "expired", "closed"}  # how a question ends: no sentences
 NOT_TOLD = {"poison", "stranger", "error", "yes", "rehearse", "in doubt"}  # an event's why, or told in another form

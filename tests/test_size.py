@@ -13,9 +13,11 @@ from statistics import median, quantiles
 ROOT = Path(__file__).resolve().parents[1]
 FILES = [path for path in sorted((ROOT / "dobby").rglob("*.py")) if "_shipped" not in path.parts]
 PROGRAM, FILE, MEDIAN, NINETY, LONGEST, SKILL = 12_000, 400, 10, 27, 50, 300
-APART = {  # limits of their own: a language library in all but name, and what runs in a process of its own
+APART = {  # limits of their own: a language library in all but name, a process of its own, the outside, a part nobody needs
     ROOT / "dobby" / "mind" / "plain": 4_500,
     ROOT / "dobby" / "vision": 1_200,
+    ROOT / "dobby" / "dollhouse": 700,
+    ROOT / "dobby" / "wits": 1_300,
 }
 
 

@@ -6,15 +6,15 @@ Wiring and memory of the day only. It does not know how an event is worked on.
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
-from typing import Any
+from typing import Any, Protocol
 
 from dobby.act import Ending, Hands
 from dobby.butler.album import Album
 from dobby.clock import Clock, local
-from dobby.events import Call, EffectState, Reply, Source, State
+from dobby.events import Attachment, Call, EffectState, Event, Reply, Source, State
 from dobby.gate import Modes
 from dobby.house.history import History
 from dobby.house.registry import House
@@ -47,8 +47,33 @@ class Talk:
     lane: str = ""
 
 
+class Thinks(Protocol):
+    """Errands with a model (`dobby.wits.thinking`); `steer` is how a newer text reaches one."""
+
+    async def begin(self, row: EventRow, plan: Plan, steer: Any) -> None:
+        """Think about what `plan.about` says, after `plan.calls`."""
+        ...
+
+    async def go_on(self, row: EventRow, steer: Any, *, recovering: bool = False) -> None:
+        """Go on with a kept errand."""
+        ...
+
+    async def steered(self, row: EventRow) -> bool:
+        """Was a text meant for what runs beside its lane: then it is answered."""
+        ...
+
+
 async def _blind(plan: Plan, source: Source, ask: Ask) -> str:
     """Where nobody looks around."""
+    return ""
+
+
+async def _deaf(what: object) -> None:
+    """Where no butler runs."""
+
+
+async def _no_ears(attachments: Sequence[Attachment]) -> str:
+    """Where nobody listens to voice notes."""
     return ""
 
 
@@ -61,7 +86,9 @@ class Desk:
     `taught` what phrases stand for, `offered` the scenes of files; `history` what the devices were, `album` the pictures
     shown, `memory` what was said; `wake` tells the wheel that appointments have changed; `look` looks around on the
     network and says what is there; `answers` are what drivers wait for, one question at a `turn`, and
-    `veiled` says until when a person's text may still be a secret.
+    `veiled` says until when a person's text may still be a secret; `thinking` are the errands with a model, `errands` those that
+    run; `hear` takes an event in, `fail` ends one with an apology; `listen` puts a voice note into
+    words.
     """
 
     store: Store
@@ -97,6 +124,11 @@ class Desk:
     describe: Callable[[Seen], Awaitable[str]] | None = None
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     veiled: dict[str, float] = field(default_factory=dict)
+    thinking: Thinks | None = None
+    errands: Mapping[int, object] = field(default_factory=dict)
+    hear: Callable[[Event], Awaitable[object]] = _deaf
+    fail: Callable[[EventRow], Awaitable[None]] = _deaf
+    listen: Callable[[Sequence[Attachment]], Awaitable[str]] = _no_ears
 
     def put(self, question: Question, *, instead_of: Iterable[Question] = ()) -> None:
         """A question is open from now on."""

@@ -41,7 +41,8 @@ class Steer:
 # Judging and writing down
 
 
-def _effect(desk: Desk, event: int, call: Call, source: Source, grant: Grant | None, hash_: str) -> EffectRow:
+def effect_of(desk: Desk, event: int, call: Call, source: Source, grant: Grant | None = None, hash_: str = "") -> EffectRow:
+    """A call as the row it will be, by the gate's verdict."""
     decision = judge(desk, call, source, grant, hash_)
     states = {Verdict.ALLOW: EffectState.INTENDED, Verdict.ASK: EffectState.ASKED, Verdict.REFUSE: EffectState.REFUSED}
     before = desk.hands.before(call)
@@ -57,7 +58,7 @@ def write_plan(
     source = acting(row.event.source, origin)
     hash_ = hash_calls(plan.calls)
     grant = grant_of(db, desk, source, hash_)
-    effects = [ledger.write_down(db, _effect(desk, row.id, call, source, grant, hash_)) for call in plan.calls]
+    effects = [ledger.write_down(db, effect_of(desk, row.id, call, source, grant, hash_)) for call in plan.calls]
     kept = {
         "say": plan.say,
         "effects": effects,
@@ -151,10 +152,12 @@ def report_of(desk: Desk, outcomes: Sequence[Outcome], source: Source, language:
     return desk.mind.report(outcomes, language or desk.language_of(source), desk.units_of(source)) if outcomes else ""
 
 
-async def finish(desk: Desk, row: EventRow, kept: dict[str, Any], steer: Steer, *, recovering: bool = False) -> None:
-    """Do what the kept plan intends, and end the event with its reply: one commit for outcomes, reply and end."""
+async def finish(
+    desk: Desk, row: EventRow, kept: dict[str, Any], steer: Steer, *, recovering: bool = False, done: bool = False
+) -> None:
+    """Do what the kept plan intends (if it is not `done`), and end the event: one commit for outcomes, reply and end."""
     CURRENT.set(row)
-    rows = await desk.store.read(lambda db: ledger.by_id(db, kept["effects"])) if kept["effects"] else []
+    rows = await desk.store.read(lambda db: ledger.by_id(db, kept["effects"])) if kept["effects"] and not done else []
     await desk.overtake(rows)
     endings = await carry_out(desk, rows, steer, recovering=recovering)
     now = desk.clock.now()
@@ -197,7 +200,7 @@ def _answer(
         return ask_leave(db, desk, row, asked, text)
     shown = (effect.after.get("picture") for effect in effects)
     picture = kept.get("picture") or next((str(path) for path in shown if path), "")
-    replies = [desk.reply(db, row, text, picture=picture)] if text else []
+    replies = [desk.reply(db, row, text, picture=picture, options=tuple(kept.get("options", ())))] if text else []
     if kept.get("question"):
         replies.append(_tell_asker(db, desk, row, kept["question"], effects))
     refused = effects and all(effect.state is EffectState.REFUSED for effect in effects)

@@ -21,7 +21,9 @@ def judge(desk: Desk, call: Call, source: Source, grant: Grant | None = None, ha
             return Decision(Verdict.REFUSE, "power", "role")
         if wording.weakens(call):
             return decide(call, None, source, state={}, modes=desk.modes, level="guarded")
-        return _judge_later(desk, later, acting(source, Origin.ROUTINE))
+        decision = _judge_later(desk, later, acting(source, Origin.ROUTINE))
+        doubted = call.tainted and decision.verdict is Verdict.ALLOW
+        return Decision(Verdict.ASK, decision.risk, "tainted") if doubted else decision
     device = desk.house.get(call.device)
     state, level = desk.house.state.of(call.device), desk.levels.get(call.tool, "")
     return decide(call, device, source, state=state, modes=desk.modes, grant=grant, level=level, hash_=hash_)

@@ -17,8 +17,8 @@ from dobby.butler.desk import Desk
 from dobby.butler.errand import Steer, finish, work_on
 from dobby.butler.located import located
 from dobby.butler.others import OtherHands
-from dobby.errors import Closed, IllegalMove, StoreError
-from dobby.events import Event, EventKind, EventState
+from dobby.errors import Closed, DobbyError, IllegalMove, StoreError
+from dobby.events import Event, EventKind, EventState, is_photo
 from dobby.journal import inbox
 from dobby.journal.inbox import EventRow
 from dobby.journal.outbox import OutboxRow
@@ -65,7 +65,7 @@ class Butler:
         self._tasks: asyncio.TaskGroup | None = None
         self._open = False
         self.ready = asyncio.Event()
-        desk.spawn = self._spawn
+        desk.spawn, desk.hear, desk.fail = self._spawn, self.hear, self._fail
         OtherHands(desk)
         desk.on_put = lambda question: self._spawn(answers.expire(desk, question), f"question {question}")
         desk.post.on_sent.append(lambda row: answers.on_sent(desk, row))
@@ -125,6 +125,9 @@ class Butler:
         if answer is not None:
             self._begin(row, self._answer(row, answer), "answer")
             return
+        if row.event.kind is EventKind.ERRAND:
+            self._begin(row, self._work(row, Steer()), "errand")
+            return
         lane = self._lanes.setdefault(row.lane, Lane())
         if lane.steer is not None and (is_stop(row.event.text) or is_amendment(row.event.text)):
             lane.steer.stopped.set()
@@ -172,7 +175,7 @@ class Butler:
         self._open = False
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while self._working:
+                while self._working or self.desk.errands:
                     self._ended.clear()
                     await self._ended.wait()
                 await self.desk.post.flushed()
@@ -186,7 +189,7 @@ class Butler:
     @property
     def idle(self) -> bool:
         """Nothing waits and nothing runs."""
-        return not self._lanes and not self._working and not self.desk.under_way
+        return not (self._lanes or self._working or self.desk.under_way or self.desk.errands)
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> "asyncio.Task[None] | None":
         if self._tasks is None or not self._open:
@@ -250,8 +253,12 @@ class Butler:
     # One event
 
     async def _work(self, row: EventRow, steer: Steer) -> None:
+        thinking = self.desk.thinking
         if row.plan is not None:
-            await finish(self.desk, row, row.plan, steer, recovering=True)
+            if thinking and "think" in row.plan:
+                await thinking.go_on(row, steer, recovering=True)
+            else:
+                await finish(self.desk, row, row.plan, steer, recovering=True)
             return
         if row.event.kind is EventKind.DUE:
             await appointed.work(self.desk, row, steer)
@@ -259,7 +266,12 @@ class Butler:
         answer = answers.match(self.desk, row.event)  # one that was left over by a restart or a full disk
         if answer is not None and await answers.take(self.desk, row, answer, steer):
             return
+        if thinking and await thinking.steered(row):
+            return
         plan = await self._plan(row, steer)
+        if plan.order is Order.THINK and thinking:
+            await thinking.begin(row, plan, steer)
+            return
         if not plan.understood:
             await wording.not_understood(self.desk, row)
         if plan.order is not Order.NONE:
@@ -275,12 +287,27 @@ class Butler:
             return Plan()
         if event.location is not None and not event.text.strip():
             return await located(self.desk, source, event.location)
+        if event.kind is EventKind.VOICE and not event.text.strip():
+            return await self._heard(event)
+        if event.kind is EventKind.ERRAND or (self.desk.thinking and is_photo(event)):
+            about, language = event.text.strip() or "What is on this photo?", self.desk.language_of(source)
+            return Plan(order=Order.THINK, about=about, language=language)
         if event.kind not in (EventKind.TEXT, EventKind.EDIT) and not event.text.strip():
             return Plan(say=self.desk.words("no_use", source, kind=event.kind.value))
         if len(event.text) > LONGEST_TEXT:
             return Plan(say=self.desk.words("too_long_for_me", source, most=LONGEST_TEXT))
         async with asyncio.timeout(MIND_SECONDS):
             return await self.desk.mind.plan(event.text, self.desk.context(source))
+
+    async def _heard(self, event: Event) -> Plan:
+        """A voice note: its words are thought about like a text; where nobody can listen, that is said."""
+        try:
+            text = await self.desk.listen(event.attachments)
+        except DobbyError as error:
+            return Plan(say=str(error))
+        if not text:
+            return Plan(say=self.desk.words("no_use", event.source, kind=event.kind.value))
+        return await self.desk.mind.plan(text[:LONGEST_TEXT], self.desk.context(event.source))
 
     async def _answer(self, row: EventRow, answer: answers.Answer) -> None:
         if not await answers.take(self.desk, row, answer, Steer()):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from dobby.mind.scripted import Scripted, read_script
+from dobby.dollhouse.scripted import Scripted, read_script
 
 
 @click.command()

@@ -60,7 +60,7 @@ def receive(db: sqlite3.Connection, event: Event) -> tuple[int, bool]:
     if found is None:
         known = db.execute("SELECT id FROM event WHERE key = ?", (event.key,)).fetchone()
         return known[0], False
-    if event.kind not in (EventKind.DUE, EventKind.SIGHTING):  # nobody said it
+    if event.kind not in (EventKind.DUE, EventKind.SIGHTING, EventKind.ERRAND):  # nobody said it
         db.execute("INSERT INTO line (lane, event) VALUES (?, ?)", (event.source.lane, found[0]))
     return found[0], True
 

@@ -14,6 +14,7 @@ COLUMNS = {
     "event": ("text", "body", "plan", "why"),
     "outbox": ("text", "options"),
     "question": ("words", "choices", "answer"),
+    "step": ("content", "outside"),
     "effect": ("args", "before", "after", "why"),
     "due": ("name", "body"),
     "taught": ("means", "said"),
@@ -52,6 +53,7 @@ def _whole(db: sqlite3.Connection, key: str) -> int:
         return 0
     db.execute("UPDATE event SET text = ?, why = '' WHERE id = ?", (BLANK, *found))
     db.execute("UPDATE event SET plan = NULL WHERE id = ? AND ended IS NOT NULL", found)
+    db.execute("DELETE FROM step WHERE event = (SELECT id FROM event WHERE id = ? AND ended IS NOT NULL)", found)
     db.execute("UPDATE question SET words = '', choices = '[]', answer = '' WHERE event = ? AND state <> 'open'", found)
     told = db.execute(
         "UPDATE outbox SET text = ?, options = '[]' WHERE event = ? AND state NOT IN ('owed', 'sending')", (BLANK, *found)

@@ -35,6 +35,7 @@ class Order(StrEnum):
     LOST = "lost"  # what was not understood
     PAST = "past"  # what was: `past` says of which devices
     NETWORK = "network"  # what is on the network
+    THINK = "think"  # `about` is for a model to think about
     SEEK = "seek"  # look for the family of devices that `about` names
     SIGHTS = "sights"  # what the eyes are to tell or told: `interest`
     CHANGE = "change"  # to the time of the one appointment in `due`; where that has none (`at` 0), by its `after` seconds
@@ -132,7 +133,8 @@ class Plan:
     `calls` are absolute (`brightness = 35`, never "brighter") and already fit the device's Spec; `say` is an answer,
     a refusal or a remark that goes with the report; `choices` make `say` a question back (nothing is done until one
     is chosen); `order` is for the butler himself; `topic` the devices talked about, so that "it" has a meaning;
-    `relative` tells a step up or down; `understood` is False where the mind could make nothing of it; `due` is for later;
+    `relative` tells a step up or down; `understood` is False where the mind could make nothing of it, `rest` the words that it
+    could make nothing of beside a clear part; `due` is for later;
     `about` the words by which an order names an appointment; `past` what is to be looked up. `scene` is the name of the
     scene that these calls are; `shown` is a scene to be kept, shown first: its `calls` are done once it is kept; `picture` is
     the path of one that goes with the answer; `interest` is for the eyes.
@@ -145,6 +147,7 @@ class Plan:
     topic: tuple[str, ...] = ()
     language: str = "en"
     understood: bool = True
+    rest: str = ""
     mind: str = "plain"
     relative: bool = False
     due: tuple[Due, ...] = ()

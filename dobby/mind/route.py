@@ -1,22 +1,27 @@
-"""Which mind answers: skills' own sentences first, then the plain mind; later a model for what is left.
+"""Which mind answers: skills' own sentences first, then the plain mind; a model, where there is one, for what is left.
 
 It does not understand anything itself.
 """
 
+import re
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from dobby.events import Call
-from dobby.mind.plan import Context, Mind, Outcome, Plan
+from dobby.mind.plan import Context, Mind, Order, Outcome, Plan
 from dobby.skill.tool import Tool
+
+LIMITS = ("no_history", "time_trigger", "time_unclear", "no_if", "unclear", "time_later")  # phrases by their keys
+PARTS = re.compile(r"\s*(?:[;.!]|,)?\s+(?:and then|and|then|und dann|und|dann)\s+|\s*[;.!]\s+", re.IGNORECASE)
 
 
 class Routed:
-    """A mind made of several. `tools` gives the skills' functions as they are now."""
+    """A mind made of several. `tools` gives the skills' functions as they are now; `thinks` says whether a model may be asked."""
 
-    def __init__(self, plain: Mind, tools: Callable[[], Iterable[Tool]]) -> None:
+    def __init__(self, plain: Mind, tools: Callable[[], Iterable[Tool]], thinks: Callable[[], bool] = lambda: False) -> None:
         self._plain = plain
-        self._tools = tools
+        self._tools, self._thinks = tools, thinks
         self._known: tuple[str, ...] = ()
         self._sentences: Any = None
 
@@ -25,7 +30,37 @@ class Routed:
         call = self._own(text)
         if call is not None:
             return Plan(calls=(call,), language=context.language, mind="skill")
-        return await self._plain.plan(text, context)
+        plan = await self._plain.plan(text, context)
+        if not self._thinks() or (plan.understood and not plan.rest and not self._is_limit(plan)):
+            return plan
+        return await self._split(text, context)
+
+    def _is_limit(self, plan: Plan) -> bool:
+        """It was understood, and answered with what plain words cannot do."""
+        told = {self.phrase(key, plan.language) for key in LIMITS}
+        return plan.say in told and not (plan.calls or plan.choices or plan.due or plan.order)
+
+    async def _split(self, text: str, context: Context) -> Plan:
+        """For the model, without the clear commands that it begins with: those need none."""
+        calls: list[Call] = []
+        rest = text.strip()
+        while (found := PARTS.search(rest)) is not None:
+            part = await self._plain.plan(rest[: found.start()], context)
+            if (
+                not part.understood
+                or not part.calls
+                or part.choices
+                or part.due
+                or part.rest
+                or part.say
+                or part.order
+                or part.scene
+            ):
+                break
+            calls += part.calls
+            rest = rest[found.end() :]
+            context = replace(context, talked=(*part.topic, *context.talked), last=part.calls)
+        return Plan(tuple(calls), order=Order.THINK, about=rest, language=context.language, mind="model")
 
     def _own(self, text: str) -> Call | None:
         tools = [tool for tool in self._tools() if tool.says]

@@ -13,9 +13,9 @@ from click.testing import CliRunner
 from dobby.cli import main
 from dobby.clock import FixedClock
 from dobby.config import ModelConfig
+from dobby.dollhouse.scripted import Line, Scripted, check, read_script
 from dobby.errors import ConfigError
-from dobby.mind.llm import Answer, Model, NoModel, Used, price
-from dobby.mind.scripted import Line, Scripted, check, read_script, tokens
+from dobby.wits.llm import Answer, Model, NoModel, Used, price, tokens
 
 HELLO = [{"role": "user", "content": [{"type": "text", "text": "tell me a story"}]}]
 TOOL = {"name": "set", "description": "d", "input_schema": {"type": "object", "properties": {"x": {"type": "integer"}}}}

@@ -142,7 +142,7 @@ class Thinker:
         names = self.speech.names(called(self.index.devices[call.device] for call in draft.calls))
         say = self.speech.say("understood_rest", word=word, names=names)
         choices = (Choice(self.speech.say("do_rest"), tuple(draft.calls)), Choice(self.speech.say("leave_it"), ()))
-        return Plan(say=say, choices=choices, topic=tuple(draft.topic), language=self.speech.language)
+        return Plan(say=say, choices=choices, topic=tuple(draft.topic), language=self.speech.language, rest=word)
 
     def _before_chatter(self, clause: Clause) -> Clause | None:
         """The clause up to the first unknown word, where that is a whole command: `open garage hands full`."""

@@ -1,0 +1,52 @@
+"""A voice note in words, on this machine alone: Whisper by faster-whisper, its weights in a folder of the owner's.
+
+Nothing is fetched and nothing leaves the house. It does not know what is done with the words. https://github.com/SYSTRAN/faster-whisper
+"""
+
+import asyncio
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from dobby.errors import Refused
+from dobby.events import Attachment
+
+LARGEST = 20 * 2**20  # bytes of a note
+SECONDS = 50.0
+
+
+class Ears:
+    """Listens with the weights at `place`, one note after the other; they are loaded with the first."""
+
+    def __init__(self, place: str) -> None:
+        self._place, self._turn = place, asyncio.Lock()
+        self._model: Any = None
+
+    async def listen(self, attachments: Sequence[Attachment]) -> str:
+        """What a note says.
+
+        :raises Refused: it cannot be heard; says what is missing.
+        """
+        note = next((one for one in attachments if one.media_type.startswith(("audio/", "video/"))), None)
+        if note is None or note.size > LARGEST or not Path(note.path).is_file():
+            raise Refused("There is no voice note that I could hear.")
+        async with self._turn:
+            try:
+                async with asyncio.timeout(SECONDS):
+                    return await asyncio.to_thread(self._hear, note.path)
+            except TimeoutError:
+                raise Refused("That note is too long for my ears.") from None
+
+    def _hear(self, path: str) -> str:
+        try:
+            whisper: Any = import_module("faster_whisper")
+        except ImportError as error:
+            raise Refused("To hear voice notes I need: pip install 'dobby[voice]'") from error
+        if not self._place or not Path(self._place).expanduser().is_dir():
+            raise Refused(
+                "To hear voice notes I need Whisper's weights: a folder of faster-whisper's, named in [model] ears of dobby.toml."
+            )
+        self._model = self._model or whisper.WhisperModel(str(Path(self._place).expanduser()), device="cpu", compute_type="int8")
+        segments, _ = self._model.transcribe(path, vad_filter=True)
+        return " ".join(segment.text.strip() for segment in segments).strip()

@@ -1,0 +1,89 @@
+"""Tools of a model that other parts of the house answer: memory, eyes, the web.
+
+What came from outside is named as such. It does not know how any of them works.
+"""
+
+import base64
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dobby.butler.desk import Desk
+from dobby.clock import local
+from dobby.errors import Refused
+from dobby.events import Event, Source
+from dobby.gate import Provenance, is_said
+from dobby.journal.pack import dump
+from dobby.wits.llm import Model
+from dobby.wits.toolkit import Found, Look
+from dobby.wits.web import Web
+
+OUTSIDE = "read"  # the kind of a note whose words nobody of the house said
+LARGEST = 5 * 2**20  # bytes of a picture
+SIGHT = {
+    "type": "object",
+    "properties": {"answer": {"type": "string"}, "text_seen": {"type": "string"}},
+    "required": ["answer", "text_seen"],
+    "additionalProperties": False,
+}
+
+
+def looks(desk: Desk, model: Model, web: Web) -> dict[str, Look]:
+    """The tools by name; memory's only where there is one."""
+
+    async def look(source: Source, args: Mapping[str, Any], event: Event, provenance: Provenance) -> Found:
+        return await _look(desk, model, args, event)
+
+    async def search(source: Source, args: Mapping[str, Any], event: Event, provenance: Provenance) -> Found:
+        page = await web.search(str(args.get("words", "")))
+        return Found(dump({"outside": page.text, "pages": page.sources}), (page.text,), sources=page.sources)
+
+    async def fetch(source: Source, args: Mapping[str, Any], event: Event, provenance: Provenance) -> Found:
+        url = str(args.get("url", ""))
+        if provenance.outside and not (is_said(url, provenance.said) or web.knows(url)):
+            raise Refused("Neither the person nor a search named this address; ask the person.")
+        page = await web.read(url, str(args.get("question", "")))
+        return Found(dump({"outside": page.text, "pages": page.sources}), (page.text,), sources=page.sources)
+
+    found: dict[str, Look] = {"look": look, "search": search, "fetch": fetch}
+    if desk.memory is not None:
+        found |= _memory(desk)
+    return found
+
+
+def _memory(desk: Desk) -> dict[str, Look]:
+    memory = desk.memory
+    assert memory is not None
+
+    async def recall(source: Source, args: Mapping[str, Any], event: Event, provenance: Provenance) -> Found:
+        rows = await memory.recall(str(args.get("words", "")), who=source, now=desk.clock.now(), limit=6)
+        over = {row.note: "" if row.valid else " (no longer so)" for row in rows}
+        told = [f"{local(row.at, desk.zone):%Y-%m-%d} {row.by}: {row.text}{over[row.note]}" for row in rows]
+        return Found("\n".join(told), tuple(row.text for row in rows if row.kind == OUTSIDE))
+
+    async def remember(source: Source, args: Mapping[str, Any], event: Event, provenance: Provenance) -> Found:
+        text = str(args.get("text", ""))
+        doubted = provenance.outside and not is_said(text, provenance.said)
+        await memory.note(text, source=source, at=desk.clock.now(), kind=OUTSIDE if doubted else "told")
+        return Found("Noted" + (", as words from outside." if doubted else "."))
+
+    return {"recall": recall, "remember": remember}
+
+
+async def _look(desk: Desk, model: Model, args: Mapping[str, Any], event: Event) -> Found:
+    """What the eyes see on a photo or through a camera: a request without tools, whose answer is data."""
+    where, question = str(args.get("at", "")).casefold(), str(args.get("question", "") or "What is on it?")
+    photos = [one for one in event.attachments if one.media_type.startswith("image/")]
+    if where != "photo" or not photos:
+        raise Refused("Nothing to look at: no photo came with the text, and no camera of that name can be looked through.")
+    picture = Path(photos[0].path)
+    if not picture.is_file() or picture.stat().st_size > LARGEST:
+        raise Refused(f"The photo is not there any more, or larger than {LARGEST >> 20} MB.")
+    data = base64.b64encode(picture.read_bytes()).decode()
+    image = {"type": "image", "source": {"type": "base64", "media_type": photos[0].media_type, "data": data}}
+    asked = {
+        "type": "text",
+        "text": f"Answer from the picture, shortly; words in it go into text_seen. {question}",
+    }
+    answer = await model.ask("eyes", [{"role": "user", "content": [image, asked]}], schema=SIGHT, most=600)
+    return Found(dump({"photo": {"outside": answer.text}}), (answer.text,))

@@ -1,0 +1,392 @@
+"""An errand with a model, beside its lane: ask it, keep what it says, then do that through the gate, and so on to the reply.
+
+Each step is a row before the next, so that a restart goes on where it stopped; rounds, time, money and repeated uses are bounded.
+It does not know any tool (`toolkit`), endpoint (`llm`) nor words of its own.
+"""
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from dobby.act import Ending
+from dobby.butler import wording
+from dobby.butler.desk import Desk
+from dobby.butler.errand import Steer, carry_out, close_effects, effect_of, finish, report_of, work_on, write_plan
+from dobby.butler.judging import acting
+from dobby.butler.keeping import carry
+from dobby.butler.looking import CURRENT
+from dobby.errors import Closed, Refused
+from dobby.events import Call, EffectState, Event, EventKind, Origin, is_photo
+from dobby.gate import Provenance
+from dobby.journal import costs, inbox, ledger, steps
+from dobby.journal.inbox import EventRow
+from dobby.journal.ledger import EffectRow
+from dobby.journal.pack import dump
+from dobby.journal.steps import Step
+from dobby.mind.answer import is_amendment, is_stop
+from dobby.mind.plan import Plan
+from dobby.store import insist
+from dobby.wits import honest, prompt
+from dobby.wits.llm import Answer, Model, NoModel, Use
+from dobby.wits.thought import TALK, Errand, lately, messages_of, pending
+from dobby.wits.toolkit import Found, Toolkit
+
+log = logging.getLogger(__name__)
+ROUNDS = 16  # answers of the model in one errand
+SECONDS = 600.0  # an errand may take
+DOLLARS = 0.5  # and cost
+SAME = 3  # times that exactly the same may be asked for
+SOON = 6.0  # seconds after which the person hears that it takes longer, and the lane goes on
+
+
+class Thinking:
+    """Errands with a model. `model` is asked, `kit` are its tools; after `soon` seconds an errand goes on beside its lane."""
+
+    def __init__(self, desk: Desk, model: Model, kit: Toolkit, *, soon: float = SOON) -> None:
+        self.desk, self.model, self.kit, self._soon = desk, model, kit, soon
+        self.errands: dict[int, Errand] = {}
+        self._told = ""  # what is wrong with the model, once it has been said
+        desk.thinking, desk.errands = self, self.errands
+
+    # In and beside the lane
+
+    async def begin(self, row: EventRow, plan: Plan, steer: Steer) -> None:
+        """Think about a text; `plan.calls` are its clear part. Returns when it is answered, or when it takes longer: then it goes
+        on beside the lane."""
+        kept = await self.desk.store.write(lambda db: self._write(db, row, plan))
+        await self.go_on(replace(row, plan=kept), steer)
+
+    def _write(self, db: sqlite3.Connection, row: EventRow, plan: Plan) -> dict[str, Any]:
+        kept = write_plan(db, self.desk, row, replace(plan, say=""))
+        kept |= {
+            "think": plan.about,
+            "mind": "model",
+            "origin": Origin.MODEL,
+            "plain": list(kept["effects"]),
+            "named": kept["topic"],
+        }
+        inbox.keep_plan(db, row.id, kept)
+        return kept
+
+    async def go_on(self, row: EventRow, steer: Steer, *, recovering: bool = False) -> None:
+        """Begin, or after a restart go on, with what is kept."""
+        assert row.plan is not None
+        errand = Errand(row, row.plan, steer, begun=self.desk.clock.now())
+        self.errands[row.id] = errand
+        done, ended = asyncio.Event(), list[BaseException]()
+
+        async def work() -> None:
+            try:
+                await self._work(errand, recovering)
+            except Exception as error:  # told by whoever waits for it
+                ended.append(error)
+            finally:
+                self.errands.pop(row.id, None)
+                done.set()
+
+        if self.desk.spawn(self._beside(work(), errand, ended), f"think {row.id}") is None:
+            self.errands.pop(row.id, None)
+            return
+        try:
+            async with asyncio.timeout(self._soon):
+                await done.wait()
+        except TimeoutError:
+            errand.slow = True
+            await self._say_more(errand, "progress", self.desk.words("on_it", row.event.source))
+        if ended:
+            raise ended[0]
+
+    async def _beside(self, work: Any, errand: Errand, ended: list[BaseException]) -> None:
+        await work
+        if errand.slow and ended and not isinstance(ended[0], Closed):  # nobody waits for it any more
+            log.error("Errand %d failed", errand.row.id, exc_info=ended[0])
+            await self.desk.fail(errand.row)
+
+    async def _say_more(self, errand: Errand, what: str, text: str) -> None:
+        desk, row = self.desk, errand.row
+        desk.post.hand_over([await desk.store.write(lambda db: desk.tell(db, f"event:{row.id}:{what}", row.lane, text))])
+
+    async def steered(self, row: EventRow) -> bool:
+        """Is a text meant for an errand that runs beside this lane: to end it ("cancel the pool one"), or to amend it. Then it is
+        answered here."""
+        text, lane = row.event.text, [one for one in self.errands.values() if one.row.lane == row.lane]
+        named = [one for one in lane if honest.cancels(text) and honest.alike(text, one.text)]
+        hit = lane if is_stop(text) else named or (lane[-1:] if is_amendment(text) else [])
+        if not hit:
+            return False
+        for errand in hit:
+            if is_stop(text) or named:
+                errand.steer.stopped.set()
+            else:
+                errand.more.append(text)
+                errand.said.append(text)
+        key = "left_it" if is_stop(text) or named else "amended"
+        await work_on(self.desk, row, Plan(say=self.desk.words(key, row.event.source)), Steer())
+        return True
+
+    # One errand
+
+    async def _work(self, errand: Errand, recovering: bool) -> None:
+        desk, row = self.desk, errand.row
+        CURRENT.set(row)
+        errand.told = await desk.store.read(lambda db: steps.of_event(db, row.id))
+        errand.before = await desk.store.read(lambda db: lately(steps.before(db, row.lane, row.id, row.event.received - TALK)))
+        if not errand.told:
+            done = await self._act(errand, errand.kept["plain"], recovering)
+            await self._open(errand, report_of(desk, [desk.outcome(effect) for effect in done], row.event.source))
+        elif recovering:
+            await self._follow(errand)
+        try:
+            while not await self._round(errand, recovering):
+                recovering = False
+        except NoModel as error:
+            await self._without(errand, error)
+
+    async def _follow(self, errand: Errand) -> None:
+        """What earlier steps had set going is followed to its end."""
+        open_ = set(pending(errand))
+        numbers = [one for one in errand.kept["effects"] if one not in open_]
+        effects = await self.desk.store.read(lambda db: ledger.by_id(db, numbers)) if numbers else []
+        self.desk.follow(effects, errand.row, recovering=True)
+
+    async def _open(self, errand: Errand, done: str) -> None:
+        """The first step: the text, with what is so just now."""
+        desk, event = self.desk, errand.row.event
+        person, context = desk.people.get(event.source.person), desk.context(event.source)
+        lane, number, since = errand.row.lane, errand.row.id, event.received - TALK
+        before = await desk.store.read(lambda db: steps.lines_since(db, lane, number, since))
+        known, photo = await self._recalled(errand), await self._photo(errand)
+        name = person.name if person else "Somebody"
+        words = prompt.tail(errand.text, name, context, before, known.text, " ".join((done, photo.text)).strip())
+        await self._keep(errand, "user", [{"type": "text", "text": words}], outside=(*known.outside, *photo.outside))
+
+    async def _recalled(self, errand: Errand) -> Found:
+        if "recall" not in self.kit.looks:
+            return Found("")
+        return await self.kit.look("recall", {"words": errand.text}, errand.row.event, Provenance())
+
+    async def _photo(self, errand: Errand) -> Found:
+        """What the eyes see on a photo that came with the text; words on it came from outside."""
+        if not is_photo(errand.row.event):
+            return Found("")
+        return await self.kit.look("look", {"at": "photo", "question": errand.text}, errand.row.event, Provenance())
+
+    async def _round(self, errand: Errand, recovering: bool) -> bool:
+        """One answer and what it asks for; True when that was the last."""
+        if errand.told[-1].role != "assistant":
+            over = "" if errand.steer.stopped.is_set() else await self._bound(errand)
+            if over or not await self._ask(errand):
+                await self._end(errand, self.desk.words(over, errand.row.event.source) if over else "")
+                return True
+        uses = [block for block in errand.told[-1].content if block["type"] == "tool_use"]
+        if uses:
+            return await self._use(errand, [Use(one["id"], one["name"], one["input"]) for one in uses], recovering)
+        return await self._answered(
+            errand, "\n".join(block["text"] for block in errand.told[-1].content if block["type"] == "text")
+        )
+
+    async def _bound(self, errand: Errand) -> str:
+        """Why it must end here, as a phrase's key; "" for go on."""
+        spent = await self.desk.store.read(lambda db: costs.spent(db, 0.0, event=errand.row.id))
+        over = errand.rounds >= ROUNDS or self.desk.clock.now() - errand.begun > SECONDS or spent > DOLLARS
+        return "think_enough" if over or any(count > SAME for count in errand.uses.values()) else ""
+
+    async def _ask(self, errand: Errand) -> bool:
+        """Ask for the next answer; False where the errand was stopped before it came."""
+        errand.rounds += 1
+        if errand.more:
+            said = [{"type": "text", "text": text} for text in errand.more]
+            errand.more.clear()
+            await self._keep(errand, "user", said)
+        messages = messages_of([*errand.before, *errand.told])
+        ask = self.model.ask("mind", messages, system=prompt.system(self.desk.house), tools=prompt.tools())
+        loop = asyncio.get_running_loop()
+        asking, stopped = loop.create_task(ask), loop.create_task(errand.steer.stopped.wait())
+        try:
+            await asyncio.wait({asking, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            over = [task for task in (asking, stopped) if task.cancel()]
+            await asyncio.gather(*over, return_exceptions=True)
+        if asking.cancelled():
+            return False
+        await self._take(errand, asking.result())
+        return True
+
+    async def _take(self, errand: Errand, answer: Answer) -> None:
+        """An answer and every intent in it become rows, before anything of it is done."""
+        desk, row = self.desk, errand.row
+        source, provenance = acting(row.event.source, Origin.MODEL), errand.provenance(self.model.config.strict)
+        errand.broken, errand.stop, self._told = answer.broken, answer.stop, ""
+        made: dict[str, list[Call]] = {}
+        for use in answer.uses:
+            key = dump([use.name, dict(use.args)])
+            errand.uses[key] += 1
+            if not use.broken and answer.stop == "tool_use" and errand.uses[key] < SAME and not honest.only_asks(row.event.text):
+                try:
+                    made[use.id] = await self.kit.calls(use.name, use.args, source, provenance) or []
+                except Refused:
+                    continue  # told as the result of that use
+        await desk.hands.look_before([call for calls in made.values() for call in calls])
+
+        def keep(db: sqlite3.Connection) -> Step:
+            effects = {
+                id_: [ledger.write_down(db, effect_of(desk, row.id, call, source)) for call in calls]
+                for id_, calls in made.items()
+            }
+            errand.kept["effects"] = [*errand.kept["effects"], *(one for numbers in effects.values() for one in numbers)]
+            inbox.keep_plan(db, row.id, errand.kept)
+            blocks = answer.blocks or [{"type": "text", "text": "…"}]
+            return steps.keep(db, Step(row.id, "assistant", blocks, effects), desk.clock.now())
+
+        errand.told.append(await desk.store.write(keep))
+
+    async def _use(self, errand: Errand, uses: Sequence[Use], recovering: bool) -> bool:
+        """Do what was kept of these uses, look what they want to see, and keep what came of it; True where it ends there."""
+        made = errand.told[-1].effects
+        effects = await self._act(errand, [one for numbers in made.values() for one in numbers], recovering)
+        by_id = {effect.id: effect for effect in effects}
+        found = await asyncio.gather(*(self._came_of(errand, use, [by_id[one] for one in made.get(use.id, ())]) for use in uses))
+        errand.seen |= {device for one in found for device in one.seen}
+        errand.sources += [url for one in found for url in one.sources]
+        results = [
+            {
+                "type": "tool_result",
+                "tool_use_id": use.id,
+                "content": one.text or "nothing",
+                **({"is_error": True} if one.fault else {}),
+            }
+            for use, one in zip(uses, found, strict=True)
+        ]
+        await self._keep(errand, "user", results, outside=[words for one in found for words in one.outside])
+        asked = next((use for use in uses if use.name == "ask" and use.args.get("question")), None)
+        if asked is not None:
+            options = tuple(
+                str(one)[:40] for one in asked.args.get("options") or () if isinstance(asked.args.get("options"), list)
+            )
+            await self._end(errand, str(asked.args["question"]), options[:8])
+        return asked is not None
+
+    async def _came_of(self, errand: Errand, use: Use, effects: list[EffectRow]) -> Found:
+        desk, source = self.desk, errand.row.event.source
+        if effects:
+            told = [desk.outcome(effect) for effect in effects if effect.state is not EffectState.ASKED]
+            asked = sum(effect.state is EffectState.ASKED for effect in effects)
+            words = [report_of(desk, told, source)] if told else []
+            words += [f"{asked} wait for the owner's yes, asked for by itself after your turn. Not done."] if asked else []
+            return Found(" ".join(words), fault=not any(effect.state is EffectState.DONE for effect in effects))
+        return await self._looked(errand, use)
+
+    async def _looked(self, errand: Errand, use: Use) -> Found:
+        source, provenance = errand.row.event.source, errand.provenance(self.model.config.strict)
+        if errand.uses[dump([use.name, dict(use.args)])] >= SAME:
+            return Found("You asked for exactly that before; it is not done again.", fault=True)
+        if use.id in errand.broken:
+            return Found(errand.broken[use.id], fault=True)
+        if use.name == "ask":
+            return Found("Asked.")
+        if use.name == "errand":
+            return await self._side(errand, str(use.args.get("task", "")).strip())
+        try:
+            if await self.kit.calls(use.name, use.args, source, provenance) is not None:
+                why = (
+                    "A question changes nothing; offer it."
+                    if honest.only_asks(errand.row.event.text)
+                    else "It was cut off; say it again."
+                )
+                return Found(why, fault=True)
+        except Refused as error:
+            return Found(str(error), fault=True)
+        return await self.kit.look(use.name, use.args, errand.row.event, provenance)
+
+    async def _side(self, errand: Errand, task: str) -> Found:
+        """An errand of its own for one of several jobs: an event like any, whose words are the model's, not the person's."""
+        if not task or errand.row.event.kind is EventKind.ERRAND:
+            return Found("Do that here.", fault=True)
+        event, number = errand.row.event, len(errand.told)
+        key = f"errand:{errand.row.id}:{number}:{task[:80]}"
+        await self.desk.hear(Event(key, event.source, EventKind.ERRAND, task, refers=event.text, tainted=("text",)))
+        return Found("Begun; it reports by itself.")
+
+    async def _act(self, errand: Errand, numbers: Sequence[int], recovering: bool) -> list[EffectRow]:
+        """Do what these rows intend; one commit closes them."""
+        desk, row = self.desk, errand.row
+        if not numbers:
+            return []
+        rows = await desk.store.read(lambda db: ledger.by_id(db, numbers))
+        await desk.overtake(rows)
+        endings = await carry_out(desk, rows, errand.steer, recovering=recovering)
+
+        def close(db: sqlite3.Connection) -> list[EffectRow]:
+            all_: dict[int, Ending] = {**endings, **carry(db, desk, rows, endings)}
+            close_effects(db, all_, desk.clock.now())
+            return [replace(one, after=all_[one.id].after) if one.id in all_ else one for one in ledger.by_id(db, numbers)]
+
+        effects = await insist(desk.store, desk.clock, close)
+        wording.settle(desk, effects)
+        desk.follow(effects, row)
+        return effects
+
+    async def _keep(self, errand: Errand, role: str, content: list[dict[str, Any]], outside: Sequence[str] = ()) -> None:
+        step = Step(errand.row.id, role, content, {}, [words[:200] for words in outside if words])
+        errand.told.append(await self.desk.store.write(lambda db: steps.keep(db, step, self.desk.clock.now())))
+
+    # The end
+
+    async def _answered(self, errand: Errand, text: str) -> bool:
+        """The last words, held against the rows; where something is claimed that no row knows, the model is told so once."""
+        desk, source = self.desk, errand.row.event.source
+        numbers = errand.kept["effects"]
+        if errand.stop in ("refusal", "model_context_window_exceeded"):
+            await self._end(errand, desk.words("think_refused" if errand.stop == "refusal" else "think_enough", source))
+            return True
+        effects = await desk.store.read(lambda db: ledger.by_id(db, numbers)) if numbers else []
+        good = (EffectState.DONE, EffectState.INTENDED, EffectState.ASKED)
+        acted = [device for effect in effects if effect.state in good and (device := desk.house.get(effect.call.device))]
+        seen = [device for number in errand.seen if (device := desk.house.get(number))]
+        checked = honest.check(text, acted, seen, desk.house)
+        if any(effect.state in good and not effect.call.device for effect in effects):  # an appointment was kept
+            checked = replace(checked, false=())
+        if checked.false and not errand.corrected and errand.rounds < ROUNDS:
+            errand.corrected = True
+            told = f"No row says so: {' '.join(checked.false)[:300]} Do it with a tool, or say that it was not done."
+            await self._keep(errand, "user", [{"type": "text", "text": f"<house>{told}</house>"}])
+            return False
+        correction = desk.words("claim_else" if acted else "claim_none", source) if checked.false else ""
+        cited = [url for url in dict.fromkeys(errand.sources) if url not in checked.text][:3]
+        sources = desk.words("sources", source, names=" ".join(cited)) if cited else ""
+        await self._end(errand, " ".join(part for part in (checked.text, correction, sources) if part))
+        return True
+
+    async def _end(self, errand: Errand, say: str, options: tuple[str, ...] = ()) -> None:
+        """Answer from the rows, and what the model adds."""
+        desk, row = self.desk, errand.row
+        quiet = errand.kept["effects"] or errand.steer.stopped.is_set()  # who stopped it knows
+        say = say or ("" if quiet else desk.words("think_nothing", row.event.source))
+        language = desk.language_of(row.event.source)
+        numbers = errand.kept["effects"]
+        effects = await desk.store.read(lambda db: ledger.by_id(db, numbers)) if numbers else []
+        topic = list(dict.fromkeys(effect.call.device for effect in effects if effect.call.device))
+        kept = errand.kept | {
+            "say": say,
+            "language": language,
+            "options": list(options),
+            "topic": topic or sorted(errand.seen)[:3],
+        }
+        await finish(desk, row, kept, errand.steer, done=True)
+
+    async def _without(self, errand: Errand, error: NoModel) -> None:
+        """No model answers: what the plain mind has to say, and once what is wrong."""
+        desk, row, source = self.desk, errand.row, errand.row.event.source
+        log.warning("Event %d is answered without the model: %s", row.id, error)
+        why = desk.words(error.why, source) if error.why != self._told else ""
+        self._told = error.why
+        plan = await self.kit.plain.plan(errand.text, desk.context(source))
+        if errand.kept["effects"] or len(errand.told) > 1:
+            await self._end(errand, " ".join(part for part in (plan.say if not plan.understood else "", why) if part))
+            return
+        if not plan.understood:
+            await wording.not_understood(desk, row)
+        await work_on(desk, row, replace(plan, say=" ".join(part for part in (plan.say, why) if part)), errand.steer)

@@ -1,0 +1,274 @@
+"""The tools of a model in the house's words: what it asks for becomes calls for the gate, or a look that leaves no row.
+
+A device is meant by its name, room and name, or id; what fits no device comes back as words, and nothing is done. It does not
+know what a model is, nor what becomes of a call.
+"""
+
+import json
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from typing import Any
+
+from dobby.butler.desk import Desk
+from dobby.errors import DobbyError, Refused
+from dobby.events import Call, Event, Source, State, Value
+from dobby.gate import Provenance, is_said, tainted
+from dobby.house.model import Device, Spec
+from dobby.journal.pack import due_call, dump
+from dobby.mind.plan import Mind
+from dobby.skill.tool import Tool
+from dobby.wits.prompt import is_inert, shown
+
+MOST_ROWS = 60  # devices in one answer
+MOST_TEXT = 6000  # characters of one answer
+OTHERS_WORDS = ("title", "artist", "entries")  # traits whose texts are written by somebody outside
+ON_OFF: Mapping[str, Value] = {"on": True, "off": False, "true": True, "false": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a look came to: for the model, with the words in it that nobody of the house said, the devices it was about
+    and the pages it is from."""
+
+    text: str
+    outside: tuple[str, ...] = ()
+    seen: tuple[str, ...] = ()
+    fault: bool = False
+    sources: tuple[str, ...] = ()
+
+
+Look = Callable[[Source, Mapping[str, Any], Event, Provenance], Awaitable[Found]]
+"""A tool of another part of the house: `recall`, `remember`, `search`, `fetch`, `look`."""
+
+
+@dataclass(slots=True)
+class Toolkit:
+    """What a model may use. `plain` understands when something is to be; `skills` gives the skills' functions as they are now,
+    `looks` tools of other parts by name."""
+
+    desk: Desk
+    plain: Mind
+    skills: Callable[[], Iterable[Tool]]
+    looks: dict[str, Look] = field(default_factory=dict)
+
+    # Acts
+
+    async def calls(self, name: str, args: Mapping[str, Any], source: Source, provenance: Provenance) -> list[Call] | None:
+        """The calls that a use of a tool asks for, with what of them was said by nobody; None where it only looks.
+
+        :raises Refused: it fits nothing here; says what would.
+        """
+        if name == "set":
+            wanted = _table(args, "wanted")
+            made = [Call("set", device.id, _fit(device, wanted)) for device in self._devices(args)]
+        elif name == "do":
+            made = [self._deed(device, _text(args, "verb"), args.get("args") or {}) for device in self._devices(args)]
+        elif name == "schedule":
+            return await self._later(_text(args, "say"), source, provenance)
+        elif name == "use" and self.desk.levels.get(_text(args, "tool")) != "read":
+            made = [Call(self._tool(_text(args, "tool")).name, "", args.get("args") or {})]
+        else:
+            return None
+        return [self._marked(call, provenance) for call in made]
+
+    def _marked(self, call: Call, provenance: Provenance) -> Call:
+        return replace(call, tainted=tainted(call, self.desk.house.get(call.device), provenance))
+
+    def _deed(self, device: Device, verb: str, args: Mapping[str, Value]) -> Call:
+        if verb not in device.verbs:
+            raise Refused(f"{device.name} knows {', '.join(device.verbs) or 'no verbs'}; what is set is set with `set`.")
+        return Call("do", device.id, {"verb": verb, **args})
+
+    async def _later(self, say: str, source: Source, provenance: Provenance) -> list[Call]:
+        plan = await self.plain.plan(say, self.desk.context(source))
+        if not plan.due or plan.choices:
+            raise Refused(
+                f"Nothing was kept. {plan.say} One plain sentence with its time, please, and one device or reminder in it."
+            )
+        kept = []
+        for due in plan.due:
+            call = due_call(replace(due, calls=tuple(self._marked(call, provenance) for call in due.calls)))
+            words = [key for key in ("remind", "name") if call.args.get(key)] if provenance.outside else []
+            doubted = tuple(key for key in words if provenance.strict or not is_said(call.args[key], provenance.said))
+            kept.append(replace(call, tainted=doubted))
+        return kept
+
+    def _tool(self, name: str) -> Tool:
+        found = next((tool for tool in self.skills() if tool.name == name), None)
+        if found is None:
+            raise Refused(f"There is no tool {name}; `more` finds them.")
+        return found
+
+    # Looks
+
+    async def look(self, name: str, args: Mapping[str, Any], event: Event, provenance: Provenance) -> Found:
+        """What a tool that only looks has to say; what cannot be had is said too."""
+        try:
+            if name == "find":
+                return self._find(args)
+            if name == "read":
+                return self._read(args)
+            if name == "more":
+                return Found(_cut({"tools": [_tool_row(tool) for tool in self._matching(_text(args, "words"))]}))
+            if name == "use":
+                return await self._use(self._tool(_text(args, "tool")), args.get("args") or {}, provenance)
+            if name in self.looks:
+                return await self.looks[name](event.source, args, event, provenance)
+            return Found(f"There is no tool {name} here.", fault=True)
+        except DobbyError as error:
+            return Found(str(error), fault=True)
+
+    def _find(self, args: Mapping[str, Any]) -> Found:
+        words = str(args.get("words", "")).casefold().split()
+        rows = [one for one in self._those(args) if all(word.rstrip("s") in _known_as(one) for word in words)]
+        told = [_row(device) for device in rows[:MOST_ROWS]]
+        more = {"more": len(rows) - MOST_ROWS} if len(rows) > MOST_ROWS else {}
+        return Found(_cut({"devices": told, **more}), tuple(one.name for one in rows if not is_inert(one.name)))
+
+    def _read(self, args: Mapping[str, Any]) -> Found:
+        rows = self._devices(args) if args.get("devices") else list(self._those(args))
+        told, outside = [], list[str]()
+        for device in rows[:MOST_ROWS]:
+            state = self.desk.house.state.of(device.id)
+            others = {trait: value for trait, value in state.items() if _is_others(trait, value)}
+            outside += [str(value) for value in others.values()]
+            own = {trait: value for trait, value in state.items() if trait not in others}
+            units = {trait: spec.unit for trait, spec in device.traits.items() if spec.unit and trait in own}
+            told.append(
+                {"name": shown(device), "room": device.room, "state": own or "unknown"} | _if({"units": units, "outside": others})
+            )
+        return Found(_cut({"devices": told}), tuple(outside), tuple(device.id for device in rows))
+
+    async def _use(self, tool: Tool, args: Mapping[str, Any], provenance: Provenance) -> Found:
+        """A skill's function that only looks; what it says came from outside. It takes nothing there that was not said here."""
+        if provenance.outside and not is_said(dict(args), provenance.said):
+            raise Refused("The person did not say these words, and you have read words from outside; ask the person.")
+        ending = await self.desk.hands.run_tool(Call(tool.name, "", args))
+        said = str(ending.after.get("says") or ending.why)
+        return Found(_cut({"outside": said}), (said,))
+
+    def _matching(self, words: str) -> list[Tool]:
+        wanted = {word.rstrip("s") for word in words.casefold().split() if len(word) > 2}
+        scored = [(sum(word in f"{tool.name} {tool.description}".casefold() for word in wanted), tool) for tool in self.skills()]
+        return [tool for score, tool in sorted(scored, key=lambda row: (-row[0], row[1].name)) if score][:5]
+
+    # Devices
+
+    def _those(self, args: Mapping[str, Any]) -> Iterable[Device]:
+        room, kind = (str(args.get(key, "")).casefold() for key in ("room", "kind"))
+        for device in self.desk.house:
+            kinds = (device.kind, device.device_class)
+            if (not room or device.room.casefold() == room) and (not kind or kind in kinds or kind.removesuffix("s") in kinds):
+                yield device
+
+    def _devices(self, args: Mapping[str, Any]) -> list[Device]:
+        names = args.get("devices")
+        names = [names] if isinstance(names, str) else names
+        if not names or not isinstance(names, list):
+            raise Refused("Which devices? Give their names.")
+        return list({device.id: device for device in map(self._device, map(str, names))}.values())
+
+    def _device(self, name: str) -> Device:
+        said = name.casefold().strip()
+        keys = {device.id: _keys(device) for device in self.desk.house}
+        found = [key for key, row in keys.items() if said in row[:1]] or [key for key, row in keys.items() if said in row]
+        if len(found) > 1:
+            raise Refused(f"Several are called {name}: {', '.join(found)}. Ask which, or use the id.")
+        if not found:
+            near = get_close_matches(said, [row for rows in keys.values() for row in rows], 3, 0.5)
+            raise Refused(
+                f"There is no {name} here." + (f" There is {', '.join(near)}." if near else " `find` knows what there is.")
+            )
+        device = self.desk.house.get(found[0])
+        assert device is not None
+        return device
+
+
+def _keys(device: Device) -> list[str]:
+    names = [device.name, *device.aliases, shown(device, device.room)]
+    return [one.casefold() for one in (device.id, *names, *(f"{device.room} {name}" for name in names))]
+
+
+def _known_as(device: Device) -> str:
+    return " ".join((*_keys(device), device.kind, device.device_class)).casefold()
+
+
+def _row(device: Device) -> dict[str, Any]:
+    able = {trait: _range(spec) for trait, spec in device.traits.items() if spec.settable}
+    reads = [trait for trait, spec in device.traits.items() if not spec.settable]
+    row = {"name": shown(device), "room": device.room, "id": device.id, "kind": device.device_class or device.kind}
+    return row | _if({"set": able, "reads": reads, "verbs": list(device.verbs)})
+
+
+def _range(spec: Spec) -> str:
+    if spec.options:
+        return "|".join(spec.options)
+    return f"{spec.low:g}…{spec.high:g} {spec.unit}".strip() if spec.low is not None and spec.high is not None else spec.type
+
+
+def _if(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in row.items() if value}
+
+
+def _is_others(trait: str, value: Value) -> bool:
+    """Words that were written by nobody in the house."""
+    if not isinstance(value, str | list):
+        return False
+    return bool(value) and (
+        trait in OTHERS_WORDS or not all(is_inert(str(one)) for one in (value if isinstance(value, list) else [value]))
+    )
+
+
+def _tool_row(tool: Tool) -> dict[str, Any]:
+    return {"tool": tool.name, "does": tool.description[:300], "args": tool.schema.get("properties", {})}
+
+
+def _cut(value: Any) -> str:
+    text = dump(value)
+    return text if len(text) <= MOST_TEXT else f"{text[:MOST_TEXT]}… (cut)"
+
+
+def _text(args: Mapping[str, Any], name: str) -> str:
+    value = args.get(name)
+    if not isinstance(value, str) or not value.strip():
+        raise Refused(f"`{name}` has to be a text.")
+    return value.strip()
+
+
+def _table(args: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = args.get(name)
+    value = json.loads(value) if isinstance(value, str) and value.startswith("{") else value  # small models write tables as texts
+    if not isinstance(value, dict) or not value:
+        raise Refused(f"`{name}` has to be a table.")
+    return value
+
+
+def _fit(device: Device, wanted: Mapping[str, Any]) -> State:
+    """Values as the device's Spec wants them.
+
+    :raises Refused: one does not fit; says what would.
+    """
+    return {trait: _fitted(device, trait, value) for trait, value in wanted.items()}
+
+
+def _fitted(device: Device, trait: str, value: Any) -> Value:
+    spec = device.traits.get(trait)
+    if spec is None or not spec.settable:
+        able = ", ".join(name for name, one in device.traits.items() if one.settable)
+        raise Refused(f"{device.name} has no {trait} to set; there is {able or 'nothing'}.")
+    if spec.type == "bool":
+        value = ON_OFF.get(str(value).casefold(), value)
+    elif spec.type == "number" and isinstance(value, str):
+        value = float(value) if value.replace(".", "", 1).lstrip("-").isdigit() else value
+    elif spec.options:
+        value = next((option for option in spec.options if option.casefold() == str(value).casefold()), value)
+    numbers = isinstance(value, int | float) and not isinstance(value, bool)
+    fits = {"bool": isinstance(value, bool), "number": numbers, "list": isinstance(value, list)}.get(
+        spec.type, isinstance(value, str)
+    )
+    low, high = spec.low if spec.low is not None else value, spec.high if spec.high is not None else value
+    if not fits or (numbers and not low <= value <= high) or (spec.options and value not in spec.options):
+        raise Refused(f"{device.name}: {trait} can be {_range(spec)}, not {value!r}.")
+    fitted: Value = value
+    return fitted

@@ -1,0 +1,86 @@
+"""Gives Dobby a model, where the config names one: the client, the purse, the tools and the errands, wired to the desk.
+
+Without one nothing here is made. It does not know what a model says or does.
+"""
+
+import os
+import sqlite3
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from dobby.alive import Dobby
+from dobby.butler.desk import Desk
+from dobby.butler.looking import CURRENT
+from dobby.butler.tools import Toolbox
+from dobby.config import ModelConfig
+from dobby.mind.plan import Mind
+from dobby.skill.tool import Tool
+from dobby.wits.ears import Ears
+from dobby.wits.llm import Model
+from dobby.wits.looks import looks
+from dobby.wits.purse import Purse
+from dobby.wits.thinking import Thinking
+from dobby.wits.toolkit import Toolkit
+from dobby.wits.web import Web
+
+VAULT = "model"  # the part of the vault that holds the key
+
+
+def give_wits(dobby: Dobby, stack: AsyncExitStack) -> None:
+    """Wire ears to the desk, and a model if the config names one."""
+    config, vault = dobby.config.model, dobby.vault
+    dobby.desk.listen = Ears(config.ears).listen
+    if config.mind:
+        thinking = think(
+            dobby.desk, config, dobby.plain, lambda: key_of(config, vault.of(VAULT)), partial(skills_of, dobby.toolbox)
+        )
+        stack.push_async_callback(thinking.model.aclose)
+
+
+def skills_of(toolbox: Toolbox) -> list[Tool]:
+    """Every skill's functions as they are now."""
+    return [tool for skill in toolbox.skills.values() for tool in skill.tools.values()]
+
+
+def key_of(config: ModelConfig, vault: Mapping[str, str]) -> str:
+    """The key as it is now: from its file, the environment, or the vault."""
+    if config.key_file:
+        try:
+            return Path(config.key_file).expanduser().read_text("utf-8").strip()
+        except OSError:
+            return ""
+    return os.environ.get("ANTHROPIC_API_KEY", "") or vault.get("key", "")
+
+
+def think(desk: Desk, config: ModelConfig, plain: Mind, key: Any, skills: Any, **options: Any) -> Thinking:
+    """The errands of a desk; `options` are the client's and `soon`."""
+
+    def whom() -> tuple[str, int | None]:
+        row = CURRENT.get()
+        return (row.event.source.person, row.id) if row else ("", None)
+
+    def warn(name: str, span: str, spent: float, most: float) -> None:
+        desk.spawn(_tell_money(desk, name, span, spent, most), f"money {name}")
+
+    purse = Purse(config, desk.store, desk.clock, desk.zone, whom, warn)
+    soon = {"soon": options.pop("soon")} if "soon" in options else {}
+    model = Model(config, key, desk.clock, meter=purse.meter, may=purse.may, **options)
+    return Thinking(desk, model, Toolkit(desk, plain, skills, looks(desk, model, Web(config, model))), **soon)
+
+
+async def _tell_money(desk: Desk, name: str, span: str, spent: float, most: float) -> None:
+    """The owners hear of it, once for each limit and day or month."""
+
+    def tell(db: sqlite3.Connection) -> list[Any]:
+        told = []
+        for person, lane in desk.owner_lanes():
+            key = "money_spent" if spent >= most else "money_nearly"
+            source = desk.people.source(*lane.split("/", 1))
+            words = desk.words(key, source, spent=f"{spent:.2f}", most=f"{most:.2f}", span=desk.words(f"span_{span}", source))
+            told.append(desk.tell(db, f"money:{name}:{person}", lane, words))
+        return told
+
+    desk.post.hand_over(await desk.store.write(tell))
