@@ -277,7 +277,7 @@ class Broker:
 
     def _take(self, topic: str, payload: bytes) -> None:
         news, listen = self.catalog.take(topic, payload)
-        if listen or topic.endswith("/config"):
+        if listen or topic.endswith(("/config", "/sensors")):
             self._wait_for_quiet()
         self._pending |= listen
         for name in news:

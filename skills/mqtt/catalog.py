@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from dobby import Device, Value
 
+from . import frigate, tasmota
 from .announcement import Unfit, announced
 from .discovery import described, family
 from .entity import Channel, Entity, Message
@@ -19,10 +20,11 @@ log = logging.getLogger("dobby.skill.mqtt")
 
 PREFIX = "homeassistant"
 ZIGBEE = "/bridge/devices"
-SUBSCRIPTIONS = (f"{PREFIX}/+/+/config", f"{PREFIX}/+/+/+/config", f"+{ZIGBEE}")
+TASMOTA = tuple(f"{tasmota.PREFIX}/+/{half}" for half in ("config", "sensors"))
+SUBSCRIPTIONS = (f"{PREFIX}/+/+/config", f"{PREFIX}/+/+/+/config", f"+{ZIGBEE}", *TASMOTA, *frigate.TOPICS)
 
 MOST_ENTITIES = 5_000
-MOST_BYTES = {"config": 256_000, "zigbee": 8_000_000, "state": 64_000}
+MOST_BYTES = {"config": 256_000, "zigbee": 8_000_000, "tasmota": 64_000, "frigate": 4_000_000, "state": 64_000}
 MOST_LINES = 200  # log lines about what does not fit, per connection
 
 
@@ -98,6 +100,17 @@ def _returned(row: Channel, value: Value) -> Value:
     return row.decode.decode(row.encode.encode(value)) if row.decode and row.encode else None
 
 
+def _kind(topic: str) -> str:
+    """Whose message this is."""
+    if topic.endswith(ZIGBEE):
+        return "zigbee"
+    if topic.startswith(f"{PREFIX}/") and topic.endswith("/config"):
+        return "config"
+    if topic.startswith(f"{tasmota.PREFIX}/"):
+        return "tasmota"
+    return "frigate" if topic.startswith(f"{frigate.PREFIX}/") else "state"
+
+
 class Catalog:
     """What lives behind one broker."""
 
@@ -107,7 +120,9 @@ class Catalog:
         self._owned: dict[str, set[str]] = {}
         self._by_topic: dict[str, set[str]] = {}
         self._hard: dict[str, frozenset[str]] = {}
+        self._halves: dict[str, dict[str, bytes]] = {}
         self._lines: set[str] = set()
+        self.watch = frigate.Watch()
 
     def __len__(self) -> int:
         return len(self._lives)
@@ -138,16 +153,12 @@ class Catalog:
 
     def take(self, topic: str, payload: bytes) -> tuple[set[str], set[str]]:
         """A message -> (the devices it is news about, the topics to listen to from now on)."""
-        kind = (
-            "zigbee"
-            if topic.endswith(ZIGBEE)
-            else "config"
-            if topic.startswith(f"{PREFIX}/") and topic.endswith("/config")
-            else "state"
-        )
+        kind = _kind(topic)
         try:
             if len(payload) > MOST_BYTES[kind]:
                 raise Unfit("it is too long")
+            if kind == "frigate":
+                return self._frigate(topic, payload)
             return self._hear(topic, payload) if kind == "state" else self._announce(topic, payload, kind)
         except (Unfit, UnicodeDecodeError) as error:
             self._skip(topic, str(error) if isinstance(error, Unfit) else "it is no text")
@@ -165,10 +176,13 @@ class Catalog:
         return {name for name in self._by_topic.get(topic, ()) if self._lives[name].hear(topic, message)}, set()
 
     def _announce(self, topic: str, payload: bytes, kind: str) -> tuple[set[str], set[str]]:
+        if kind == "tasmota":
+            topic, payload = self._other_half(topic, payload)
         before = set(self._owned.get(topic, ()))
         if not payload.strip():
             return self._remove(before), set()
-        found = list(self._zigbee(topic, payload) if kind == "zigbee" else self._home_assistant(topic, payload))
+        read = {"zigbee": self._zigbee, "tasmota": self._tasmota}.get(kind, self._home_assistant)
+        found = list(read(topic, payload))
         news: set[str] = set()
         listen: set[str] = set()
         for life in found:
@@ -186,6 +200,43 @@ class Catalog:
             if life:
                 yield life
 
+    def _other_half(self, topic: str, payload: bytes) -> tuple[str, bytes]:
+        """Tasmota says in two messages what there is; what owns it all is their common topic."""
+        owner, _, half = topic.rpartition("/")
+        halves = self._halves.setdefault(owner, {}) if len(self._halves) < MOST_ENTITIES else self._halves.get(owner, {})
+        halves[half] = payload
+        return owner, halves.get("config", b"")
+
+    def _tasmota(self, owner: str, payload: bytes) -> Iterator[Life]:
+        for row in tasmota.announced_by(self._halves[owner]):
+            life = self._fitted(owner, row)
+            if life:
+                yield life
+
+    def _frigate(self, topic: str, payload: bytes) -> tuple[set[str], set[str]]:
+        """Frigate announces nothing: a camera is known by what is said of it."""
+        parts = topic.split("/")
+        if parts[-1] == "snapshot" and len(parts) == 4:
+            self.watch.show(parts[1], parts[2], payload)
+            return set(), set()
+        seen = frigate.sight(topic, payload) if parts[-1] in ("events", "reviews") else None
+        if parts[-1] == "available" or (seen is None and parts[-1] != "state"):
+            return self._hear(topic, payload)
+        name = seen.camera if seen else parts[1]
+        listen = self._camera(name)
+        news, _ = self._hear(topic, payload) if seen is None else (set(), set())
+        life = self._lives.get(f"mqtt.frigate_{name}")
+        if seen and life:
+            life.said["motion"], life.count = self.watch.see(seen), life.count + 1
+            news = {life.entity.device.id}
+        return news, listen
+
+    def _camera(self, name: str) -> set[str]:
+        made = None if f"mqtt.frigate_{name}" in self._lives else frigate.camera(name, self._address)
+        if made is None or sum(life.owner == frigate.PREFIX for life in self._lives.values()) >= frigate.MOST_CAMERAS:
+            return set()
+        return set(self._add(Life(made, frigate.PREFIX, said={"motion": False})))
+
     def _home_assistant(self, topic: str, payload: bytes) -> Iterator[Life]:
         for component, name, settings in announced(topic, payload):
             hard = hardware(settings)
@@ -201,6 +252,7 @@ class Catalog:
         except Unfit as error:
             log.debug("%s: %s: %s", self._address, ascii(row.name)[:120], error)
             return None
+        entity = row.finish(entity) if row.finish else entity
         return Life(entity, topic, hard or hardware(row.settings))
 
     def _add(self, life: Life) -> frozenset[str]:

@@ -1,15 +1,17 @@
-"""MQTT: what announces itself the way Home Assistant expects it, and what zigbee2mqtt lists.
+"""MQTT: what announces itself the way Home Assistant expects it, what zigbee2mqtt lists, Tasmota, and Frigate's cameras.
 
 A driver of one connection per broker. It does not know a brand: `components.toml` says what an announcement means.
 """
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from dobby import Ask, Change, Device, Finding, Refused, Sign, State, Unreachable, Unsure, Value, Vault
 
 from .broker import PATIENCE, Address, Broker, Ear, address, remember_login
 from .entity import Order
+from .frigate import Sight
 
 LONGEST_SETTLING = 60.0  # seconds for a house to announce itself
 FIRST_WORD = 1.0  # seconds to wait for a device that has said nothing yet, or that was asked
@@ -98,6 +100,12 @@ class Brokers:
         if any(value not in (None, "", []) for value in args.values()):
             raise Refused(f"{device.name} takes no more than that: I cannot say where or how.")
         await self._send(broker, [order])
+
+    async def sighted(self, device: Device) -> Sight | None:
+        """What Frigate last saw at one of its cameras, with the picture it made of it; None where it saw nothing yet."""
+        broker = self._broker(device.address)
+        seen = broker.catalog.watch.last.get(device.identity.removeprefix("frigate:"))
+        return replace(seen, picture=broker.catalog.watch.picture(seen)) if seen else None
 
     async def _send(self, broker: Broker, orders: list[Order]) -> None:
         for at, order in enumerate(orders):

@@ -4,12 +4,12 @@ So there is one way in for both. It does not know what the settings become; the 
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from .announcement import Settings, Unfit, table
-from .entity import Order, parsed
+from .entity import Entity, Order, parsed
 
 MOST_DEVICES = 500
 SET, GET = 2, 4  # bits of `access`
@@ -20,12 +20,13 @@ Part = tuple[str, dict[str, Any], list[str]]
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One entity of a Zigbee device, as if announced."""
+    """One entity of a device, as if announced; `finish` adds what announcements have no words for."""
 
     component: str
     name: str
     settings: Settings
     ask: Order | None = None
+    finish: Callable[[Entity], Entity] | None = None
 
 
 def listed(base: str, payload: bytes) -> list[Found]:
