@@ -10,8 +10,8 @@ from aiohttp import web
 
 from dobby.clock import FixedClock
 from dobby.config import ModelConfig
+from dobby.dollhouse.scripted import Line, Scripted
 from dobby.errors import DobbyError, Refused
-from dobby.mind.scripted import Line, Scripted
 from dobby.wits.llm import Model
 from dobby.wits.web import LARGEST, Web, is_public
 
