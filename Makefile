@@ -37,7 +37,7 @@ crash: .venv/dev
 	  { rm -rf .venv; echo "Python's venv is missing. On Debian and Ubuntu: sudo apt install python3-venv"; exit 1; }
 
 .venv/demo: .venv/bin/python pyproject.toml
-	$(BIN)/pip install -q -e '.[dollhouse]'
+	$(BIN)/pip install -q -e '.[dollhouse,eyes]'
 	@touch $@
 
 .venv/dev: .venv/bin/python pyproject.toml

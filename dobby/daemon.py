@@ -18,7 +18,7 @@ from dobby.alive import Dobby
 from dobby.bridge.console import Console
 from dobby.bridge.web import Web
 from dobby.bridges import add_bridges, close_bridges, start_bridges
-from dobby.butler import Butler, Desk
+from dobby.butler import Butler, Desk, sightings
 from dobby.butler.album import Album
 from dobby.butler.news import keep_telling, told_by_asking
 from dobby.butler.tools import Toolbox
@@ -40,6 +40,8 @@ from dobby.schedule import Wheel
 from dobby.skill.driver import Ask
 from dobby.skill.load import Skill, equipped, load_skill, stamps, tighten
 from dobby.skill.stall import StallWatch
+from dobby.vision.cameras import Watching
+from dobby.vision.page import Views, sent_to
 from dobby.wits.wire import give_wits, skills_of
 
 log = logging.getLogger(__name__)
@@ -152,6 +154,7 @@ async def serve(dobby: Dobby, stop: asyncio.Event, ready: Callable[[Dobby], None
     """Take up what was left, open the bridges, and do all that has to be done until `stop`; then put it away."""
     dobby.group.create_task(dobby.butler.run(), name="butler")
     await dobby.butler.ready.wait()
+    watching = _eyes(dobby)
     await _open_bridges(dobby)
     start_bridges(dobby)
     notify("READY=1")
@@ -164,12 +167,24 @@ async def serve(dobby: Dobby, stop: asyncio.Event, ready: Callable[[Dobby], None
     dobby.news.set()  # what was left untold
     spawn(keep_telling(dobby.desk, dobby.news, lambda: any(family.busy for family in dobby.families.values())), "news")
     spawn(asyncio.to_thread(dobby.plain.warm), "warm the mind")
+    spawn(watching.run(), "watching")
     spawn(_reload(dobby), "reload skills")
     spawn(_stall_watch(dobby).run(), "stall watch")
     dobby.group.create_task(_sign_of_life(dobby), name="watchdog")
     await stop.wait()
     notify("STOPPING=1")
     await _put_away(dobby)
+
+
+def _eyes(dobby: Dobby) -> Watching:
+    """The cameras' keeper, and their page."""
+    desk, model = dobby.desk, dobby.config.model
+    watching = Watching(dobby.house, dobby.drivers, dobby.store, dobby.config.eyes, dobby.folder)
+    watching.take, watching.keep, watching.work = partial(sightings.take, desk), desk.album.keep, desk.spawn
+    watching.complain, desk.hands.peek = partial(_broke, dobby), watching.look
+    if dobby.web is not None:
+        dobby.web.views = Views(dobby.store, dobby.house, watching.look, sent_to(model) if desk.describe else "")
+    return watching
 
 
 async def _looked(dobby: Dobby, plan: Plan, source: Source, ask: Ask) -> str:

@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.async_api import async_playwright, expect
 
 from dobby.dollhouse.transcript import hold, lines
 from dobby.events import State
 from docs import generate
 from tests.test_daemon import QUIET, Process, dobby, dollhouse, eventually, skill_tables
+
+CHROMIUM = Path("/usr/bin/chromium")
 
 
 def _leftovers() -> set[str]:
@@ -120,12 +123,39 @@ def test_two_demos_side_by_side_invite_and_end_cleanly_on_ctrl_c(tmp_path: Path)
     assert addresses[0][0].partition("/#")[0] != addresses[1][0].partition("/#")[0]
     assert len(_leftovers() - before) == 2
     for house in houses:
-        assert not _children(house.process.pid)
+        assert len(_children(house.process.pid)) <= 1, "nobody but the eyes"
         begun = time.monotonic()
         assert house.end(signal.SIGINT) == 0, house.said
         assert time.monotonic() - begun < 6
         assert house.said.endswith("Ctrl-C ends it.\n"), "no traceback, no complaint"
     assert _leftovers() <= before
+
+
+@pytest.mark.browser
+async def test_within_a_minute_the_chat_shows_the_delivery_with_its_photo(tmp_path: Path) -> None:
+    """In the real page, with whatever detector there is."""
+    pytest.importorskip("cv2")
+    if not CHROMIUM.exists():
+        pytest.skip(f"no chromium at {CHROMIUM}")
+    house = Process(tmp_path, "demo")
+    try:
+        house.wait_for("somebody comes within the first minute", 40)
+        [address] = re.findall(r"http://127\.0\.0\.1:\d+/#code=\w{5}-\w{5}", house.said)
+        async with async_playwright() as playwright:
+            browser = await playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+            page = await browser.new_page(viewport={"width": 420, "height": 800})
+            await page.goto(address)
+            bubble = page.locator("text=/(FedEx truck just|marked FedEx) arrived at the driveway/")
+            await bubble.first.wait_for(timeout=55_000)
+            shown = "img => img.complete && img.naturalWidth"
+            photo = page.locator("img[alt]").last
+            await expect(photo).to_be_visible(timeout=10_000)
+            await page.wait_for_function("() => [...document.images].some(img => img.complete && img.naturalWidth > 600)")
+            assert await photo.evaluate(shown) > 600
+            await page.screenshot(path=str(tmp_path / "truck.png"))
+            await browser.close()
+    finally:
+        assert house.end(signal.SIGINT) == 0, house.said
 
 
 @pytest.mark.parametrize("after", [0.2, 1.0, 2.0])

@@ -26,7 +26,7 @@ import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from aiohttp import web
 
@@ -40,6 +40,9 @@ from dobby.journal.outbox import OutboxRow
 from dobby.people import People, Person
 from dobby.post import Words
 from dobby.store import Store
+
+if TYPE_CHECKING:  # a neighbour
+    from dobby.vision.page import Views
 
 log = logging.getLogger(__name__)
 LARGEST = 16 * 1024  # bytes of a request
@@ -103,6 +106,7 @@ class Web(Words):
         self._hosts = (host, *hosts)
         self._live = Live(store, people)
         self._runner: web.AppRunner | None = None
+        self.views: Views | None = None
 
     # What the post asks
 
@@ -158,6 +162,7 @@ class Web(Words):
                 web.get("/api/picture/{outbox:[0-9]{1,15}}", self._picture),
                 web.post("/api/say", self._say),
                 web.post("/api/seen", self._seen),
+                *(self.views.routes(door.person) if self.views else ()),
             ]
         )
         return app
@@ -174,7 +179,8 @@ class Web(Words):
     async def _me(self, request: web.Request) -> web.Response:
         person = await self._door.person(request)
         who = {"id": person.id, "name": person.name, "language": person.language}
-        return web.json_response({"person": who, "hints": list(self.hints)})
+        more = {"cameras": True} if self.views is not None and self.views.shown(person) else {}
+        return web.json_response({"person": who, "hints": list(self.hints), **more})
 
     # Saying
 

@@ -121,7 +121,7 @@ class Desk:
     wake: Callable[[], None] = lambda: None
     look: Callable[[Plan, Source, Ask], Awaitable[str]] = _blind
     answers: "dict[int, asyncio.Future[str]]" = field(default_factory=dict)
-    describe: Callable[[Seen], Awaitable[str]] | None = None
+    describe: Callable[[Seen, Sequence[str]], Awaitable[Mapping[str, str]]] | None = None
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     veiled: dict[str, float] = field(default_factory=dict)
     thinking: Thinks | None = None

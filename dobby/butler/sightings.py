@@ -60,9 +60,9 @@ def _take(db: sqlite3.Connection, desk: Desk, seen: Seen) -> list[OutboxRow | No
         return []
     if seen.phase == "left":
         return _gone(db, desk, before, seen) if before else []
-    if before and seen.phase != "press":
-        return []
-    return _tell(db, desk, seen)
+    if seen.phase == "press" or (seen.phase == "arrived" and not before):
+        return _tell(db, desk, seen)
+    return []
 
 
 def _tell(db: sqlite3.Connection, desk: Desk, seen: Seen) -> list[OutboxRow | None]:
@@ -87,23 +87,23 @@ def _tell(db: sqlite3.Connection, desk: Desk, seen: Seen) -> list[OutboxRow | No
     return told
 
 
-def _revise(
-    db: sqlite3.Connection, desk: Desk, key: str, seen: Seen, form: str = "{said}", **facts: str
-) -> list[OutboxRow | None]:
+def _revise(db: sqlite3.Connection, desk: Desk, key: str, seen: Seen) -> list[OutboxRow | None]:
     """The messages of one visit say something else from now on, where a bridge can change them."""
-    changed = []
-    for person in desk.people:
-        said = sentence(desk, seen, Source(person.id))
-        text = desk.words(form, Source(person.id), said=said, **facts) if form != "{said}" else said
-        changed.append(outbox.revise(db, f"{key}:{person.id}", text, desk.clock.now()))
-    return changed
+    said = {person.id: sentence(desk, seen, Source(person.id)) for person in desk.people}
+    return [outbox.revise(db, f"{key}:{person}", text, desk.clock.now()) for person, text in said.items()]
 
 
 def _gone(db: sqlite3.Connection, desk: Desk, before: Seen, seen: Seen) -> list[OutboxRow | None]:
     """Who came has left: the message says so, no new one is sent."""
     if any(one.visit != before.visit for one in rows.told_in(db, before.told)):
         return []
-    return _revise(db, desk, before.told, before, "sight_gone", time=_hour(desk, seen.at))
+    changed = []
+    for person in desk.people:
+        key = f"{before.told}:{person.id}"
+        if said := outbox.words(db, key):
+            text = desk.words("sight_gone", Source(person.id), said=said, time=_hour(desk, seen.at))
+            changed.append(outbox.revise(db, key, text, desk.clock.now()))
+    return changed
 
 
 def _listeners(desk: Desk) -> list[tuple[Person, str]]:
@@ -211,19 +211,23 @@ def _stamped(desk: Desk, seen: Seen, source: Source, late: bool) -> str:
 async def _say_better(desk: Desk, seen: Seen) -> None:
     """Late, empty, or against what was seen: nothing is said."""
     assert desk.describe is not None
+    heard = {person.id: desk.language_of(Source(person.id)) for person, _ in _listeners(desk)}
     try:
         async with asyncio.timeout(DESCRIBING):
-            text = clean(await desk.describe(seen))[:300]
+            told = await desk.describe(seen, sorted(set(heard.values())))
     except Exception as error:  # a model's own trouble is nobody's here
         log.info("Sighting %s was not described: %r", seen.id, error)
         return
-    if not text or not agrees(text, seen):
-        return
+    better = {person: clean(told.get(language, ""))[:300] for person, language in heard.items()}
 
-    def better(db: sqlite3.Connection) -> list[OutboxRow | None]:
-        return [outbox.revise(db, f"sight:{seen.id}:{person.id}", text, desk.clock.now()) for person in desk.people]
+    def say(db: sqlite3.Connection) -> list[OutboxRow | None]:
+        return [
+            outbox.revise(db, f"sight:{seen.id}:{person}", text, desk.clock.now())
+            for person, text in better.items()
+            if text and agrees(text, seen)
+        ]
 
-    desk.post.hand_over(await desk.store.write(better))
+    desk.post.hand_over(await desk.store.write(say))
 
 
 NAMED = {

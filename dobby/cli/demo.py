@@ -9,6 +9,7 @@ import socket
 import sqlite3
 import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ TRY = (
     "undo that",
     "unlock the front door",
 )
+TRY_EYES = ("what do you see?", "who came today?")
 ROOMS = (
     Room("Kitchen", "Downstairs"),
     Room("Living Room", "Downstairs", ("lounge", "Wohnzimmer")),
@@ -43,6 +45,8 @@ ROOMS = (
     Room("Bedroom", "Upstairs"),
     Room("Terrace", "Outside"),
 )
+EYES = "\nThere is a camera over the driveway: somebody comes within the first minute."
+NO_EYES = "\nA camera joins the house with: pip install 'dobby[eyes]'"
 FINDING = 30.0  # seconds the demo waits for its devices
 
 
@@ -74,6 +78,8 @@ async def _demo(port: int, transcript: Path | None, folder: Path) -> int:
     script, named = (lines(transcript), families(transcript)) if transcript else ([], [])
     stop = stop_on_signals()
     house = await open_dollhouse(named, port=0)
+    if not script and not _wanting():
+        house.parts |= (await open_dollhouse(["camera"], port=0)).parts
     guard = socket.socket(socket.AF_UNIX)
     try:
         config = _config(house, 0 if script else _free(port, guard))
@@ -104,6 +110,11 @@ async def _show(ready: "asyncio.Future[Dobby]", house: Dollhouse, stop: asyncio.
         wrong = await hold(house, lambda number, text: line.ask("say", id=number, text=text), line.said(), click.echo, script)
     stop.set()
     return wrong
+
+
+def _wanting() -> bool:
+    """What it takes to look through a camera is not all installed."""
+    return not all(map(find_spec, ("av", "cv2", "onvif", "rapidocr")))
 
 
 def _config(house: Dollhouse, port: int) -> Config:
@@ -153,9 +164,11 @@ async def _found(dobby: Dobby, house: Dollhouse) -> None:
 async def _invite(dobby: Dobby) -> None:
     if dobby.web is None:
         raise DobbyError(dobby.broken["web"])
-    dobby.web.hints = TRY
+    hints = dobby.web.hints = TRY if _wanting() else (*TRY, *TRY_EYES)
     rooms = len({device.room for device in dobby.house if device.room})
     found = sum(device.driver != OWN for device in dobby.house)
     click.echo(f"\nDobby has found {found} devices in {rooms} rooms.\n")
     show_login(dobby.web.url, await dobby.people.make_code("owner"))
-    click.echo("\nTry:\n" + "\n".join(f"  {words}" for words in TRY) + "\n\nCtrl-C ends it.")
+    click.echo("\nTry:\n" + "\n".join(f"  {words}" for words in hints))
+    click.echo(NO_EYES if _wanting() else EYES)
+    click.echo("\nCtrl-C ends it.")

@@ -86,6 +86,12 @@ def revise(db: sqlite3.Connection, key: str, text: str, at: float, *, picture: s
     return _row(found) if found else None
 
 
+def words(db: sqlite3.Connection, key: str) -> str:
+    """What a message says now; "" where there is none."""
+    found = db.execute("SELECT text FROM outbox WHERE key = ?", (key,)).fetchone()
+    return str(found[0]) if found else ""
+
+
 def note_shown(db: sqlite3.Connection, outbox: int, edits: int) -> None:
     """The person sees the message as it was after so many changes."""
     db.execute("UPDATE outbox SET shown = max(shown, ?) WHERE id = ?", (edits, outbox))

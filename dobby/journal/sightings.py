@@ -5,7 +5,7 @@ It does not know what is worth telling, nor how a picture is made.
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -112,7 +112,8 @@ def views(db: sqlite3.Connection) -> dict[str, dict[str, Any]]:
 # Erasing
 
 
-def erase(db: sqlite3.Connection, before: float) -> None:
-    """Forget what is older; messages lose their picture, and keep their words."""
-    for picture, clip in db.execute("DELETE FROM sighting WHERE at < ? RETURNING picture, clip", (before,)).fetchall():
-        db.execute("UPDATE outbox SET picture = '' WHERE picture <> '' AND picture IN (?, ?)", (picture, clip))
+def erase(db: sqlite3.Connection, before: float, files: Iterable[str] = ()) -> None:
+    """Forget what is older; messages keep their words and lose what is in these files."""
+    gone = db.execute("DELETE FROM sighting WHERE at < ? RETURNING picture", (before,)).fetchall()
+    names = {(name,) for name in (*files, *(row[0] for row in gone)) if name}
+    db.executemany("UPDATE outbox SET picture = '' WHERE picture = ?", names)

@@ -40,7 +40,7 @@ function askCode() {
 // The conversation
 
 class Chat {
-  constructor({ person, hints }) {
+  constructor({ person, hints, cameras }) {
     speak(person.language);
     this.draftKey = `dobby.draft.${person.id}`;
     this.pressed = new Map(); // id of an answer -> key of the message whose button it was
@@ -59,6 +59,7 @@ class Chat {
       loggedOut: () => location.reload(),
     });
     $("chat").hidden = false;
+    $("cameras").hidden = !cameras;
     this.dress(person, hints);
     this.listen();
     this.draw();
@@ -70,7 +71,7 @@ class Chat {
     $("hints").append(...hints.map((hint) => Object.assign(document.createElement("button"), {
       type: "button", textContent: hint, onclick: () => this.say(hint),
     })));
-    for (const [id, key] of [["text", "write"], ["send", "send"], ["leave", "log_out"], ["down", "newest"]]) {
+    for (const [id, key] of [["text", "write"], ["send", "send"], ["leave", "log_out"], ["cameras", "cameras"], ["down", "newest"]]) {
       $(id).setAttribute("aria-label", word(key));
       $(id).title = id === "text" ? "" : word(key);
     }

@@ -13,6 +13,11 @@ const ALL = {
     unsent: "not yet at Dobby", received: "at Dobby", working_tick: "at Dobby, being worked on",
     waiting: "waiting for an answer", under_way: "under way", done: "dealt with", unknown: "may have happened",
     refused: "not done", failed: "failed",
+    cameras: "Cameras", asleep: "asleep", zone: "Zone", ignore: "Zone to ignore", mask: "Mask (black, before anything is stored)",
+    zone_name: "Name, like street", close_shape: "Close the shape", fresh_frame: "A fresh picture", remove: "Remove", kept: "Kept.",
+    draw_hint: "Tap the corners into the picture, then close the shape.", no_cameras: "There is no camera yet.",
+    frames_stay: "Pictures stay in this house.",
+    frames_leave: "Pictures of visits are also sent to a vision model at {where}.",
   },
   de: {
     code_label: "Gib den Code ein, den Dobby dir zeigt", log_in: "Anmelden", log_out: "Abmelden", stay: "Bleiben",
@@ -26,6 +31,11 @@ const ALL = {
     unsent: "noch nicht bei Dobby", received: "bei Dobby", working_tick: "bei Dobby, in Arbeit",
     waiting: "wartet auf eine Antwort", under_way: "unterwegs", done: "erledigt", unknown: "vielleicht geschehen",
     refused: "nicht getan", failed: "fehlgeschlagen",
+    cameras: "Kameras", asleep: "schläft", zone: "Zone", ignore: "Zone, die nicht zählt", mask: "Maske (schwarz, bevor etwas bleibt)",
+    zone_name: "Name, etwa Straße", close_shape: "Form schließen", fresh_frame: "Neues Bild", remove: "Entfernen", kept: "Gemerkt.",
+    draw_hint: "Tippe die Ecken ins Bild, dann schließe die Form.", no_cameras: "Noch gibt es keine Kamera.",
+    frames_stay: "Bilder bleiben in diesem Haus.",
+    frames_leave: "Bilder von Besuchen gehen auch an ein Bildmodell bei {where}.",
   },
 };
 

@@ -22,6 +22,7 @@ from dobby.wits.ears import Ears
 from dobby.wits.llm import Model
 from dobby.wits.looks import looks
 from dobby.wits.purse import Purse
+from dobby.wits.say import describe
 from dobby.wits.thinking import Thinking
 from dobby.wits.toolkit import Toolkit
 from dobby.wits.web import Web
@@ -38,6 +39,7 @@ def give_wits(dobby: Dobby, stack: AsyncExitStack) -> None:
             dobby.desk, config, dobby.plain, lambda: key_of(config, vault.of(VAULT)), partial(skills_of, dobby.toolbox)
         )
         stack.push_async_callback(thinking.model.aclose)
+        dobby.desk.describe = partial(describe, thinking.model)
 
 
 def skills_of(toolbox: Toolbox) -> list[Tool]:

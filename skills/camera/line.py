@@ -15,7 +15,7 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from dobby import Refused, Streams, Unreachable
 
@@ -35,6 +35,7 @@ class About:
     """Who it says it is; every word of it is data from outside."""
 
     serial: str
+    name: str
     model: str
     profiles: tuple[tuple[str, int, int], ...]  # token, width, height; largest first
 
@@ -107,7 +108,7 @@ class Line:
                     raise Refused(f"The camera at {self.host} has no stream to watch.")
                 profiles.sort(key=lambda row: -row[1] * row[2])
                 model = word(f"{info.Manufacturer or ''} {info.Model or ''}")
-                self._about = About(word(info.SerialNumber), model, tuple(profiles[:20]))
+                self._about = About(word(info.SerialNumber), await _name(device), model, tuple(profiles[:20]))
                 return self._about
 
     async def alive(self) -> None:
@@ -175,6 +176,16 @@ class Line:
         camera, self._camera = self._camera, None
         if camera is not None:
             await camera.close()
+
+
+async def _name(device: Any) -> str:
+    """What somebody called it, from its scopes; "" where it has no such thing."""
+    try:
+        scopes = " ".join(str(row.ScopeItem) for row in await device.GetScopes())
+    except Exception:  # not every camera can be asked for them, and none must
+        return ""
+    found = re.search(r"onvif://www\.onvif\.org/name/(\S+)", scopes)
+    return word(unquote(found[1]), 40) if found else ""
 
 
 def own(url: str, host: str, user: str, password: str) -> str:

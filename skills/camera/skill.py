@@ -12,7 +12,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from dobby import Ask, Change, Device, DobbyError, Finding, Refused, Sign, State, Streams, Unreachable, Value, Vault, specs, verbs
 
@@ -72,8 +72,6 @@ class Cameras:
                 raise Refused("There is no stream of that name in [skills.camera.streams].")
             yield _device(_named(finding.address), finding.address[:60], room=str(row.get("room", "")))
             return
-        from .line import word
-
         host, port = _place(finding)
         line = await self._let_in(host, port, ask, vault)
         about = await line.look()
@@ -84,8 +82,7 @@ class Cameras:
         if line is not self._lines.get(key):
             await self._forget(key)
             self._lines[key] = line
-        named = re.search(r"onvif://www\.onvif\.org/name/(\S+)", finding.says.get("scopes", ""))
-        name = word(unquote(named[1]), 40) if named else about.model
+        name = about.name or about.model
         yield _device(key, name or "Camera", f"{host}:{port}", about.model, f"serial:{serial}")
 
     async def _let_in(self, host: str, port: int, ask: Ask, vault: Vault) -> "Line":
@@ -221,7 +218,9 @@ class Cameras:
         try:
             async for kind, begins in line.events():
                 if kind == "pressed":
-                    if begins:
+                    if begins:  # the first value that is heard of anything is no change yet
+                        known = {"pressed": 0.0, **self._state.get(device.id, {})}
+                        self._news.put_nowait(Change(device.id, {"pressed": known["pressed"]}))
                         self._news.put_nowait(Change(device.id, {"pressed": round(time.time(), 3)}))
                     continue
                 self._news.put_nowait(Change(device.id, {"motion": begins}))

@@ -124,9 +124,8 @@ class TestDriver:
     """ONVIF on real sockets."""
 
     async def test_it_is_found_by_ws_discovery_and_adopted_under_its_own_name(self, street: Any, cameras: Any) -> None:
-        found = [
-            one for one in await probe(["NetworkVideoTransmitter"], interfaces=["127.0.0.1"]) if one.address.startswith(PREFIX)
-        ]
+        asked = probe(["NetworkVideoTransmitter"], interfaces=["127.0.0.1"])
+        found = [one async for one in asked if one.address.startswith(PREFIX)]
         assert {one.sign for one in found} == {Sign("wsd", "NetworkVideoTransmitter")} <= set(cameras.looks_for)
         devices = [device for one in found async for device in cameras.adopt(one, nobody, cameras.vault)]
         assert {device.name for device in devices} == {"Driveway", "Gate"}
@@ -153,7 +152,7 @@ class TestDriver:
         device = await adopted(cameras, where(camera))
         moved = await heard(cameras, device, lambda change: bool(change.state.get("motion")), lambda: camera.at(8))
         assert moved.device == device.id
-        pressed = await heard(cameras, device, lambda change: "pressed" in change.state, camera.press)
+        pressed = await heard(cameras, device, lambda change: bool(change.state.get("pressed")), camera.press)
         assert isinstance(pressed.state["pressed"], float)
 
     async def test_whether_it_is_watched_is_set_and_kept(self, street: Any, cameras: Any) -> None:

@@ -1,18 +1,26 @@
 """What the eyes see is told once, truly, with its picture; who wants to hear of what, in words; nothing read is obeyed."""
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 import pytest
 
 from dobby import Device, specs, verbs
 from dobby.butler import sightings
 from dobby.butler.sightings import agrees
+from dobby.config import ModelConfig
+from dobby.dollhouse.scripted import Line, Scripted
 from dobby.events import Change, Event, EventKind, OutboxState, Source
 from dobby.journal import outbox
 from dobby.journal import sightings as rows
 from dobby.journal.sightings import Seen
 from dobby.people import Limits
+from dobby.wits.llm import Model
+from dobby.wits.say import describe
 from tests.stories.family import Family, at_home
 
 CAMERAS = (("camera.drive", "Driveway", ""), ("camera.gate", "Gate", ""), ("camera.hall", "Hall Cam", "Living Room"))
@@ -97,6 +105,14 @@ async def test_who_came_and_left_is_one_message_that_changes(home: Family) -> No
     assert await told(home, replace(seen(home, courier="DHL"), visit=one.visit, phase="dwell")) == []
     assert await told(home, replace(seen(home, courier="DHL"), visit=one.visit, phase="left")) == []
     assert await standing(home, one) == "A DHL truck just arrived at the driveway. Gone again at 19:44."
+
+
+async def test_what_stays_or_comes_back_is_no_arrival(home: Family) -> None:
+    one = seen(home, "animal")  # nobody is told of it
+    for phase in ("arrived", "dwell", "returned", "left"):
+        assert await told(home, replace(seen(home, "person"), visit=one.visit, phase=phase)) == (
+            ["A person is at the driveway."] if phase == "arrived" else []
+        )
 
 
 async def test_more_of_the_same_changes_the_message_instead_of_repeating_it(home: Family) -> None:
@@ -248,19 +264,39 @@ async def test_what_a_stranger_wrote_is_quoted_and_never_obeyed(home: Family) ->
 class TestSaidBetter:
     """A model may say it better, if it agrees with what was seen."""
 
-    async def test_it_changes_the_message(self, home: Family) -> None:
-        one = seen(home, courier="FedEx")
+    async def test_it_changes_the_message_in_each_ones_language(self, home: Family, tmp_path: Path) -> None:
+        """Against a server that speaks the Messages API."""
+        await home.people.keep(replace(home.people.named("Tom"), language="de"))  # type: ignore[type-var]
+        english, german = (
+            "A FedEx van is parked; the driver carries a box.",
+            "Ein Transporter von FedEx, der Fahrer bringt etwas.",
+        )
+        server = Scripted([Line("warm up", text="Yes."), Line("FedEx", text=json.dumps({"en": english, "de": german}))], key="k")
+        model = Model(ModelConfig(mind="m", base_url=await server.open(), seconds=5.0), lambda: "k", home.clock)
+        await model.ask("eyes", [{"role": "user", "content": "warm up"}])  # the client's library takes its time, once
+        picture = tmp_path / "v.jpg"
+        picture.write_bytes(b"\xff\xd8\xff a picture")
 
-        async def describe(what: Seen) -> str:
-            return "A FedEx van is parked; the driver carries a box."
+        home.desk.describe = partial(describe, model)
+        one = seen(home, courier="FedEx", picture=str(picture))
+        assert await told(home, one) == ["A FedEx truck just arrived at the driveway."]
+        async with asyncio.timeout(20):
+            while await standing(home, one) != english or await standing(home, one, "tom") != german:
+                await asyncio.sleep(0.02)
+        _, request = server.requests
+        assert request["messages"][0]["content"][0]["source"]["media_type"] == "image/jpeg"
+        await model.aclose()
+        await server.aclose()
 
-        home.desk.describe = describe
+    async def test_no_model_no_matter(self, home: Family) -> None:
+        async def tell(what: Seen, languages: Sequence[str]) -> Mapping[str, str]:
+            raise ConnectionError
+
+        home.desk.describe = tell
+        one = seen(home)
         await told(home, one)
-        for _ in range(100):
-            if "driver" in await standing(home, one):
-                break
-            await home.rest()
-        assert await standing(home, one) == "A FedEx van is parked; the driver carries a box."
+        await home.rest()
+        assert await standing(home, one) == "A vehicle just arrived at the driveway."
 
     @pytest.mark.parametrize(
         "text", ["", "A UPS truck is in the driveway.", "Two cats sit on the lawn.", "A van. See https://x.example"]

@@ -1,0 +1,92 @@
+// The cameras' page: shapes are drawn over a frame of now and kept at once. Knows nothing of what the eyes do with them.
+
+import { speak, word } from "./words.js";
+
+const SVG = "http://www.w3.org/2000/svg";
+const $ = (id) => document.getElementById(id);
+
+async function ask(path, options = {}) {
+  const answer = await fetch(path, { credentials: "same-origin", ...options });
+  if (answer.status === 401) location.assign("/");
+  if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).error ?? answer.status);
+  return answer.json();
+}
+
+function shape(kind, points, name = "polygon") {
+  const made = document.createElementNS(SVG, name);
+  made.setAttribute("points", points.map((point) => point.join(",")).join(" "));
+  made.setAttribute("class", kind);
+  return made;
+}
+
+/** One camera: its frame, its shapes, and the one that is being drawn. */
+function camera(row) {
+  const section = $("camera").content.cloneNode(true).firstElementChild;
+  const part = (what) => section.querySelector(what);
+  const [image, svg, kind, name, list] = ["img", "svg", "select", "input", "ul"].map(part);
+  let view = { zones: row.zones, masks: row.masks };
+  let draft = [];
+  part("h2").textContent = row.name + (row.asleep ? ` (${word("asleep")})` : "");
+  name.placeholder = word("zone_name");
+
+  const shapes = () => [
+    ...view.zones.map((zone) => ({ kind: zone.ignore ? "ignore" : "zone", name: zone.name, points: zone.points, from: view.zones, at: zone })),
+    ...view.masks.map((mask) => ({ kind: "mask", name: word("mask"), points: mask, from: view.masks, at: mask })),
+  ];
+
+  function show() {
+    svg.replaceChildren(...shapes().map((one) => shape(one.kind, one.points)), shape("draft", draft, "polyline"));
+    list.replaceChildren(...shapes().map((one) => {
+      const item = document.createElement("li");
+      const remove = Object.assign(document.createElement("button"), { type: "button", textContent: word("remove") });
+      remove.onclick = () => { one.from.splice(one.from.indexOf(one.at), 1); keep(); };
+      item.append(one.kind === "mask" ? one.name : `${one.name} · ${word(one.kind)}`, remove);
+      return item;
+    }));
+    part(".close").disabled = draft.length < 3 || (kind.value !== "mask" && !name.value.trim());
+  }
+
+  async function keep() {
+    try {
+      view = await ask(`/api/camera/${encodeURIComponent(row.id)}`, {
+        method: "PUT", headers: { "Content-Type": "application/json" }, body: JSON.stringify(view),
+      });
+      part(".hint").textContent = word("kept");
+    } catch (error) {
+      part(".hint").textContent = error.message;
+    }
+    show();
+  }
+
+  const fresh = () => { image.src = `/api/camera/${encodeURIComponent(row.id)}?${Date.now()}`; };
+  svg.onclick = (event) => {
+    const box = svg.getBoundingClientRect();
+    const share = (at, from, size) => Math.round(Math.min(1, Math.max(0, (at - from) / size)) * 1e4) / 1e4;
+    draft.push([share(event.clientX, box.left, box.width), share(event.clientY, box.top, box.height)]);
+    show();
+  };
+  kind.onchange = () => { name.hidden = kind.value === "mask"; show(); };
+  name.oninput = show;
+  part(".close").onclick = () => {
+    if (kind.value === "mask") view.masks.push(draft);
+    else view.zones.push({ name: name.value.trim(), points: draft, ignore: kind.value === "ignore" });
+    draft = [];
+    keep();
+  };
+  part(".fresh").onclick = fresh;
+  image.alt = row.name;
+  fresh();
+  show();
+  return section;
+}
+
+try {
+  const me = await ask("/api/me");
+  speak(me.person.language);
+  const told = await ask("/api/cameras");
+  $("privacy").textContent = told.cloud ? word("frames_leave", { where: told.cloud }) : word("frames_stay");
+  $("cameras").replaceChildren(...(told.cameras.length ? told.cameras.map(camera) : [word("no_cameras")]));
+  speak(me.person.language);
+} catch (error) {
+  $("cameras").textContent = error.message;
+}
