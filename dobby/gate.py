@@ -6,7 +6,7 @@ a grant. It is total: what no rule names is still judged. It does not ask anybod
 
 import re
 import tomllib
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -15,6 +15,7 @@ from typing import Any
 
 from dobby.events import Call, Origin, Source, State, Value
 from dobby.house.model import Device
+from dobby.people import Limits, within
 
 
 class Verdict(StrEnum):
@@ -59,6 +60,14 @@ class Provenance:
 
 
 @dataclass(frozen=True, slots=True)
+class Bounds:
+    """What narrows the people behind a call, each of the chain, at this minute of the day in the house's zone."""
+
+    limits: Sequence[Limits] = ()
+    minute: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """The verdict on one call, the risk it was judged by, and why (a phrase's key: `role`, `origin`, `hands_off`, …)."""
 
@@ -99,14 +108,15 @@ def decide(
     grant: Grant | None = None,
     level: str = "",
     hash_: str = "",
+    bounds: Bounds = Bounds(),
 ) -> Decision:
     """Judge one call.
 
     `state` is the device as it is now; `level` a skill function's own (`read`, `act`, `guarded`); `grant` counts only
-    where its hash is `hash_`, the hash of these exact calls.
+    where its hash is `hash_`, the hash of these exact calls; `bounds` narrow what the people behind it may.
     """
     risk = risk_of(call, device, state, level)
-    verdicts = _verdicts(call, source, risk)
+    verdicts = _verdicts(call, source, risk) | _bounded(call, device, bounds)
     if level == "read" or _granted(risk, grant, hash_, source):
         verdicts = {why: verdict for why, verdict in verdicts.items() if verdict == "refuse"}
     why, verdict = max(verdicts.items(), key=lambda item: STRICTNESS.index(item[1]), default=("", "allow"))
@@ -125,6 +135,21 @@ def _verdicts(call: Call, source: Source, risk: str) -> dict[str, str]:
         "origin": max(made_by, key=STRICTNESS.index),
         "role": table()["level"][risk][source.authority],
     }
+
+
+def _bounded(call: Call, device: Device | None, bounds: Bounds) -> dict[str, str]:
+    """Rooms, hours and loudness beyond which nothing is done, whoever would say yes: rows of the table's `bounds`."""
+    verdicts: dict[str, str] = {}
+    loud = call.args.get("volume")
+    for limits in bounds.limits:
+        room = device.room.casefold() if device else ""
+        broken = {
+            "rooms": limits.rooms and room not in {known.casefold() for known in limits.rooms},
+            "hours": limits.hours and not within(limits.hours, bounds.minute),
+            "volume": limits.volume and isinstance(loud, int | float) and loud > limits.volume,
+        }
+        verdicts |= {why: table()["bounds"][why] for why, is_so in broken.items() if is_so}
+    return verdicts
 
 
 def _granted(risk: str, grant: Grant | None, hash_: str, source: Source) -> bool:

@@ -5,6 +5,7 @@ A one-time code becomes a session; only hashes of either are kept. It does not k
 
 import hashlib
 import json
+import re
 import secrets
 import sqlite3
 from collections.abc import Iterator
@@ -228,6 +229,11 @@ def offer_pairing(db: sqlite3.Connection, person: str, code: str, at: float) -> 
     db.execute("DELETE FROM login WHERE kind = 'pair' AND person = ?", (person,))
     row = (_hash(_bare(code)), person, at, at + PAIR_SECONDS)
     db.execute("INSERT INTO login (hash, kind, person, made, expires) VALUES (?, 'pair', ?, ?, ?)", row)
+
+
+def is_code(text: str) -> bool:
+    """It has the form of a code, right or wrong."""
+    return re.fullmatch(rf"[{ALPHABET}]{{10}}", _bare(text)) is not None
 
 
 def pair(db: sqlite3.Connection, text: str, bridge: str, chat: str, at: float) -> str:

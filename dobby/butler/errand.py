@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dobby.act import Ending
-from dobby.butler import wording
+from dobby.butler import persons, wording
 from dobby.butler.desk import Desk
 from dobby.butler.judging import acting, judge
 from dobby.butler.keeping import OURS, carry, grant_of, shown_first
@@ -178,6 +178,7 @@ async def finish(
         desk.put(question_)
     desk.post.hand_over(replies)
     desk.follow(effects, row)
+    await persons.settle(desk, effects, row.event.source)
 
 
 def _with_under_way(effects: list[EffectRow], endings: dict[int, Ending]) -> list[EffectRow]:

@@ -6,15 +6,19 @@ It does not know what becomes of a verdict.
 from collections.abc import Sequence
 from dataclasses import replace
 
-from dobby.butler import wording
+from dobby.butler import persons, wording
 from dobby.butler.desk import Desk
 from dobby.butler.keeping import inside
+from dobby.clock import local
 from dobby.events import Call, Origin, Source
-from dobby.gate import STRICTNESS, Decision, Grant, Verdict, decide
+from dobby.gate import STRICTNESS, Bounds, Decision, Grant, Verdict, decide
+from dobby.journal.pack import PERSON
 
 
 def judge(desk: Desk, call: Call, source: Source, grant: Grant | None = None, hash_: str = "") -> Decision:
     """The gate's verdict on one call, from the house as it is now; on an appointment, by the gravest thing it will do."""
+    if call.tool == PERSON and not persons.is_own(desk, call, source):
+        return decide(call, None, source, state={}, modes=desk.modes, level="guarded")
     later = inside(call)
     if later is not None:
         if not wording.may(call, source):
@@ -26,7 +30,9 @@ def judge(desk: Desk, call: Call, source: Source, grant: Grant | None = None, ha
         return Decision(Verdict.ASK, decision.risk, "tainted") if doubted else decision
     device = desk.house.get(call.device)
     state, level = desk.house.state.of(call.device), desk.levels.get(call.tool, "")
-    return decide(call, device, source, state=state, modes=desk.modes, grant=grant, level=level, hash_=hash_)
+    limits, at = desk.people.limits(source), local(desk.clock.now(), desk.zone)
+    bounds = Bounds(limits, at.hour * 60 + at.minute)
+    return decide(call, device, source, state=state, modes=desk.modes, grant=grant, level=level, hash_=hash_, bounds=bounds)
 
 
 def _judge_later(desk: Desk, calls: Sequence[Call], source: Source) -> Decision:

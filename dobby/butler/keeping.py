@@ -9,18 +9,18 @@ from dataclasses import replace
 from typing import Any
 
 from dobby.act import Ending
-from dobby.butler import wording
+from dobby.butler import persons, wording
 from dobby.butler.desk import Desk
 from dobby.errors import IllegalMove
 from dobby.events import Call, DueKind, EffectState, Origin, Role, Source
 from dobby.gate import Grant
 from dobby.journal import appointments, inbox, taught
 from dobby.journal.ledger import EffectRow
-from dobby.journal.pack import SCHEDULE, TEACH, hash_calls, load_due
+from dobby.journal.pack import PERSON, SCHEDULE, TEACH, hash_calls, load_due
 from dobby.mind.plan import Choice, Plan
 
 CHANGE = "appointment"  # the tool that pauses, goes on with or ends one: `{"due": number, "to": state, "name": words}`
-OURS = (SCHEDULE, CHANGE, *wording.TOOLS)
+OURS = (SCHEDULE, CHANGE, PERSON, *wording.TOOLS)
 
 
 def inside(call: Call) -> Sequence[Call] | None:
@@ -44,6 +44,8 @@ def _carry(db: sqlite3.Connection, desk: Desk, effect: EffectRow) -> Ending:
     try:
         if effect.call.tool in wording.TOOLS:
             return wording.carry(db, desk, effect, _grant(db, desk, effect))
+        if effect.call.tool == PERSON:
+            return persons.carry(db, desk, effect)
         if effect.call.tool == SCHEDULE:
             if "instead" in args:
                 appointments.put(db, args["instead"], "ended", desk.clock.now())

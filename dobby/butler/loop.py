@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from dobby.butler import answers, appointed, asking, orders, recover, sightings, strangers, wording
+from dobby.butler import answers, appointed, asking, orders, reach, recover, sightings, strangers, urgent, wording
 from dobby.butler.desk import Desk
 from dobby.butler.errand import Steer, finish, work_on
 from dobby.butler.located import located
@@ -22,6 +22,7 @@ from dobby.events import Event, EventKind, EventState, is_photo
 from dobby.journal import inbox
 from dobby.journal.inbox import EventRow
 from dobby.journal.outbox import OutboxRow
+from dobby.mind import persons
 from dobby.mind.answer import is_amendment, is_stop
 from dobby.mind.plan import Order, Plan
 from dobby.store import PAUSE, insist
@@ -68,6 +69,8 @@ class Butler:
         desk.spawn, desk.hear, desk.fail = self._spawn, self.hear, self._fail
         OtherHands(desk)
         desk.on_put = lambda question: self._spawn(answers.expire(desk, question), f"question {question}")
+        reach.be_reached(desk)
+        urgent.watch(desk)
         desk.post.on_sent.append(lambda row: answers.on_sent(desk, row))
 
     async def _logged(self, work: Coroutine[Any, Any, None], name: str) -> None:
@@ -112,15 +115,26 @@ class Butler:
         """A stranger: kept and closed in one commit, however many come."""
         desk = self.desk
 
-        def meet(db: sqlite3.Connection) -> tuple[int, bool, list[OutboxRow | None]]:
+        def meet(db: sqlite3.Connection) -> tuple[int, bool, list[OutboxRow | None], bool]:
+            if strangers.is_nothing(db, event, desk.clock.now()):
+                return 0, False, [], False
             number, new = inbox.receive(db, event)
-            return number, new, strangers.meet(db, desk, inbox.get(db, number)) if new else []
+            if not new:
+                return number, False, [], False
+            row = inbox.get(db, number)
+            known = strangers.paired(db, desk, row)
+            return number, True, strangers.meet(db, desk, row) if known is None else known, known is not None
 
-        number, new, told = await desk.store.write(meet)
+        number, new, told, known = await desk.store.write(meet)
+        if known:
+            await desk.people.refresh()
         desk.post.hand_over(told)
         return Heard(number, new)
 
     def _route(self, row: EventRow, answer: answers.Answer | None) -> None:
+        if urgent.asks_help(row.event):
+            self._begin(row, self._help(row), "help")
+            return
         answer = answer or answers.match(self.desk, row.event)
         if answer is not None:
             self._begin(row, self._answer(row, answer), "answer")
@@ -165,6 +179,7 @@ class Butler:
             group.create_task(self.desk.post.run(), name="post")
             await self._take_up()
             self.ready.set()
+            self._spawn(urgent.run(self.desk), "emergencies")
             try:
                 await asyncio.Event().wait()
             finally:
@@ -263,6 +278,9 @@ class Butler:
         if row.event.kind is EventKind.DUE:
             await appointed.work(self.desk, row, steer)
             return
+        if await urgent.known(self.desk, row.event):
+            await work_on(self.desk, row, Plan(say=self.desk.words("ok", row.event.source)), steer)
+            return
         answer = answers.match(self.desk, row.event)  # one that was left over by a restart or a full disk
         if answer is not None and await answers.take(self.desk, row, answer, steer):
             return
@@ -296,8 +314,17 @@ class Butler:
             return Plan(say=self.desk.words("no_use", source, kind=event.kind.value))
         if len(event.text) > LONGEST_TEXT:
             return Plan(say=self.desk.words("too_long_for_me", source, most=LONGEST_TEXT))
+        context = self.desk.context(source)
+        about = persons.plan(event.text, context, self.desk.people, self.desk.house, self.desk.mind)
+        if about is not None:
+            return about
         async with asyncio.timeout(MIND_SECONDS):
-            return await self.desk.mind.plan(event.text, self.desk.context(source))
+            return await self.desk.mind.plan(event.text, context)
+
+    async def _help(self, row: EventRow) -> None:
+        """Answered before anything that waits."""
+        say = await urgent.help_wanted(self.desk, row.event)
+        await work_on(self.desk, row, Plan(say=say), Steer())
 
     async def _heard(self, event: Event) -> Plan:
         """A voice note: its words are thought about like a text; where nobody can listen, that is said."""

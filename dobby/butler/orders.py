@@ -6,7 +6,7 @@ It does not understand words (`mind`) nor carry anything out itself (`errand`).
 from collections.abc import Sequence
 from dataclasses import replace
 
-from dobby.butler import appointed, asking, past, sightings, wording
+from dobby.butler import appointed, asking, past, persons, sightings, wording
 from dobby.butler.desk import Desk
 from dobby.butler.errand import Steer, report, work_on
 from dobby.butler.keeping import OURS
@@ -16,6 +16,7 @@ from dobby.gate import Modes
 from dobby.journal import inbox, ledger
 from dobby.journal.inbox import EventRow
 from dobby.journal.ledger import EffectRow
+from dobby.journal.pack import PERSON
 from dobby.mind.plan import Choice, Order, Plan
 
 # How a verb is taken back: the traits that go back to what they were, or the opposite verb; others cannot be.
@@ -35,6 +36,8 @@ async def carry(desk: Desk, row: EventRow, plan: Plan, steer: Steer) -> None:
         await _say(desk, row, plan, told.say, told.calls)
     elif plan.order is Order.TAUGHT:
         await _say(desk, row, plan, wording.told(desk, row.event.source))
+    elif plan.order is Order.PEOPLE:
+        await _say(desk, row, plan, persons.told(desk, row.event.source))
     elif plan.order is Order.LOST:
         await _say(desk, row, plan, await wording.lost(desk, row.event.source))
     elif plan.order in (Order.NETWORK, Order.SEEK):
@@ -62,6 +65,8 @@ async def _say(desk: Desk, row: EventRow, plan: Plan, text: str, calls: Sequence
 def reverse(desk: Desk, effect: EffectRow) -> Call | None:
     """The call that brings back what was before; None where nothing can."""
     call = effect.call
+    if call.tool == PERSON:
+        return None
     if call.tool in OURS:
         return wording.back(effect) if call.tool in wording.TOOLS else appointed.back(effect)
     if call.tool == "set":

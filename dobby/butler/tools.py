@@ -13,11 +13,12 @@ from typing import Any
 
 from dobby.act import Ending
 from dobby.butler.desk import Desk
+from dobby.butler.judging import judge
 from dobby.butler.looking import CURRENT
 from dobby.clock import machine_zone
 from dobby.errors import Refused, Unsure
 from dobby.events import Call, EffectState, Origin, Source, State, Value
-from dobby.gate import Verdict, decide
+from dobby.gate import Verdict
 from dobby.house.model import Device
 from dobby.journal import ledger
 from dobby.journal.inbox import EventRow
@@ -153,7 +154,7 @@ class NarrowHome:
             raise Refused(f"{self._skill.name} was only asked to look, so it changes nothing.")
         source = replace(row.event.source, origin=Origin.SKILL, behalf=row.event.source)
         device = desk.house.get(call.device)
-        decision = decide(call, device, source, state=desk.house.state.of(call.device), modes=desk.modes)
+        decision = judge(desk, call, source)
         allowed = decision.verdict is Verdict.ALLOW and not desk.modes.rehearse
         state = EffectState.INTENDED if allowed else EffectState.REFUSED
         before, class_ = desk.hands.before(call), desk.hands.effect_class(call)

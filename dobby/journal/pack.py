@@ -13,6 +13,7 @@ from dobby.events import Attachment, Call, Due, DueKind, Event, EventKind, Locat
 from dobby.house.model import Device, Spec
 
 LIST = "list"  # the tool that begins a list of our own: `{"name": words, "items": texts}`; with `drop` it ends one
+PERSON = "person"  # the tool that keeps, pairs or removes somebody: `{"to": …, "person": all of them, "said": words}`
 TEACH = "teach"  # the tool that keeps or forgets what a phrase or a name stands for
 
 

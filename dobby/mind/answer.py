@@ -35,6 +35,17 @@ def is_no(text: str) -> bool:
     return plain(text) in _listed("no")
 
 
+def is_known(text: str) -> bool:
+    """Somebody knows of an emergency."""
+    return plain(text) in _listed("known")
+
+
+def is_help(text: str) -> bool:
+    """A cry for help: the text begins so, courtesy aside, and asks nothing."""
+    said = re.sub(r"^(?:please|bitte|dobby|hey|schnell|quick|quickly)\b ?", "", plain(text))
+    return not text.strip().endswith("?") and any(said == one or said.startswith(f"{one} ") for one in _listed("help"))
+
+
 def is_done(text: str) -> bool:
     """A button was pressed, what was asked for is done."""
     return plain(text) in _listed("done")

@@ -36,6 +36,7 @@ class Order(StrEnum):
     PAST = "past"  # what was: `past` says of which devices
     NETWORK = "network"  # what is on the network
     THINK = "think"  # `about` is for a model to think about
+    PEOPLE = "people"  # who is known, and what they may
     SEEK = "seek"  # look for the family of devices that `about` names
     SIGHTS = "sights"  # what the eyes are to tell or told: `interest`
     CHANGE = "change"  # to the time of the one appointment in `due`; where that has none (`at` 0), by its `after` seconds

@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 from dobby.events import EffectState, Value
 from dobby.house.model import Device
-from dobby.journal.pack import LIST, SCHEDULE, TEACH
+from dobby.journal.pack import LIST, PERSON, SCHEDULE, TEACH
 from dobby.mind.plain.speech import Speech, called, fill, upper
 from dobby.mind.plan import Outcome
 
 _MANY = 4
-_LATER = (SCHEDULE, "appointment", LIST, TEACH)
+_LATER = (SCHEDULE, "appointment", LIST, TEACH, PERSON)
 
 
 class _Key(NamedTuple):
@@ -63,7 +63,7 @@ def _later(outcome: Outcome, speech: Speech) -> str:
         return speech.say(f"later_{to}", said=said)
     if outcome.why == "rehearse":
         return speech.say("would_do", what=said.rstrip("."))
-    return f"{said} {_why(outcome, speech)}".strip()
+    return f"{'' if outcome.call.tool == PERSON else said} {_why(outcome, speech)}".strip()
 
 
 def _key(outcome: Outcome, speech: Speech) -> _Key:
