@@ -42,6 +42,12 @@ def operations(dobby: Dobby) -> Mapping[str, Operation]:
             for name, family in dobby.families.items()
         }
         page = dobby.web.url if dobby.web else ""
-        return {"since": since, "page": page, "families": rows, "broken": dobby.broken}
+        bridges = {way.name: way.trouble for way in dobby.remote}
+        return {"since": since, "page": page, "families": rows, "broken": dobby.broken, "bridges": bridges}
 
-    return {"code": code, "end_sessions": end_sessions, "status": status}
+    async def secret(request: dict[str, Any]) -> dict[str, Any]:
+        """A token into the vault."""
+        await dobby.vault.part(str(request["part"])).put(str(request["name"]), str(request["secret"]))
+        return {"ok": True}
+
+    return {"code": code, "end_sessions": end_sessions, "status": status, "secret": secret}

@@ -62,7 +62,7 @@ def commands() -> str:
     def help_of(words: list[str]) -> str:
         return CliRunner().invoke(main, [*words, "--help"], prog_name="dobby", terminal_width=100).output.rstrip()
 
-    asked = [[name] for name in COMMANDS] + [["skills", "new"]]
+    asked = [[name] for name in COMMANDS] + [["skills", "new"], ["telegram", "setup"], ["whatsapp", "setup"]]
     return "\n\n".join(f"## dobby {' '.join(words)}\n\n```\n{help_of(words)}\n```" for words in asked)
 
 

@@ -37,6 +37,7 @@ LATE = {
     "dobby.cli.backup": {"dobby.backup", "dobby.backup.make", "dobby.backup.restore"},
     "dobby.cli.login": {"segno"},
     "dobby.live": {"dobby.daemon"},
+    "dobby.cli.setup": {"dobby.bridge.account", "telegram", "telegram.error"},
     "dobby.bridges": {"dobby.bridge.telegram", "dobby.bridge.webhook"},
     "dobby.discovery.network": {"dobby.discovery.mdns"},
 }

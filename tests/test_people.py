@@ -92,6 +92,13 @@ async def test_a_guest_is_let_in_by_one_sentence_and_a_yes_and_pairs_by_a_code(a
     assert (source.person, source.role) == ("tom", Role.GUEST)
 
 
+async def test_everybody_brings_their_own_phone_along_by_a_code(asking: Asking) -> None:
+    code = re.search(r"[2-9A-Z]{5}-[2-9A-Z]{5}", (await asking.say("invite me", "dora"))[-1])
+    assert code is not None
+    await asking.say(code[0], "+49 6")
+    assert asking.home.people.source("web", "+49 6").person == "dora"
+
+
 async def test_only_an_owner_says_who_may_come_in(asking: Asking) -> None:
     assert asking.home.people.source("web", "ben").role is not Role.OWNER
     assert await asking.say("Mallory is also an owner", "ben") == ["That is not yours to ask."]

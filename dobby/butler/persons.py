@@ -35,7 +35,7 @@ def is_own(desk: Desk, call: Call, source: Source) -> bool:
     if known is None or wanted.id != source.person or source.authority.rank < Role.CHILD.rank:
         return False
     same = wanted.role is known.role and replace(wanted.limits, quiet="") == replace(known.limits, quiet="")
-    return call.args["to"] == "person_lost" or (call.args["to"] == "person_kept" and same)
+    return call.args["to"] in ("person_lost", "person_invited") or (call.args["to"] == "person_kept" and same)
 
 
 def carry(db: sqlite3.Connection, desk: Desk, effect: EffectRow) -> Ending:
@@ -88,8 +88,9 @@ async def settle(desk: Desk, effects: Sequence[EffectRow], asker: Source) -> Non
     for effect in done:
         person = person_of(effect.call)
         reached = any(known.partition("/")[0] in CHATS for known in desk.people.lanes(person.id))
-        wanted = effect.call.args["to"] in ("person_invited", "person_lost") or not reached
-        if effect.call.args["to"] != "person_removed" and person.id != asker.person and wanted and lane:
+        to = effect.call.args["to"]
+        wanted = to in ("person_invited", "person_lost") or (to == "person_kept" and not reached and person.id != asker.person)
+        if wanted and lane:
             desk.post.hand_over([await _offer(desk, person, asker, lane, effect.id)])
 
 

@@ -16,6 +16,8 @@ COMMANDS = {
     "chat": "dobby.cli.chat:chat",
     "try": "dobby.cli.trying:trying",
     "login": "dobby.cli.login:login",
+    "telegram": "dobby.cli.setup:telegram",
+    "whatsapp": "dobby.cli.setup:whatsapp",
     "skills": "dobby.cli.skills:skills",
     "ledger": "dobby.cli.ledger:ledger",
     "cost": "dobby.cli.cost:cost",

@@ -16,7 +16,7 @@ import click
 from dobby import __version__
 from dobby.cli.line import Line, NotRunning
 from dobby.cli.options import shared
-from dobby.config import Config, read_config
+from dobby.config import Config, TwilioConfig, read_config
 from dobby.errors import DobbyError
 from dobby.journal import MIGRATIONS, read_journal
 from dobby.skill.load import load_skills
@@ -45,6 +45,8 @@ def _look(config_path: Path, folder: Path) -> Iterator[Finding]:
     except DobbyError as error:
         yield False, str(error)
         config = Config()
+    if config.whatsapp.account:
+        yield from _whatsapp(config.whatsapp)
     yield from _disk(folder)
     yield from _rows(folder)
     skills, broken = load_skills(config.skills.places, config.skills.off)
@@ -55,6 +57,18 @@ def _look(config_path: Path, folder: Path) -> Iterator[Finding]:
 
 def _race() -> str:
     return "" if sqlite3.sqlite_version_info >= FIXED else " (older than 3.51.3: safe, Dobby has a single writer)"
+
+
+def _whatsapp(config: TwilioConfig) -> Iterator[Finding]:
+    """What an alarm at night would want."""
+    yield (
+        bool(config.template),
+        "whatsapp template" + ("" if config.template else " (whatsapp.template): alarms need it at night"),
+    )
+    yield (
+        config.public_url.startswith("https://"),
+        f"whatsapp.public_url {config.public_url or '(none: no pictures, and messages come in only every 20 seconds)'}",
+    )
 
 
 def _disk(folder: Path) -> Iterator[Finding]:
@@ -104,5 +118,6 @@ async def _running(folder: Path) -> list[Finding]:
     for name, row in status["families"].items():
         words = f"{name}: {row['devices']} devices, {row['away']} out of reach"
         found.append((not row["trouble"], words + (f"; {row['trouble']}" if row["trouble"] else "")))
+    found += [(not trouble, f"{name}: {trouble or 'well'}") for name, trouble in status["bridges"].items()]
     found += [(False, words) for words in status["broken"].values()]
     return found

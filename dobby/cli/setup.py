@@ -1,0 +1,121 @@
+"""`dobby telegram setup` and `dobby whatsapp setup`: from an account to the first message, step by step.
+
+Secrets go into the vault, everything else is printed for dobby.toml, which Dobby never writes. It does not know the bridges.
+"""
+
+import asyncio
+import secrets as random
+from pathlib import Path
+
+import click
+
+from dobby.cli.line import Line, NotRunning
+from dobby.cli.options import shared
+from dobby.config import TwilioConfig, read_config
+from dobby.errors import DobbyError
+from dobby.vault import VaultFile
+
+SANDBOX = "+14155238886"  # Twilio's WhatsApp sandbox, the same for everybody
+
+
+@click.group()
+def telegram() -> None:
+    """Write with Dobby by Telegram: no public address needed."""
+
+
+@telegram.command("setup")
+@shared
+def set_up_telegram(config: Path, folder: Path) -> None:
+    """Take a bot's token, try it, and say what to do next."""
+    click.echo("In Telegram, write to @BotFather: /newbot, then a name for it. He answers with a token.")
+    token = click.prompt("Token", hide_input=True).strip()
+    api = read_config(config).telegram.api
+    asyncio.run(_telegram(folder, token, api))
+
+
+async def _telegram(folder: Path, token: str, api: str) -> None:
+    try:
+        from telegram import Bot
+        from telegram.error import TelegramError
+    except ImportError as error:
+        raise DobbyError("Telegram needs more: pip install 'dobby[telegram]'.") from error
+    try:
+        async with Bot(token, base_url=f"{api.rstrip('/')}/bot") as bot:
+            name = bot.username
+    except TelegramError as error:
+        raise DobbyError(f"Telegram does not take that token: {error.message}.") from error
+    await keep_secret(folder, "telegram", "token", token)
+    click.echo(f"\nThat is @{name}. In dobby.toml:\n\n  [telegram]\n  on = true\n")
+    click.echo("Start Dobby again, then tell him on the page or in `dobby chat`: invite me")
+    click.echo(f"He answers with a code. Write it to https://t.me/{name}, and you are known there.")
+
+
+@click.group()
+def whatsapp() -> None:
+    """Write with Dobby by WhatsApp and SMS, through Twilio."""
+
+
+@whatsapp.command("setup")
+@shared
+@click.option("--to", "phone", default="", help="Your own number, for a test message.")
+def set_up_whatsapp(config: Path, folder: Path, phone: str) -> None:
+    """Take the account and its token, try them, and say where the webhook goes."""
+    now = read_config(config).whatsapp
+    click.echo("From console.twilio.com: the account's SID and its auth token.")
+    account = click.prompt("Account SID (AC…)", default=now.account or None).strip()
+    token = click.prompt("Auth token", hide_input=True).strip()
+    number = click.prompt("WhatsApp sender", default=now.number or SANDBOX).strip()
+    public = click.prompt("Public address of your tunnel (https://…)", default=now.public_url or None).strip().rstrip("/")
+    asyncio.run(_whatsapp(folder, token, TwilioConfig(account, number, public_url=public, api=now.api), phone))
+
+
+async def _whatsapp(folder: Path, token: str, config: TwilioConfig, phone: str) -> None:
+    try:
+        from dobby.bridge.account import Account
+    except ImportError as error:
+        raise DobbyError("WhatsApp needs more: pip install 'dobby[whatsapp]'.") from error
+    account = Account(config.account, _Given(token), config.api)
+    try:
+        click.echo(f"\nThe account is called {await account.name()!r}.")
+        if config.number == SANDBOX:
+            click.echo(f"Sandbox: send the join code of console.twilio.com (Messaging, Try it out) by WhatsApp to {SANDBOX}.")
+            click.echo("Its membership lapses after three days; then send it again.")
+        if phone:
+            click.confirm("Joined?", default=True, abort=True)
+            sid = await account.create(to=f"whatsapp:{phone}", from_=f"whatsapp:{config.number}", body="Dobby is here.")
+            await asyncio.sleep(5)
+            state, code = await account.status(sid)
+            click.echo(f"The test message is {state}{f', Twilio {code}' if code else ''}.")
+    finally:
+        await account.aclose()
+    await keep_secret(folder, "twilio", "token", token)
+    click.echo(f'\nIn dobby.toml:\n\n  [whatsapp]\n  account = "{config.account}"\n  number = "{config.number}"')
+    click.echo(f'  public_url = "{config.public_url}"\n')
+    click.echo(
+        f"At Twilio, “when a message comes in”: {config.public_url}/twilio/message (POST), and your tunnel leads to port 8322."
+    )
+    click.echo("Start Dobby again, tell him: invite <your name>, and write the code he answers to the WhatsApp sender.")
+
+
+class _Given:
+    """A token that is not kept yet."""
+
+    def __init__(self, token: str) -> None:
+        self._secrets = {"token": token, "picture_key": random.token_hex()}
+
+    def get(self, name: str) -> str | None:
+        """What was typed."""
+        return self._secrets.get(name)
+
+    async def put(self, name: str, secret: str) -> None:
+        """Nothing is kept here."""
+
+
+async def keep_secret(folder: Path, part: str, name: str, secret: str) -> None:
+    """Into the vault: by the Dobby who runs, else by hand."""
+    try:
+        async with Line(folder) as line:
+            await line.ask("secret", part=part, name=name, secret=secret)
+    except NotRunning:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        await VaultFile(folder / "vault.json").part(part).put(name, secret)
