@@ -41,7 +41,7 @@ def _telegram(dobby: Dobby) -> Sequence[Way]:
     token = dobby.vault.of("telegram").get("token", "")
     if not token:
         raise ConfigError("telegram.on is true, but there is no token yet: `dobby telegram setup` takes it.")
-    from dobby.bridge.telegram import Telegram
+    from dobby.bridge.provider.telegram import Telegram
 
     folder = dobby.folder / "attachments"
     return [Telegram(dobby.store, dobby.people, dobby.clock, folder, token, api=dobby.config.telegram.api)]
@@ -53,7 +53,7 @@ def _twilio(dobby: Dobby) -> Sequence[Way]:
         return []
     if not vault.of("twilio").get("token"):
         raise ConfigError("whatsapp.account is set, but there is no token yet: `dobby whatsapp setup` takes it.")
-    from dobby.bridge.webhook import open_senders
+    from dobby.bridge.provider.webhook import open_senders
 
     place = (dobby.store, dobby.people, dobby.clock, dobby.folder / "attachments")
     return open_senders(*place, config, vault.part("twilio"), dobby.desk.post.moved)

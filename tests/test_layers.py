@@ -37,8 +37,8 @@ LATE = {
     "dobby.cli.backup": {"dobby.backup", "dobby.backup.make", "dobby.backup.restore"},
     "dobby.cli.login": {"segno"},
     "dobby.live": {"dobby.daemon"},
-    "dobby.cli.setup": {"dobby.bridge.account", "telegram", "telegram.error"},
-    "dobby.bridges": {"dobby.bridge.telegram", "dobby.bridge.webhook"},
+    "dobby.cli.setup": {"dobby.bridge.provider.account", "telegram", "telegram.error"},
+    "dobby.bridges": {"dobby.bridge.provider.telegram", "dobby.bridge.provider.webhook"},
     "dobby.discovery.network": {"dobby.discovery.mdns"},
 }
 NEVER = {"av", "cv2", "onnxruntime", "torch", "soco", "aiomqtt", "amqtt"}  # by the daemon itself

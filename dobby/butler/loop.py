@@ -315,9 +315,9 @@ class Butler:
         if len(event.text) > LONGEST_TEXT:
             return Plan(say=self.desk.words("too_long_for_me", source, most=LONGEST_TEXT))
         context = self.desk.context(source)
-        about = persons.plan(event.text, context, self.desk.people, self.desk.house, self.desk.mind)
-        if about is not None:
-            return about
+        said = persons.plan(event.text, context, self.desk.people, self.desk.house, self.desk.mind)
+        if said is not None:
+            return said
         async with asyncio.timeout(MIND_SECONDS):
             return await self.desk.mind.plan(event.text, context)
 

@@ -71,7 +71,7 @@ def set_up_whatsapp(config: Path, folder: Path, phone: str) -> None:
 
 async def _whatsapp(folder: Path, token: str, config: TwilioConfig, phone: str) -> None:
     try:
-        from dobby.bridge.account import Account
+        from dobby.bridge.provider.account import Account
     except ImportError as error:
         raise DobbyError("WhatsApp needs more: pip install 'dobby[whatsapp]'.") from error
     account = Account(config.account, _Given(token), config.api)

@@ -10,9 +10,9 @@ from typing import Any
 from small_dobby import Dobby
 from telegram_api import TOKEN, BotApi
 
-from dobby.bridge.telegram import Telegram
-from dobby.bridge.webhook import Webhook, open_senders
-from dobby.bridge.whatsapp import Twilio
+from dobby.bridge.provider.telegram import Telegram
+from dobby.bridge.provider.webhook import Webhook, open_senders
+from dobby.bridge.provider.whatsapp import Twilio
 from dobby.config import TwilioConfig
 from dobby.dollhouse.house import device_side
 from dobby.paths import shipped

@@ -10,7 +10,7 @@ from rigs import ANNA, TelegramRig
 from small_dobby import Dobby
 from telegram_api import JPEG, BotApi, Shown
 
-from dobby.bridge.telegram import Telegram
+from dobby.bridge.provider.telegram import Telegram
 from dobby.events import EventKind, OutboxState, Reply
 from dobby.journal import inbox, outbox
 

@@ -14,7 +14,7 @@ import rigs
 from rigs import PHONE, PUBLIC, WhatsAppRig
 from small_dobby import Dobby
 
-from dobby.bridge.account import says
+from dobby.bridge.provider.account import says
 from dobby.events import EventKind, OutboxState, Reply
 from dobby.journal import household, inbox, outbox
 from dobby.journal.outbox import OutboxRow

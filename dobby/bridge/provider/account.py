@@ -23,7 +23,7 @@ from twilio.base.exceptions import TwilioException, TwilioRestException
 from twilio.http.async_http_client import AsyncTwilioHttpClient
 from twilio.rest import Client
 
-from dobby.bridge.attachments import collect
+from dobby.bridge.provider.attachments import collect
 from dobby.errors import Refused, Unreachable, Unsure
 
 API = "https://api.twilio.com"

@@ -16,7 +16,8 @@ from telegram import Bot, CallbackQuery, InlineKeyboardButton, InlineKeyboardMar
 from telegram import MessageReactionUpdated as Reacted
 from telegram.error import BadRequest, Conflict, Forbidden, InvalidToken, NetworkError, RetryAfter, TelegramError
 
-from dobby.bridge import Hear, attachments
+from dobby.bridge import Hear
+from dobby.bridge.provider import attachments
 from dobby.clock import Clock
 from dobby.errors import Refused, StoreError, Unreachable, Unsure
 from dobby.events import Attachment, Event, EventKind, Location, Source

@@ -14,8 +14,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from dobby.bridge import Hear, attachments, worded
-from dobby.bridge.account import Account, Listed
+from dobby.bridge import Hear, worded
+from dobby.bridge.provider import attachments
+from dobby.bridge.provider.account import Account, Listed
 from dobby.clock import Clock
 from dobby.config import TwilioConfig
 from dobby.errors import DobbyError, Refused, StoreError, Unreachable

@@ -14,8 +14,8 @@ from aiohttp import web
 from multidict import MultiDict
 from twilio.request_validator import RequestValidator
 
-from dobby.bridge.account import Account, Secrets, codes, says
-from dobby.bridge.whatsapp import SETTLE, STATES, Twilio
+from dobby.bridge.provider.account import Account, Secrets, codes, says
+from dobby.bridge.provider.whatsapp import SETTLE, STATES, Twilio
 from dobby.clock import Clock
 from dobby.config import TwilioConfig
 from dobby.errors import StoreError

@@ -1,0 +1,1 @@
+"""What providers speak: Telegram, and WhatsApp and SMS through Twilio. Dobby is whole without; the config names what is used."""
