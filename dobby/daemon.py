@@ -24,6 +24,8 @@ from dobby.butler.news import keep_telling, told_by_asking
 from dobby.butler.tools import Toolbox
 from dobby.clock import machine_zone
 from dobby.discovery.answer import seek, tell_network
+from dobby.discovery.look import Look, look_around
+from dobby.drawing import Drawing
 from dobby.errors import SkillError, StoreError
 from dobby.events import Role, Source
 from dobby.ground import GRACE, end_family, make_family, start_family
@@ -31,6 +33,7 @@ from dobby.house.almanac import Almanac
 from dobby.memory import open_memory, vectors
 from dobby.mind.plain import PlainMind
 from dobby.mind.plain.scenes import read_scenes, shipped_scenes
+from dobby.mind.plain.speech import Speech
 from dobby.mind.plan import Order, Plan
 from dobby.mind.route import Routed
 from dobby.notify import notify, watchdog_seconds
@@ -200,6 +203,15 @@ async def _looked(dobby: Dobby, plan: Plan, source: Source, ask: Ask) -> str:
     return await tell_network(dobby.families, dobby.house, dobby.network, words)
 
 
+def _drawing(dobby: Dobby) -> Drawing:
+    desk, families = dobby.desk, dobby.families
+
+    async def look() -> Look:
+        return await look_around(dobby.network, {name: family.driver for name, family in families.items()})
+
+    return Drawing(dobby.house, dobby.clock, look, lambda one: Speech(one.language or desk.language, one.units or desk.units))
+
+
 async def _open_bridges(dobby: Dobby) -> None:
     """One that cannot be opened is named, and the rest goes on without it."""
     dobby.console.hear = dobby.butler.hear
@@ -208,6 +220,7 @@ async def _open_bridges(dobby: Dobby) -> None:
     if dobby.web is not None:
         dobby.web.hear = dobby.butler.hear
         dobby.web.moved = dobby.desk.post.moved
+        dobby.web.draw = _drawing(dobby)
     bridges: list[Console | Web] = [dobby.console, *([dobby.web] if dobby.web else [])]
     for bridge in bridges:
         try:

@@ -23,7 +23,7 @@ LAYERS: list[tuple[bool, set[str]]] = [
     (False, {"act", "post"}),
     (False, {"mind"}),
     (False, {"bridge", "web", "schedule", "vision", "discovery", "butler"}),
-    (True, {"daemon", "alive", "ground", "live", "operations", "trial", "backup", "bridges", "wits"}),
+    (True, {"daemon", "alive", "drawing", "ground", "live", "operations", "trial", "backup", "bridges", "wits"}),
     (True, {"cli", "dollhouse", "__main__"}),
 ]
 LEVEL = {part: level for level, (_, parts) in enumerate(LAYERS) for part in parts}

@@ -65,6 +65,7 @@ class Heard(Protocol):
     def new(self) -> bool: ...
 
 
+Draw = Callable[[Person], Awaitable[dict[str, Any]]]
 Hear = Callable[[Event], Awaitable[Heard]]
 Moved = Callable[[int, OutboxState], Awaitable[bool]]
 
@@ -73,12 +74,17 @@ async def _not_yet(event: Event) -> Heard:
     raise StoreError("Dobby is just starting.")
 
 
+async def _nothing(person: Person) -> dict[str, Any]:
+    return {"rooms": [], "network": [], "looked": 0}
+
+
 async def _nobody(row: int, state: OutboxState) -> bool:
     return False
 
 
 class Web(Words):
-    """The bridge `web`. Set `hear` (the butler's) and `moved` (the post's) before texts come; `hints` say what to try."""
+    """The bridge `web`. Set `hear` (the butler's) and `moved` (the post's) before texts come; `hints` say what to try,
+    `draw` what the page draws of the house."""
 
     name = "web"
     repeats = True
@@ -100,6 +106,7 @@ class Web(Words):
         self.hints = hints
         self.hear: Hear = _not_yet
         self.moved: Moved = _nobody
+        self.draw: Draw = _nothing
         self._store = store
         self._people = people
         self._clock = clock
@@ -158,6 +165,7 @@ class Web(Words):
                 web.post("/logout", door.let_out),
                 web.get("/api/me", self._me),
                 web.get("/api/lines", self._lines),
+                web.get("/api/house", self._house),
                 web.get("/api/live", self._open_live),
                 web.get("/api/picture/{outbox:[0-9]{1,15}}", self._picture),
                 web.post("/api/say", self._say),
@@ -210,6 +218,10 @@ class Web(Words):
         lane = _lane(person)
         lines = await self._store.read(lambda db: outbox.conversation(db, lane, after=after, before=before, limit=most))
         return web.json_response({"lines": [line_json(line) for line in lines]})
+
+    async def _house(self, request: web.Request) -> web.Response:
+        """What the page draws, as it is now."""
+        return web.json_response(await self.draw(await self._door.person(request)))
 
     async def _open_live(self, request: web.Request) -> web.StreamResponse:
         person = await self._door.person(request)

@@ -1,5 +1,6 @@
 // The page: logs in, shows the conversation, sends what is written. Knows nothing of what a text means.
 
+import { Drawing } from "/house.js";
 import { Lines } from "/lines.js";
 import { Link } from "/link.js";
 import { say, Unsent } from "/unsent.js";
@@ -71,7 +72,7 @@ class Chat {
     $("hints").append(...hints.map((hint) => Object.assign(document.createElement("button"), {
       type: "button", textContent: hint, onclick: () => this.say(hint),
     })));
-    for (const [id, key] of [["text", "write"], ["send", "send"], ["leave", "log_out"], ["cameras", "cameras"], ["down", "newest"]]) {
+    for (const [id, key] of [["text", "write"], ["send", "send"], ["leave", "log_out"], ["cameras", "cameras"], ["down", "newest"], ["map", "house"], ["shut", "shut"]]) {
       $(id).setAttribute("aria-label", word(key));
       $(id).title = id === "text" ? "" : word(key);
     }
@@ -97,6 +98,8 @@ class Chat {
     };
     $("scroll").onscroll = () => this.scrolled();
     $("down").onclick = () => this.toEnd("smooth");
+    const drawing = new Drawing($("drawing"));
+    $("map").onclick = () => drawing.open();
     $("leave").onclick = () => $("really").showModal();
     $("really").onclose = () => $("really").returnValue === "out" && say("/logout", {}).then(() => location.reload());
     document.addEventListener("visibilitychange", () => this.tellSeen());

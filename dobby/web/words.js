@@ -18,6 +18,9 @@ const ALL = {
     draw_hint: "Tap the corners into the picture, then close the shape.", no_cameras: "There is no camera yet.",
     frames_stay: "Pictures stay in this house.",
     frames_leave: "Pictures of visits are also sent to a vision model at {where}.",
+    house: "The house", network: "On the network", elsewhere: "No room", away: "out of reach", shut: "Close",
+    nothing_yet: "Nothing has been found yet.", no_idea: "something unknown", not_mine: "not taken in",
+    could: "could be taken in: {skills}", looking: "looking around…", looked: "as of {time}",
   },
   de: {
     code_label: "Gib den Code ein, den Dobby dir zeigt", log_in: "Anmelden", log_out: "Abmelden", stay: "Bleiben",
@@ -36,6 +39,9 @@ const ALL = {
     draw_hint: "Tippe die Ecken ins Bild, dann schließe die Form.", no_cameras: "Noch gibt es keine Kamera.",
     frames_stay: "Bilder bleiben in diesem Haus.",
     frames_leave: "Bilder von Besuchen gehen auch an ein Bildmodell bei {where}.",
+    house: "Das Haus", network: "Im Netz", elsewhere: "Ohne Raum", away: "nicht erreichbar", shut: "Schließen",
+    nothing_yet: "Noch ist nichts gefunden.", no_idea: "etwas Unbekanntes", not_mine: "nicht aufgenommen",
+    could: "könnte aufgenommen werden: {skills}", looking: "sieht sich um…", looked: "Stand {time}",
   },
 };
 

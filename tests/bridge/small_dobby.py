@@ -15,13 +15,17 @@ from dobby.bridge.web import Web
 from dobby.butler.desk import Desk
 from dobby.butler.loop import Butler
 from dobby.clock import Clock, SystemClock
+from dobby.discovery.look import Look
+from dobby.drawing import Drawing
 from dobby.events import Call, Role
 from dobby.house import load
 from dobby.house.virtual import Virtual
 from dobby.journal import open_journal
+from dobby.mind.plain.speech import Speech
 from dobby.mind.plan import Choice, Context, Outcome, Plan
 from dobby.people import People, Person
 from dobby.post import Bridge, Post
+from dobby.skill.driver import Finding, Sign
 from dobby.store import Store
 
 HOUSE = """
@@ -99,8 +103,17 @@ class Dobby:
         self._stack.push_async_callback(self._stop, running)
         await self.butler.ready.wait()
         self.web.hear, self.web.moved = self.butler.hear, self.post.moved
+        self.web.draw = Drawing(self.house, self.clock, self.look, lambda person: Speech(person.language or "en"))
         await self.web.open()
         return self
+
+    async def look(self) -> Look:
+        """A network with a lamp of the house, a bridge and something nobody knows."""
+        sonos, odd = Sign("ssdp", "urn:schemas-upnp-org:device:ZonePlayer:1"), Sign("mdns", "_strange._tcp.local.")
+        look = Look({})
+        for sign, address in ((sonos, "192.168.1.20"), (Sign("mdns", "_hue._tcp.local."), "192.168.1.9"), (odd, "192.168.1.77")):
+            look.heard(Finding(sign, address, {}))
+        return look
 
     async def _stop(self, running: "asyncio.Task[None]") -> None:
         await self.web.aclose()

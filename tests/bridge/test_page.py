@@ -342,3 +342,39 @@ async def test_everything_can_be_reached_by_keyboard(visit: Visit) -> None:
     await page.keyboard.press("Enter")
     await settle(page, 4)
     assert await page.locator("#lines").get_attribute("role") == "log"
+
+
+async def test_the_house_and_its_network_are_drawn_and_drawn_again_when_they_turn(visit: Visit, served: Served) -> None:
+    page = await visit()
+    await page.locator("#map").click()
+    house = page.get_by_role("list", name="The house")
+    await expect(house.get_by_role("listitem")).to_have_count(2)
+    study = house.get_by_role("listitem", name=re.compile("^Study"))
+    await expect(study).to_have_attribute("aria-label", "Study: Reading lamp off; <img src=x onerror=alert(1)> off")
+    await expect(study.locator(".dot.on")).to_have_count(0)
+    other = await page.context.new_page()
+    await other.goto(page.url)
+    await write(other, "lamp on")
+    await page.bring_to_front()
+    await expect(study.locator(".dot.on")).to_have_count(1)  # live, though nobody touched this page
+    await expect(study).to_have_attribute("aria-label", re.compile("Reading lamp on"))
+    network = page.get_by_role("list", name="On the network")
+    await expect(network.get_by_role("listitem")).to_have_count(3)
+    await expect(network.get_by_role("listitem").nth(0)).to_have_attribute("aria-label", "192.168.1.9: Hue bridge. not taken in")
+    width = await page.evaluate("document.querySelector('.picture').scrollWidth <= innerWidth")
+    assert width, "nothing may stand out at the side of a phone"
+    await page.keyboard.press("Escape")
+    await expect(page.locator("#drawing")).to_be_hidden()
+    await expect(page.locator("#text")).to_be_visible()
+
+
+async def test_the_drawing_fits_a_desk_by_night(visit: Visit, served: Served) -> None:
+    page = await visit(DESK, scheme="dark")
+    await page.evaluate("document.querySelector('#map').click()")
+    await expect(page.get_by_role("list", name="The house").get_by_role("listitem")).to_have_count(2)
+    colors = await page.evaluate(
+        "[getComputedStyle(document.querySelector('.room')).fill, getComputedStyle(document.querySelector('.thing')).fill]"
+    )
+    assert colors[0] != colors[1]
+    cards = [await card.bounding_box() for card in await page.locator(".room").all()]
+    assert cards[0] and cards[1] and cards[0]["y"] == cards[1]["y"], "side by side where there is room"

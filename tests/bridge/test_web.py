@@ -17,8 +17,9 @@ from dobby.bridge.door import Knocks
 from dobby.bridge.live import Window
 from dobby.bridge.web import Web
 from dobby.clock import FixedClock
-from dobby.events import OutboxState
+from dobby.events import Change, OutboxState, Role
 from dobby.journal import outbox
+from dobby.people import Person
 
 
 async def until(look: Any, seconds: float = 5.0) -> Any:
@@ -287,9 +288,32 @@ async def test_pictures_go_only_to_whom_they_were_sent(tmp_path: Path, dobby: Do
     assert (await ben.get("/api/picture/1"))[0] == 404
 
 
+async def test_the_drawing_is_what_the_house_is_at_this_moment(dobby: Dobby, anna: Visitor) -> None:
+    async with asyncio.timeout(5):
+        while not (drawn := (await anna.get("/api/house"))[1])["looked"]:
+            await asyncio.sleep(0.02)
+    assert [room["name"] for room in drawn["rooms"]] == ["Study", "Hall"]
+    assert drawn["rooms"][0]["things"][0] == {
+        **{"name": "Reading lamp", "kind": "light"},
+        **{"state": "off", "on": False, "away": False},
+    }
+    found = {host["address"]: host["what"] for host in drawn["network"]}
+    assert found == {"192.168.1.9": "Hue bridge", "192.168.1.20": "Sonos speaker", "192.168.1.77": ""}
+    dobby.house.state.hear(Change("lamp", {"on": True}))
+    assert (await anna.get("/api/house"))[1]["rooms"][0]["things"][0]["on"] is True
+    dobby.house.state.hear(Change("lamp", available=False))
+    assert (await anna.get("/api/house"))[1]["rooms"][0]["things"][0]["away"] is True
+
+
+async def test_a_guest_is_drawn_nothing_and_a_child_no_network(dobby: Dobby, anna: Visitor) -> None:
+    guest, child = [await dobby.web.draw(Person(role.value, "X", role)) for role in (Role.GUEST, Role.CHILD)]
+    assert guest == {"rooms": [], "network": [], "looked": 0.0}
+    assert child["rooms"] and not child["network"]
+
+
 # The door
 
-PRIVATE = ("/api/me", "/api/lines", "/api/live", "/api/picture/1")
+PRIVATE = ("/api/me", "/api/lines", "/api/live", "/api/house", "/api/picture/1")
 
 
 @pytest.mark.parametrize("session", [None, "", "garbage", "x" * 4000, "dobby", "'; DROP TABLE login; --", "\udcff\udcfe"])
