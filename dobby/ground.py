@@ -93,7 +93,9 @@ def made_families(dobby: Dobby) -> list[Family]:
         except SkillError as error:
             dobby.broken[skill.name] = str(error)
     families = [family for family in made if family is not None]
-    return sorted(families, key=lambda each: (not each.devices, not each.asks, HEAVY in each.library, len(each.library)))
+    return sorted(
+        families, key=lambda each: (not each.devices, not each.asks, HEAVY in each.library or not each.library, len(each.library))
+    )
 
 
 def make_family(dobby: Dobby, skill: Skill) -> Family | None:
