@@ -400,8 +400,9 @@ async def test_a_sleep_timer_runs_down_and_stops_the_music(house: Any, sonos: An
             await sonos.set(bedroom, {"sleep_timer": wrong})
     await sonos.set(bedroom, {"sleep_timer": 0})
     assert house.zone("Bedroom").deck.sleepy is None
-    house.zone("Bedroom").deck.sleep(0.2)  # the rest of half an hour
-    await ear.comes(bedroom, sleep_timer=1)
+    house.zone("Bedroom").deck.sleep(40)  # the rest of half an hour
+    await ear.comes(bedroom, sleep_timer=1, playing="playing")
+    house.zone("Bedroom").deck.sleep(0.1)
     await ear.comes(bedroom, sleep_timer=0, playing="idle")
 
 
