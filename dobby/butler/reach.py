@@ -13,7 +13,7 @@ from dobby.journal import outbox
 from dobby.journal.outbox import OutboxRow
 from dobby.people import within
 
-WAITS = ("news:", "broken:", "stranger:", "parked:", "sight:")  # messages that nobody asked for, and that can wait
+WAITS = ("news:", "broken:", "stranger:", "parked:")  # nobody asked for them, and they can wait; sightings judge that themselves
 URGENT = "urgent:"
 
 
