@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from dobby.skill.music import Music as Music
     from dobby.skill.music import Piece as Piece
     from dobby.skill.music import Shelf as Shelf
+    from dobby.skill.poll import polled as polled
     from dobby.skill.tool import Picture as Picture
     from dobby.skill.tool import act as act
     from dobby.skill.tool import device as device
@@ -63,6 +64,7 @@ _WHERE = {
     "dobby.skill.home": ("Home", "Manner"),
     "dobby.skill.lens": ("Lens", "Streams"),
     "dobby.skill.music": ("Hit", "Music", "Piece", "Shelf"),
+    "dobby.skill.poll": ("polled",),
     "dobby.skill.tool": ("Picture", "act", "device", "guarded", "read"),
     "dobby.skill.voice": ("Voice",),
     "dobby.vision.detect": ("Box", "around"),

@@ -420,3 +420,18 @@ async def lived_in(folder: Path | None = None, **more: Any) -> AsyncIterator[Hom
             yield home
     finally:
         await home.store.aclose()
+
+
+class Empty:
+    """A vault with nothing in it, for what opens without a secret."""
+
+    def get(self, name: str) -> str | None:
+        return None
+
+    async def put(self, name: str, secret: str) -> None:
+        raise AssertionError("nothing to keep")
+
+
+async def nobody(words: str, options: Sequence[str]) -> str:
+    """Whoever opens by itself has nothing to ask."""
+    raise AssertionError(f"nobody was to be asked {words!r}")

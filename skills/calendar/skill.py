@@ -3,7 +3,6 @@
 `fetch.py` gets the text, `ics.py` reads it. It does not know the house; a link is a secret and is kept out of rows and logs.
 """
 
-import asyncio
 import hashlib
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -25,6 +24,7 @@ from dobby import (
     Unsure,
     Value,
     Vault,
+    polled,
     specs,
 )
 
@@ -112,22 +112,9 @@ class Calendars:
         """It is only read."""
         raise Refused("I can only read this calendar.")
 
-    async def hear(self, devices: Sequence[Device]) -> AsyncIterator[Change]:
+    def hear(self, devices: Sequence[Device]) -> AsyncIterator[Change]:
         """What changes as time goes by and calendars are written; that one cannot be read is said once."""
-        said: dict[str, tuple[State, bool]] = {}
-        while True:
-            for device in devices:
-                try:
-                    state: State = await self.read(device)
-                    there = True
-                except (Unreachable, Unsure, Refused):
-                    state, there = {}, False
-                was, before = said.get(device.id, ({}, None))
-                fresh = {trait: value for trait, value in state.items() if was.get(trait) != value}
-                if fresh or there is not before:
-                    said[device.id] = (state, there)
-                    yield Change(device.id, fresh, None if there is before else there)
-            await asyncio.sleep(self.beat)
+        return polled(self.read, devices, self.beat)
 
     async def aclose(self) -> None:
         """Let the connections and the thread go."""

@@ -3,7 +3,6 @@
 `service.py` asks, `words.py` translates. It does not know the house; nothing is asked unless a place is configured.
 """
 
-import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -11,7 +10,23 @@ from datetime import tzinfo
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from dobby import Ask, Change, Device, DobbyError, Driver, Finding, Refused, Sign, State, Unreachable, Unsure, Value, Vault, specs
+from dobby import (
+    Ask,
+    Change,
+    Device,
+    DobbyError,
+    Driver,
+    Finding,
+    Refused,
+    Sign,
+    State,
+    Unreachable,
+    Unsure,
+    Value,
+    Vault,
+    polled,
+    specs,
+)
 
 if TYPE_CHECKING:
     from .service import Service
@@ -90,22 +105,9 @@ class Weather:
         """It does nothing when told."""
         raise Refused("The weather cannot do that.")
 
-    async def hear(self, devices: Sequence[Device]) -> AsyncIterator[Change]:
+    def hear(self, devices: Sequence[Device]) -> AsyncIterator[Change]:
         """What changes as time goes by and forecasts come in; that there is none is said once."""
-        said: dict[str, tuple[State, bool]] = {}
-        while True:
-            for device in devices:
-                try:
-                    state: State = await self.read(device)
-                    there = True
-                except (Unreachable, Unsure, Refused):
-                    state, there = {}, False
-                was, before = said.get(device.id, ({}, None))
-                fresh = {trait: value for trait, value in state.items() if was.get(trait) != value}
-                if fresh or there is not before:
-                    said[device.id] = (state, there)
-                    yield Change(device.id, fresh, None if there is before else there)
-            await asyncio.sleep(self.beat)
+        return polled(self.read, devices, self.beat)
 
     async def aclose(self) -> None:
         """Let the connection go."""

@@ -5,7 +5,7 @@ import json
 import shutil
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from importlib import import_module
 from pathlib import Path
@@ -17,6 +17,7 @@ from dobby import Change, Device, Finding, Sign, State
 from dobby.dollhouse.house import device_side
 from dobby.paths import shipped
 from dobby.skill.load import load_skill
+from tests.fakes import nobody
 
 FOLDER = shipped("skills") / "mqtt"
 load_skill(FOLDER)
@@ -33,10 +34,6 @@ class Drawer(dict[str, str]):
 
     async def put(self, name: str, secret: str) -> None:
         self[name] = secret
-
-
-async def nobody(words: str, options: Sequence[str]) -> str:
-    raise AssertionError(f"nobody was to be asked {words!r}")
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@ import asyncio
 import subprocess
 import sys
 import tomllib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from dobby.cli.dollhouse import as_config
 from dobby.dollhouse.house import Dollhouse
 from dobby.paths import shipped
 from dobby.skill.load import load_skill
-from tests.fakes import HandClock
+from tests.fakes import Empty, HandClock, nobody
 
 load_skill(shipped("skills") / "calendar")
 skill = import_module("dobby_skill_calendar")
@@ -24,18 +24,6 @@ dollhouse = import_module("dobby_skill_calendar.dollhouse")
 
 NOON = 1_772_449_800.0  # Monday, 2026-03-02 12:10 in Berlin
 HOUR = 3600.0
-
-
-class Empty:
-    def get(self, name: str) -> str | None:
-        return None
-
-    async def put(self, name: str, secret: str) -> None:
-        raise AssertionError("nothing to keep")
-
-
-async def nobody(words: str, options: Sequence[str]) -> str:
-    raise AssertionError(f"nobody was to be asked {words!r}")
 
 
 @pytest.fixture

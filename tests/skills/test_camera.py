@@ -15,6 +15,7 @@ from dobby import Change, Device, Finding, Lens, Refused, Sign, Unreachable
 from dobby.discovery.wsd import probe
 from dobby.paths import shipped
 from dobby.skill.load import load_skill
+from tests.fakes import nobody
 
 np = pytest.importorskip("numpy")
 pytest.importorskip("cv2")
@@ -72,10 +73,6 @@ class Vault(dict[str, str]):
 
     async def put(self, name: str, secret: str) -> None:
         self[name] = secret
-
-
-async def nobody(words: str, options: Sequence[str]) -> str:
-    raise AssertionError(f"nobody was to be asked {words!r}")
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from importlib import import_module
 from typing import Any
@@ -14,6 +14,7 @@ from dobby import Change, Device, Finding, Refused, Sign, Unreachable, Unsure
 from dobby.dollhouse.house import device_side
 from dobby.paths import shipped
 from dobby.skill.load import load_skill
+from tests.fakes import Empty, nobody
 
 FOLDER = shipped("skills") / "lifx"
 load_skill(FOLDER)
@@ -22,18 +23,6 @@ dollhouse = device_side(FOLDER)
 DESK, READING, STRIP, CANDLE = (f"d073d50000{number}0" for number in range(1, 5))
 POLL, PATIENCE = 0.1, 0.4
 SET_COLOR, SET_POWER, GET_COLOR, LIGHT_STATE, ACK = 102, 117, 101, 107, 45  # packet types
-
-
-class Empty:
-    def get(self, name: str) -> str | None:
-        return None
-
-    async def put(self, name: str, secret: str) -> None:
-        raise AssertionError("nothing to keep")
-
-
-async def nobody(words: str, options: Sequence[str]) -> str:
-    raise AssertionError(f"nobody was to be asked {words!r}")
 
 
 @pytest.fixture

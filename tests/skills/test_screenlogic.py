@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from importlib import import_module
 from typing import Any
@@ -13,23 +13,12 @@ from dobby import Change, Device, Finding, Refused, Sign, State, Unreachable, Un
 from dobby.dollhouse.house import device_side
 from dobby.paths import shipped
 from dobby.skill.load import load_skill
+from tests.fakes import Empty, nobody
 
 pytest.importorskip("screenlogicpy", reason="pip install 'dobby[pool]'")
 load_skill(shipped("skills") / "screenlogic")
 skill = import_module("dobby_skill_screenlogic")
 dollhouse = device_side(shipped("skills") / "screenlogic")
-
-
-class Empty:
-    def get(self, name: str) -> str | None:
-        return None
-
-    async def put(self, name: str, secret: str) -> None:
-        raise AssertionError("nothing to keep")
-
-
-async def nobody(words: str, options: Sequence[str]) -> str:
-    raise AssertionError(f"nobody was to be asked {words!r}")
 
 
 @pytest.fixture

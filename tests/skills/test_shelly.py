@@ -18,6 +18,7 @@ import pytest
 from dobby import Change, Device, EffectClass, Finding, Refused, Sign, Unreachable, Unsure
 from dobby.paths import shipped
 from dobby.skill.load import load_skill
+from tests.fakes import nobody
 
 pytest.importorskip("aioshelly", reason="pip install 'dobby[shelly]'")
 load_skill(shipped("skills") / "shelly")
@@ -34,10 +35,6 @@ class Drawer(dict[str, str]):
 
     async def put(self, name: str, secret: str) -> None:
         self[name] = secret
-
-
-async def nobody(words: str, options: Sequence[str]) -> str:
-    raise AssertionError(f"nobody was to be asked {words!r}")
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ import pytest
 from dobby import Change, Device, Driver, EffectClass, Finding, Hit, Music, Piece, Refused, Sign, State, Unreachable, Unsure
 from dobby.paths import shipped
 from dobby.skill.load import load_skill
+from tests.fakes import Empty, nobody
 
 PREFIX = "127.77.9"
 ZONE_PLAYER = "urn:schemas-upnp-org:device:ZonePlayer:1"
@@ -27,18 +28,6 @@ BEAT = 0.2
 load_skill(shipped("skills") / "sonos")
 skill = import_module("dobby_skill_sonos")
 dollhouse = import_module("dobby_skill_sonos.dollhouse")
-
-
-class Empty:
-    def get(self, name: str) -> str | None:
-        return None
-
-    async def put(self, name: str, secret: str) -> None:
-        raise AssertionError("nothing to keep")
-
-
-async def nobody(words: str, options: Sequence[str]) -> str:
-    raise AssertionError(f"nobody was to be asked {words!r}")
 
 
 @pytest.fixture

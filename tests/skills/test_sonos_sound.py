@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from importlib import import_module
 from typing import Any
 
@@ -12,15 +12,12 @@ from dobby import Device, DobbyError, Finding, Music, Refused, Sign
 from dobby.dollhouse.house import device_side
 from dobby.paths import shipped
 from dobby.skill.load import load_skill
+from tests.fakes import nobody
 
 for name in ("sonos", "upnp"):
     load_skill(shipped("skills") / name)
 upnp_house, sonos_house = (device_side(shipped("skills") / name) for name in ("upnp", "sonos"))
 PREFIX = "127.77.39"
-
-
-async def nobody(words: str, options: Sequence[str]) -> str:
-    raise AssertionError(f"nobody was to be asked {words!r}")
 
 
 async def adopted(driver: Any, skill: str, at: str) -> dict[str, Device]:

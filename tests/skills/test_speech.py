@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import wave
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from dobby import Device, DobbyError, Finding, Refused, Sign, Voice
 from dobby.dollhouse.house import device_side
 from dobby.paths import shipped
 from dobby.skill.load import load_skill
+from tests.fakes import nobody
 from tests.skills.onnx_voice import tiny_voice
 
 for name in ("speech", "sonos", "upnp"):
@@ -194,10 +195,6 @@ async def renderer(wire: Any) -> AsyncIterator[Any]:
     await one.start()
     yield one
     one.stop()
-
-
-async def nobody(words: str, options: Sequence[str]) -> str:
-    raise AssertionError(f"nobody was to be asked {words!r}")
 
 
 async def adopted(driver: Any, name: str, at: str) -> dict[str, Device]:

@@ -6,7 +6,7 @@ import re
 import signal
 import sys
 from asyncio.subprocess import PIPE
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import replace
 from functools import wraps
 from importlib import import_module
@@ -19,24 +19,13 @@ from dobby import Change, Device, DobbyError, Finding, Music, Refused, Sign, Unr
 from dobby.dollhouse.house import device_side, open_dollhouse
 from dobby.paths import shipped
 from dobby.skill.load import load_skill
+from tests.fakes import Empty, nobody
 
 BEAT = 0.3
 
 load_skill(shipped("skills") / "upnp")
 skill = import_module("dobby_skill_upnp")
 dollhouse = device_side(shipped("skills") / "upnp")
-
-
-class Empty:
-    def get(self, name: str) -> str | None:
-        return None
-
-    async def put(self, name: str, secret: str) -> None:
-        raise AssertionError("nothing to keep")
-
-
-async def nobody(words: str, options: Sequence[str]) -> str:
-    raise AssertionError(f"nobody was to be asked {words!r}")
 
 
 async def until(true: Callable[[], object], seconds: float = 8.0) -> None:

@@ -14,7 +14,7 @@ import pytest
 from dobby import Change, Device, Finding, Refused, Sign, Unreachable, Unsure
 from dobby.paths import shipped
 from dobby.skill.load import load_skill
-from tests.fakes import HandClock
+from tests.fakes import Empty, HandClock, nobody
 
 load_skill(shipped("skills") / "weather")
 skill = import_module("dobby_skill_weather")
@@ -22,18 +22,6 @@ dollhouse = import_module("dobby_skill_weather.dollhouse")
 
 NOON = 1_772_449_800.0  # 2026-03-02 12:10 in Berlin
 HOUR = 3600.0
-
-
-class Empty:
-    def get(self, name: str) -> str | None:
-        return None
-
-    async def put(self, name: str, secret: str) -> None:
-        raise AssertionError("nothing to keep")
-
-
-async def nobody(words: str, options: Sequence[str]) -> str:
-    raise AssertionError(f"nobody was to be asked {words!r}")
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ import pytest
 from dobby import Change, Device, Finding, Refused, Sign, Unreachable, Unsure
 from dobby.paths import shipped
 from dobby.skill.load import load_skill
+from tests.fakes import Empty, nobody
 
 load_skill(shipped("skills") / "wled")
 skill = import_module("dobby_skill_wled")
@@ -23,18 +24,6 @@ dollhouse = import_module("dobby_skill_wled.dollhouse")
 
 SHELF, TERRACE = "wled.8813bf0455f0", "wled.8813bf0455f1"
 BEAT = 0.3
-
-
-class Empty:
-    def get(self, name: str) -> str | None:
-        return None
-
-    async def put(self, name: str, secret: str) -> None:
-        raise AssertionError("nothing to keep")
-
-
-async def nobody(words: str, options: Sequence[str]) -> str:
-    raise AssertionError(f"nobody was to be asked {words!r}")
 
 
 @pytest.fixture

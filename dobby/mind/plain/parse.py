@@ -191,7 +191,7 @@ class _Builder:
         if mark.names and not measured and before is not None and not before.sense("to"):
             self._item(mark)
             return
-        if before is not None and following is not None and self._names(before) and self._names(following) and not measured:
+        if before is not None and following is not None and _thing(before) and _thing(following) and not measured:
             self.clause.unknown.append(mark.text)  # "bedroom 2 light" where there is no second bedroom
             return
         if self.numbers and self.numbers[-1] >= 20 and value < 10 and word:
@@ -206,9 +206,6 @@ class _Builder:
             return False
         self.numbers[-1] += 0.5
         return True
-
-    def _names(self, mark: Mark) -> bool:
-        return mark.names or mark.sense("noun") is not None
 
     def _check_clock(self, measured: bool, before: Mark | None) -> None:
         """`at 7` is a time; `at 7 %`, `at 50` and `set it at 7` are not."""
