@@ -6,15 +6,16 @@ WebSocket API, developers.home-assistant.io/docs/api/websocket: `auth`, then num
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from dobby import Change, Device, Refused, State, Unreachable, Unsure, Value, Vault
+from dobby import Device, Refused, Unreachable, Unsure, Value, Vault
 
+from .ear import Ear
 from .entity import Entity, Order
+from .messages import keyed, result_of, state_of
 from .registry import Registries, row, rows
 from .values import clean, table
 
@@ -31,34 +32,7 @@ STARTING = 1.0  # seconds between looks whether an instance has started
 GATHER = 1.0  # seconds: registries change in bursts
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 60.0  # seconds between attempts to connect
 BIGGEST = 64 * 1024 * 1024  # bytes of one message: all states of a big house
-MOST_WAITING = 20_000  # changes nobody took
-CERTAIN = ("not_found", "invalid_format", "not_supported", "unauthorized", "unknown_command", "service_validation_error")
 REGISTRY_EVENTS = ("entity_registry_updated", "device_registry_updated", "area_registry_updated")
-
-
-class Ear:
-    """Somebody who listens: changes wait here in order; whether a device is there is said only when it turns."""
-
-    def __init__(self) -> None:
-        self._changes: deque[Change] = deque(maxlen=MOST_WAITING)
-        self._shown: dict[str, bool] = {}
-        self._any = asyncio.Event()
-
-    def tell(self, device: str, state: State, available: bool | None) -> None:
-        """News about a device."""
-        turned = available if available is not None and self._shown.get(device) is not available else None
-        if turned is not None:
-            self._shown[device] = turned
-        if state or turned is not None:
-            self._changes.append(Change(device, state, turned))
-            self._any.set()
-
-    async def next(self) -> Change:
-        """The oldest news, waiting for some."""
-        while not self._changes:
-            self._any.clear()
-            await self._any.wait()
-        return self._changes.popleft()
 
 
 class Hub:
@@ -157,7 +131,7 @@ class Hub:
         try:
             async with asyncio.timeout(seconds):
                 await self._socket.send_json({"id": number, "type": kind, **fields})
-                return _result(await answer)
+                return result_of(await answer)
         except TimeoutError:
             raise Unsure("Home Assistant did not say whether it did it.") from None
         except OSError as error:  # aiohttp's ClientConnectionResetError is one
@@ -316,7 +290,7 @@ class Hub:
         names = sorted(entity.entity for entity in entities.values())
         self.registries, self.entities = registries, entities
         self._device_of = {entity.entity: name for name, entity in entities.items()}
-        self._states = {name: _state(registries.states[name]) for name in names}
+        self._states = {name: state_of(registries.states[name]) for name in names}
         if before:
             self._events.pop(before, None)
             await self.ask("unsubscribe_events", LOADING, subscription=before)
@@ -330,18 +304,18 @@ class Hub:
 
     async def _registries(self, config: Mapping[str, Any]) -> Registries:
         states = rows(await self.ask("get_states", LOADING))
-        entities = _by(await self._optional("config/entity_registry/list"), "entity_id")
+        entities = keyed(await self._optional("config/entity_registry/list"), "entity_id")
         if entities:
             found = row(await self._optional("config/entity_registry/get_entries", entity_ids=sorted(entities)))
             entities = {name: {**about, **row(found.get(name))} for name, about in entities.items()}
         exposed = row(row(await self._optional("homeassistant/expose_entity/list")).get("exposed_entities"))
         return Registries(
             config,
-            _by(states, "entity_id"),
+            keyed(states, "entity_id"),
             entities,
-            _by(await self._optional("config/device_registry/list"), "id"),
-            _by(await self._optional("config/area_registry/list"), "area_id"),
-            _by(await self._optional("config/floor_registry/list"), "floor_id"),
+            keyed(await self._optional("config/device_registry/list"), "id"),
+            keyed(await self._optional("config/area_registry/list"), "area_id"),
+            keyed(await self._optional("config/floor_registry/list"), "floor_id"),
             exposed,
         )
 
@@ -371,7 +345,7 @@ class Hub:
         news: list[str] = []
         for name, whole in row(said.get("a")).items():
             kept = self._states.get(name, ("", {}))[1].get("items")
-            self._states[name] = _state({"state": row(whole).get("s"), "attributes": row(whole).get("a")})
+            self._states[name] = state_of({"state": row(whole).get("s"), "attributes": row(whole).get("a")})
             if kept is not None:
                 self._states[name][1]["items"] = kept
             news.append(name)
@@ -403,22 +377,3 @@ class Hub:
                 if name in devices:
                     self._tell(ear, name)
         self._ring()
-
-
-def _result(message: Mapping[str, Any]) -> Any:
-    if message.get("type") == "pong" or message.get("success") is True:
-        return message.get("result")
-    error = row(message.get("error"))
-    words = clean(error.get("message")).rstrip(".") or "no reason given"
-    if error.get("code") in CERTAIN:
-        raise Refused(f"Home Assistant refused: {words}.")
-    raise Unsure(f"Home Assistant had trouble: {words}.")
-
-
-def _by(given: Any, key: str) -> dict[str, Mapping[str, Any]]:
-    return {name: one for one in rows(given) if isinstance(name := one.get(key), str)}
-
-
-def _state(said: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    state = said.get("state")
-    return (state if isinstance(state, str) else "unknown", row(said.get("attributes")))

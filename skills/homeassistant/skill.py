@@ -8,8 +8,9 @@ from urllib.parse import unquote, urlsplit
 
 from dobby import Ask, Change, Device, Finding, Refused, Room, Sign, State, Unreachable, Unsure, Value, Vault, Voice
 
+from .ear import Ear
 from .entity import CLIP
-from .hub import PATIENCE, Ear, Hub
+from .hub import PATIENCE, Hub
 from .values import clean
 
 SERVICE = "_home-assistant._tcp.local."
