@@ -1,6 +1,7 @@
 """Appointments: each run is an event once for ever, whatever the clock, the process or the house do meanwhile."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -97,6 +98,22 @@ async def settle(home: Home) -> None:
 
 async def runs(home: Home) -> list[tuple[float, str]]:
     return await home.store.read(lambda db: db.execute("SELECT instant, state FROM run ORDER BY instant").fetchall())
+
+
+async def test_the_wheel_is_woken_only_once_the_row_can_be_seen() -> None:
+    """Woken before the commit it would find nothing and sleep on for half a minute."""
+    async with house() as home:
+        loop, seen = threading.get_ident(), list[tuple[int, int]]()
+
+        def wake() -> None:
+            seen.append((threading.get_ident(), len(home.store.look(appointments.open_ones))))
+
+        home.desk.wake = wake
+        await keep(home, timer(home, 600))
+        assert seen == [(loop, 1)]
+        home.mind.plans["never mind"] = Plan(order=Order.CANCEL, about="timer")
+        await home.say("anna", "never mind")
+        assert seen == [(loop, 1), (loop, 0)]
 
 
 async def test_a_timer_is_kept_at_once_and_rings_when_its_time_is_up() -> None:

@@ -172,6 +172,8 @@ async def finish(
         return effects, *_answer(db, desk, row, kept, effects)
 
     effects, replies, asked = await insist(desk.store, desk.clock, close)
+    if any(effect.call.tool in OURS for effect in effects):
+        desk.wake()  # only now the rows can be seen: woken before, the wheel would look too early and sleep on
     wording.settle(desk, effects)
     remember(desk, row, kept, effects)
     for question_ in asked:

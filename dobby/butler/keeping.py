@@ -54,7 +54,6 @@ def _carry(db: sqlite3.Connection, desk: Desk, effect: EffectRow) -> Ending:
             appointments.put(db, args["due"], args["to"], desk.clock.now())
     except IllegalMove:
         return Ending(EffectState.FAILED, why="appointment_gone")
-    desk.wake()
     return Ending(EffectState.DONE)
 
 
