@@ -202,6 +202,8 @@ class Deeds:
         high = spec.high if spec.high is not None else wanted
         low = max(low, _BRIGHTNESS_FLOOR) if trait == "brightness" else low
         wanted = round(min(max(wanted, low), high), 2)
+        if state.get("on") is False and now == 0 and sign < 0:
+            return Deed(problem="as_it_is")  # what is off gets no darker by being lit
         if wanted == now:
             return Deed(problem="at_limit", facts={"trait": trait, "value": now, "unit": spec.unit})
         return Deed(Call("set", device.id, {trait: int(wanted) if wanted == int(wanted) else wanted}))
