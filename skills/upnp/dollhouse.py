@@ -94,16 +94,20 @@ class Program:
         self.process: subprocess.Popen[bytes] | None = None
 
     async def start(self) -> None:
-        """Start it, and wait until it gives out its description: its port is open before. Once more if it aborts."""
+        """Start it, and wait until it is ready: its port is open before. Once more if it aborts."""
         for _ in range(2):
             path = shutil.which(self.command[0], path=PATH) or self.command[0]
             self.process = await asyncio.to_thread(self._spawn, path)
             async with asyncio.timeout(STEP):
                 while self.process.poll() is None:
-                    if await asyncio.to_thread(_fetched, self.location):
+                    if await asyncio.to_thread(self.is_ready):
                         return
                     await asyncio.sleep(0.05)
         raise OSError(f"{self.command[0]} ended by itself ({self.process and self.process.returncode})")
+
+    def is_ready(self) -> bool:
+        """Does it give out its description?"""
+        return _fetched(self.location)
 
     def _spawn(self, path: str) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(
@@ -136,6 +140,7 @@ class Renderer(Program):
     def __init__(self, wire: Wire, name: str = "Kitchen Player", uuid: str = PLAYER) -> None:
         self.wire, self.name, self.uuid = wire, name, uuid
         super().__init__("", ())
+        self._log = Path(tempfile.gettempdir()) / f"dobby-renderer-{os.getpid()}-{id(self):x}.log"
         self.move()
 
     def move(self) -> None:
@@ -143,7 +148,20 @@ class Renderer(Program):
         port = free_port(self.wire.host)
         self.location = f"http://{self.wire.host}:{port}/description.xml"
         self.command = ["gmediarender", "-f", self.name, "-u", self.uuid, "-I", self.wire.name, "-p", str(port)]
-        self.command.append("--gstout-audiopipe=fakesink sync=true")
+        self.command += ["--gstout-audiopipe=fakesink sync=true", "--logfile", str(self._log)]
+
+    def is_ready(self) -> bool:
+        """Its sound is ready a tenth of a second after its description, and takes back what it was told meanwhile."""
+        return super().is_ready() and b"Ready for rendering" in self._log.read_bytes()
+
+    def _spawn(self, path: str) -> "subprocess.Popen[bytes]":
+        self._log.write_bytes(b"")  # what was ready before is not ready now
+        return super()._spawn(path)
+
+    def stop(self) -> None:
+        """Pull its plug; its log goes with it."""
+        super().stop()
+        self._log.unlink(missing_ok=True)
 
     def ask(self, service: str, action: str, **args: object) -> dict[str, str]:
         """What it answers itself, asked in plain SOAP."""
