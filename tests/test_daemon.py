@@ -45,7 +45,7 @@ class Process:
     def said(self) -> str:
         return Path(self.log.name).read_text("utf-8", "replace")
 
-    def wait_for(self, words: str, seconds: float = 15.0) -> None:
+    def wait_for(self, words: str, seconds: float = 60.0) -> None:
         until = time.monotonic() + seconds
         while words not in self.said:
             assert self.process.poll() is None, f"ended with {self.process.returncode}:\n{self.said}"

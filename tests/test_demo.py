@@ -114,7 +114,7 @@ def test_two_demos_side_by_side_invite_and_end_cleanly_on_ctrl_c(tmp_path: Path)
     before = _leftovers()
     houses = [Process(tmp_path, "demo") for _ in range(2)]
     for house in houses:
-        house.wait_for("Ctrl-C ends it.", 40)
+        house.wait_for("Ctrl-C ends it.", 120)
         assert "unlock the front door" in house.said
     found = [re.findall(r"Dobby has found (\d+) devices in \d+ rooms\.", house.said) for house in houses]
     assert found[0] == found[1] != [], "each its own, and none of the neighbour's"
@@ -139,7 +139,7 @@ async def test_within_a_minute_the_chat_shows_the_delivery_with_its_photo(tmp_pa
         pytest.skip(f"no chromium at {CHROMIUM}")
     house = Process(tmp_path, "demo")
     try:
-        house.wait_for("somebody comes within the first minute", 40)
+        house.wait_for("somebody comes within the first minute", 120)
         [address] = re.findall(r"http://127\.0\.0\.1:\d+/#code=\w{5}-\w{5}", house.said)
         async with async_playwright() as playwright:
             browser = await playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])

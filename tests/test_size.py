@@ -18,6 +18,7 @@ APART = {  # limits of their own: a language library in all but name, a process 
     ROOT / "dobby" / "vision": 1_200,
     ROOT / "dobby" / "dollhouse": 700,
     ROOT / "dobby" / "wits": 1_300,
+    ROOT / "dobby" / "memory": 1_000,
     ROOT / "dobby" / "bridge" / "provider": 1_000,
 }
 

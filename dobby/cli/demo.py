@@ -47,7 +47,7 @@ ROOMS = (
 )
 EYES = "\nThere is a camera over the driveway: somebody comes within the first minute."
 NO_EYES = "\nA camera joins the house with: pip install 'dobby[eyes]'"
-FINDING = 30.0  # seconds the demo waits for its devices
+FINDING = 90.0  # seconds the demo waits for its devices: a small computer that is busy takes its time
 
 
 @click.command()
