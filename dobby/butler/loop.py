@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from dobby.butler import answers, appointed, asking, orders, reach, recover, sightings, strangers, urgent, wording
+from dobby.butler import answers, appointed, asking, orders, reach, recover, strangers, teaching, urgent, wording
 from dobby.butler.desk import Desk
 from dobby.butler.errand import Steer, finish, work_on
 from dobby.butler.located import located
@@ -299,8 +299,9 @@ class Butler:
 
     async def _plan(self, row: EventRow, steer: Steer) -> Plan:
         event, source = row.event, row.event.source
-        if event.kind is EventKind.REACTION:
-            await sightings.react(self.desk, event)
+        label = teaching.THUMBS.get((event.reaction or event.text.strip())[:1], "")
+        if label and (thumbed := await teaching.react(self.desk, event, label)):
+            return thumbed
         if event.kind is EventKind.REACTION or event.text == asking.VEIL:
             return Plan()
         if event.location is not None and not event.text.strip():

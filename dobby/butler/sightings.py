@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from dobby.butler.desk import Desk
+from dobby.butler.teaching import about, react, sure
 from dobby.clock import local
 from dobby.events import Event, EventKind, EventState, Origin, Role, Source
 from dobby.journal import inbox, outbox
@@ -56,7 +57,7 @@ def _take(db: sqlite3.Connection, desk: Desk, seen: Seen) -> list[OutboxRow | No
     inbox.move(db, number, EventState.DONE, at=desk.clock.now())
     before = rows.of_visit(db, seen.visit)
     rows.keep(db, seen)
-    if seen.candidate:
+    if not sure(desk.house.get(seen.camera), seen):
         return []
     if seen.phase == "left":
         return _gone(db, desk, before, seen) if before else []
@@ -256,7 +257,9 @@ async def answer(desk: Desk, row: EventRow, plan: Plan) -> Plan:
     if interest.order == "came":
         return await _came(desk, row, plan, interest)
     if interest.order == "this":
-        return replace(plan, say=await _not_this(desk, source))
+        return replace(plan, say=await _not_this(desk, row.event))
+    if interest.order == "wrong":
+        return await react(desk, row.event, "bad") or replace(plan, say=desk.words("sight_nothing_told", source))
     everybody = interest.order == "ignore"
     if everybody and source.authority.rank < Role.ADULT.rank:
         return replace(plan, say=desk.words("role", source))
@@ -275,12 +278,12 @@ async def _known_place(desk: Desk, place: str) -> bool:
     return any(set(plain(place).split()) <= set(plain(name).split()) for name in names if name)
 
 
-async def _not_this(desk: Desk, source: Source) -> str:
-    """The last that was told is labelled, and nothing like it is told to them any more."""
-    now = desk.clock.now()
+async def _not_this(desk: Desk, event: Event) -> str:
+    """What was told last, or is quoted, is labelled, and nothing like it is told to them any more."""
+    now, source = desk.clock.now(), event.source
 
     def hush(db: sqlite3.Connection) -> Seen | None:
-        last = rows.latest_told(db, now - 86400)
+        last = next(iter(rows.told_in(db, about(db, event, now - 86400))), None)
         if last:
             rows.label(db, last.told, "bad")
             device = desk.house.get(last.camera)
@@ -294,14 +297,6 @@ async def _not_this(desk: Desk, source: Source) -> str:
     return desk.words("sight_hush_this", source, said=said) if last else desk.words("sight_nothing_told", source)
 
 
-async def react(desk: Desk, event: Event) -> None:
-    """A thumb at a picture is a label."""
-    label = {"👍": "good", "👎": "bad"}.get(event.reaction[:1], "")
-    key = event.refers.rpartition(":")[0]
-    if label and key.startswith("sight:") and event.source.authority.rank >= Role.ADULT.rank:
-        await desk.store.write(lambda db: rows.label(db, key, label))
-
-
 async def _came(desk: Desk, row: EventRow, plan: Plan, interest: Interest) -> Plan:
     """Everybody of that day, each with the hour, the last pictures behind it."""
     source, now = row.event.source, local(desk.clock.now(), desk.zone)
@@ -311,7 +306,7 @@ async def _came(desk: Desk, row: EventRow, plan: Plan, interest: Interest) -> Pl
     back = interest.day in ("yesterday", "last night", "gestern", "letzte nacht")
     since, until = (today - timedelta(days=1), today) if back else (today, now + timedelta(seconds=1))
     seen = await desk.store.read(lambda db: rows.between(db, since.timestamp(), until.timestamp()))
-    seen = [one for one in seen if one.kind != "motion" or one.told]
+    seen = [one for one in seen if (one.kind != "motion" or one.told) and sure(desk.house.get(one.camera), one)]
     if not seen:
         return replace(plan, say=desk.words("sight_nobody", source))
     lines = [f"{_hour(desk, one.at)} {sentence(desk, one, source)}" for one in seen[-LISTED:]]

@@ -68,7 +68,8 @@ class Device:
     `part_of` the id of the device it belongs to (a lock's battery);
     `risk` a consequence class from the gate's table where the kind does not tell it (`entry` for a relay that
     opens a garage); `protected` things are only ever meant by name; `verbs` what `do` understands;
-    `same_as` the id of the device that this one is too, reached by another way.
+    `same_as` the id of the device that this one is too, reached by another way; `sure` from which score on (0 … 1) a camera's
+    sightings of a kind are told, where a household's thumbs taught it.
     """
 
     id: str
@@ -84,6 +85,7 @@ class Device:
     risk: str = ""
     protected: bool = False
     same_as: str = ""
+    sure: Mapping[str, float] = field(default_factory=dict)
     traits: Mapping[str, Spec] = field(default_factory=dict)
     verbs: Mapping[str, EffectClass] = field(default_factory=dict)
 

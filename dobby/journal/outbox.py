@@ -92,6 +92,13 @@ def words(db: sqlite3.Connection, key: str) -> str:
     return str(found[0]) if found else ""
 
 
+def latest(db: sqlite3.Connection, begins: str, ends: str, since: float) -> str:
+    """The key of the last message whose key begins and ends so; "" where there is none since then."""
+    where = "key >= ? AND key < ? AND substr(key, -?) = ? AND at >= ? ORDER BY id DESC LIMIT 1"
+    found = db.execute(f"SELECT key FROM outbox WHERE {where}", (begins, begins + "\uffff", len(ends), ends, since)).fetchone()
+    return str(found[0]) if found else ""
+
+
 def note_shown(db: sqlite3.Connection, outbox: int, edits: int) -> None:
     """The person sees the message as it was after so many changes."""
     db.execute("UPDATE outbox SET shown = max(shown, ?) WHERE id = ?", (edits, outbox))

@@ -51,29 +51,38 @@ def _row(columns: Sequence[Any]) -> Seen:
     return Seen(**{**row, "lettering": tuple(json.loads(row["lettering"])), "candidate": bool(row["candidate"])})
 
 
-def _select(db: sqlite3.Connection, where: str, *values: object) -> list[Seen]:
+def _select(db: sqlite3.Connection, where: str, values: Any = ()) -> list[Seen]:
     return [_row(row) for row in db.execute(f"SELECT {', '.join(COLUMNS)} FROM sighting WHERE {where}", values)]
 
 
 def between(db: sqlite3.Connection, since: float, until: float) -> list[Seen]:
     """Visits that began in this time, oldest first, candidates aside."""
-    return _select(db, "at >= ? AND at < ? AND NOT candidate AND phase IN ('arrived', 'press') ORDER BY at", since, until)
+    return _select(db, "at >= ? AND at < ? AND NOT candidate AND phase IN ('arrived', 'press') ORDER BY at", (since, until))
+
+
+ABOUT = "(told = :key AND told <> '' OR told = '' AND id = :key)"
 
 
 def told_in(db: sqlite3.Connection, key: str) -> list[Seen]:
-    """What is in one message, oldest first."""
-    return _select(db, "told = ? ORDER BY at", key)
+    """What is in one message, oldest first; what was not told by its id."""
+    return _select(db, f"{ABOUT} ORDER BY at", {"key": key})
+
+
+def of_kind(db: sqlite3.Connection, camera: str, kind: str, since: float) -> list[Seen]:
+    """What came to a camera and was told, or was not sure enough, or that somebody spoke of."""
+    where = "camera = ? AND kind = ? AND at >= ? AND phase = 'arrived' AND (told <> '' OR candidate OR label <> '')"
+    return _select(db, where, (camera, kind, since))
 
 
 def of_visit(db: sqlite3.Connection, visit: str) -> Seen | None:
     """What was told of a visit."""
-    return next(iter(_select(db, "visit = ? AND told <> '' ORDER BY at LIMIT 1", visit)), None) if visit else None
+    return next(iter(_select(db, "visit = ? AND told <> '' ORDER BY at LIMIT 1", (visit,))), None) if visit else None
 
 
 def latest_told(db: sqlite3.Connection, since: float, camera: str = "", kind: str = "") -> Seen | None:
     """The last that was told, of one camera and kind or of all."""
     where = "told <> '' AND at >= ? AND (camera = ? OR ? = '') AND (kind = ? OR ? = '') ORDER BY at DESC, rowid DESC LIMIT 1"
-    return next(iter(_select(db, where, since, camera, camera, kind, kind)), None)
+    return next(iter(_select(db, where, (since, camera, camera, kind, kind))), None)
 
 
 def mark(db: sqlite3.Connection, id_: str, told: str) -> None:
@@ -81,9 +90,9 @@ def mark(db: sqlite3.Connection, id_: str, told: str) -> None:
     db.execute("UPDATE sighting SET told = ? WHERE id = ?", (told, id_))
 
 
-def label(db: sqlite3.Connection, told: str, label: str) -> None:
-    """What a person thinks of what is in a message: `good` or `bad`."""
-    db.execute("UPDATE sighting SET label = ? WHERE told = ?", (label, told))
+def label(db: sqlite3.Connection, key: str, label: str) -> None:
+    """What a person thinks of what is in a message, or was not told: `good` or `bad`."""
+    db.execute(f"UPDATE sighting SET label = :label WHERE {ABOUT}", {"key": key, "label": label})
 
 
 # What people want
