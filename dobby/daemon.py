@@ -221,6 +221,8 @@ async def _open_bridges(dobby: Dobby) -> None:
         dobby.web.hear = dobby.butler.hear
         dobby.web.moved = dobby.desk.post.moved
         dobby.web.draw = _drawing(dobby)
+        dobby.web.things.language = dobby.desk.language
+        dobby.web.things.rooms = lambda: [room.name for room in dobby.house.rooms]
     bridges: list[Console | Web] = [dobby.console, *([dobby.web] if dobby.web else [])]
     for bridge in bridges:
         try:

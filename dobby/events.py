@@ -47,7 +47,8 @@ class Origin(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Who is behind an event or a call: person and role, the way in, on whose behalf, the grant if any."""
+    """Who is behind an event or a call: person and role, the way in, on whose behalf, the grant if any; `room` is where it was
+    said, where the way in knows."""
 
     person: str = ""
     role: Role = Role.UNKNOWN
@@ -56,6 +57,7 @@ class Source:
     origin: Origin = Origin.PERSON
     behalf: "Source | None" = None
     grant: str = ""
+    room: str = ""
 
     @property
     def lane(self) -> str:

@@ -3,6 +3,7 @@
 It does not know how the socket works nor who is on the other end (`bridge.console` checks that).
 """
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -15,21 +16,6 @@ from dobby.errors import DobbyError
 def operations(dobby: Dobby) -> Mapping[str, Operation]:
     """Every operation, bound to this Dobby."""
     since = datetime.fromtimestamp(dobby.clock.now()).isoformat(" ", "seconds")
-
-    async def code(request: dict[str, Any]) -> dict[str, Any]:
-        """A one-time code for the page."""
-        person = str(request.get("person", "owner"))
-        if dobby.people.get(person) is None:
-            known = ", ".join(each.id for each in dobby.people)
-            raise DobbyError(f"There is nobody called {person!r}. Known are: {known}.")
-        if dobby.web is None:
-            raise DobbyError("The chat page is off (web.on = false in dobby.toml).")
-        return {"code": await dobby.people.make_code(person), "url": dobby.web.url}
-
-    async def end_sessions(request: dict[str, Any]) -> dict[str, Any]:
-        """A lost phone."""
-        await dobby.people.end_sessions(str(request["person"]))
-        return {"ok": True}
 
     async def status(request: dict[str, Any]) -> dict[str, Any]:
         """How the families are."""
@@ -50,4 +36,55 @@ def operations(dobby: Dobby) -> Mapping[str, Operation]:
         await dobby.vault.part(str(request["part"])).put(str(request["name"]), str(request["secret"]))
         return {"ok": True}
 
-    return {"code": code, "end_sessions": end_sessions, "status": status, "secret": secret}
+    return {"status": status, "secret": secret, **_doors(dobby)}
+
+
+def _doors(dobby: Dobby) -> Mapping[str, Operation]:
+    """Who and what may come in."""
+
+    async def code(request: dict[str, Any]) -> dict[str, Any]:
+        """A one-time code for the page."""
+        person = _person(dobby, request)
+        return {"code": await dobby.people.make_code(person), "url": _page(dobby)}
+
+    async def end_sessions(request: dict[str, Any]) -> dict[str, Any]:
+        """A lost phone."""
+        await dobby.people.end_sessions(str(request["person"]))
+        return {"ok": True}
+
+    async def token(request: dict[str, Any]) -> dict[str, Any]:
+        """A thing that may speak for somebody."""
+        person, name, room = _person(dobby, request), str(request["name"]), str(request.get("room", ""))
+        if not re.fullmatch(r"[\w. -]{1,40}", name):
+            raise DobbyError("A name has 1 to 40 letters, digits, spaces, dots and dashes.")
+        known = dobby.house.room(room)
+        if room and known is None:
+            raise DobbyError(f"There is no room {room!r}. The rooms are: {', '.join(each.name for each in dobby.house.rooms)}.")
+        url = _page(dobby)
+        return {"token": await dobby.people.make_token(person, name, known.name if known else ""), "url": url}
+
+    async def tokens(request: dict[str, Any]) -> dict[str, Any]:
+        """Everything that has one."""
+        return {"things": await dobby.people.things()}
+
+    async def end_token(request: dict[str, Any]) -> dict[str, Any]:
+        """It is lost, or in other hands."""
+        if not await dobby.people.end_token(str(request["name"])):
+            raise DobbyError(f"Nothing called {request['name']!r} has a token. `dobby token` lists what has.")
+        return {"ok": True}
+
+    return {"code": code, "end_sessions": end_sessions, "token": token, "tokens": tokens, "end_token": end_token}
+
+
+def _person(dobby: Dobby, request: dict[str, Any]) -> str:
+    person = str(request.get("person", "owner"))
+    if dobby.people.get(person) is None:
+        known = ", ".join(each.id for each in dobby.people)
+        raise DobbyError(f"There is nobody called {person!r}. Known are: {known}.")
+    return person
+
+
+def _page(dobby: Dobby) -> str:
+    if dobby.web is None:
+        raise DobbyError("The chat page is off (web.on = false in dobby.toml).")
+    return dobby.web.url

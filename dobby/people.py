@@ -20,6 +20,7 @@ CODE_SECONDS = 15 * 60
 PAIR_SECONDS = 3 * 24 * 3600  # a guest may write days after they were announced
 REACH = ("telegram", "whatsapp", "sms", "web", "console")  # where a person sees it soonest comes first
 SESSION_SECONDS = 180 * 24 * 3600
+FOR_GOOD = 1e11  # seconds since 1970 that nobody will see
 ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"  # no 0/O, 1/I
 
 
@@ -62,6 +63,15 @@ class Person:
     room: str = ""
     limits: Limits = Limits()
     prefers: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """Something that may speak for a person by a token: what it is called, and the room it stands in ("": nobody said)."""
+
+    name: str
+    person: Person
+    room: str = ""
 
 
 class People:
@@ -189,6 +199,38 @@ class People:
         person = self.get(await self._store.read(look))
         return person if person and person.role.rank else None
 
+    # Things that speak for somebody
+
+    async def make_token(self, person: str, name: str, room: str = "") -> str:
+        """A token for a thing of theirs, good until it is ended: shown once, kept as a hash. One of the same name ends."""
+        token = secrets.token_urlsafe(32)
+        row = (_hash(token), person, self._clock.now(), FOR_GOOD, name, room)
+
+        def make(db: sqlite3.Connection) -> None:
+            end_token(db, name)
+            db.execute(
+                "INSERT INTO login (hash, kind, person, made, expires, name, room) VALUES (?, 'token', ?, ?, ?, ?, ?)", row
+            )
+
+        await self._store.write(make)
+        return token
+
+    async def of_token(self, token: str) -> Thing | None:
+        """What speaks with this token; None where it is unknown or ended, or its person is nobody any more."""
+        sql = "SELECT name, person, room FROM login WHERE hash = ? AND kind = 'token'"
+        found = await self._store.read(lambda db: db.execute(sql, (_hash(token),)).fetchone())
+        person = self.get(found[1]) if found else None
+        return Thing(found[0], person, found[2]) if person and person.role.rank else None
+
+    async def things(self) -> list[tuple[str, str, str, float]]:
+        """Everything that has a token: name, person, room, since when."""
+        sql = "SELECT name, person, room, made FROM login WHERE kind = 'token' ORDER BY name"
+        return await self._store.read(lambda db: db.execute(sql).fetchall())
+
+    async def end_token(self, name: str) -> bool:
+        """It speaks for nobody from now on; False where there was none."""
+        return await self._store.write(lambda db: end_token(db, name))
+
     async def end_session(self, session: str) -> None:
         """Log out here, and nowhere else."""
         hashed = _hash(session)
@@ -216,6 +258,11 @@ def forget(db: sqlite3.Connection, person: str) -> None:
     for table in ("address", "login"):
         db.execute(f"DELETE FROM {table} WHERE person = ?", (person,))
     db.execute("DELETE FROM person WHERE id = ?", (person,))
+
+
+def end_token(db: sqlite3.Connection, name: str) -> bool:
+    """A thing's token ends."""
+    return db.execute("DELETE FROM login WHERE kind = 'token' AND name = ?", (name,)).rowcount > 0
 
 
 def new_code() -> str:

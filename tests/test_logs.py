@@ -92,7 +92,7 @@ async def test_a_real_run_with_everything_logged_tells_no_secret_and_no_word_of_
     try:
         await asyncio.to_thread(process.wait_for, "Dobby is ready")
         await asyncio.to_thread(eventually, tmp_path, "unlock the front door", "?")
-        code, session = await _visit(tmp_path)
+        code, session, token = await _visit(tmp_path)
         answers = await ask(tmp_path / "state", *SAID)
         assert "?" in answers[3]
         await until(lambda: "light" in answers[-1])
@@ -103,13 +103,13 @@ async def test_a_real_run_with_everything_logged_tells_no_secret_and_no_word_of_
         process.end(signal.SIGKILL)
         await house.aclose()
     assert "ZeroDivisionError: boo" in log
-    for canary in ("canaryword", "5550199", "CanaryPassword7", code, code.replace("-", ""), session):
+    for canary in ("canaryword", "5550199", "CanaryPassword7", code, code.replace("-", ""), session, token):
         assert canary.casefold() not in log.casefold(), canary
     assert "CanaryPassword7" not in shown
 
 
-async def _visit(folder: Path) -> tuple[str, str]:
-    """Log in at the page and say something; the code and the session's secret."""
+async def _visit(folder: Path) -> tuple[str, str, str]:
+    """Log in at the page and say something, let a tablet say something; the code, the session's secret and the token."""
     told = await asyncio.to_thread(run, folder, "login", "--state", "state")
     url, _, code = told.split()[1].partition("/#code=")
     async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as http:
@@ -117,4 +117,12 @@ async def _visit(folder: Path) -> tuple[str, str]:
         assert await visitor.log_in(code) in (200, 204)
         assert (await visitor.say("first", "hello canaryword"))[0] in (200, 202)
         [session] = [cookie.value for cookie in http.cookie_jar]
-    return code, session
+        token = (await asyncio.to_thread(run, folder, "token", "Hall tablet", "--state", "state")).split()[0]
+        headers = {"Authorization": f"Bearer {token}"}
+        async with http.post(f"{url}/say", json={"text": "hello canaryword"}, headers=headers) as answer:
+            assert answer.status == 200
+        assert "Hall tablet  for owner" in await asyncio.to_thread(run, folder, "token", "--state", "state")
+        await asyncio.to_thread(run, folder, "token", "Hall tablet", "--end", "--state", "state")
+        async with http.post(f"{url}/say", json={"text": "hello"}, headers=headers) as answer:
+            assert answer.status == 401
+    return code, session, token

@@ -7,7 +7,7 @@ inside.
 import json
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
-from typing import NoReturn
+from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -19,6 +19,7 @@ COOKIE = "dobby_session"
 COOKIE_SECONDS = 180 * 24 * 3600
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 SAFE = ("GET", "HEAD")
+TOKENS = "/say"  # no cookie counts there, so that no other site's page can make use of one
 
 HEADERS = {
     "Server": "Dobby",
@@ -36,6 +37,31 @@ HEADERS = {
 def refuse(why: type[web.HTTPException], words: str, **headers: str) -> NoReturn:
     """End a request with a plain sentence as `{"error": …}`."""
     raise why(text=json.dumps({"error": words}), content_type="application/json", headers=headers)
+
+
+async def fields_of(
+    request: web.Request, *, need: dict[str, Any] | None = None, may: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """The body as an object with exactly these fields; anything else is refused, whatever it is called."""
+    needed = need or {}
+    known = {**needed, **(may or {})}
+    if request.content_type != "application/json":
+        refuse(web.HTTPUnsupportedMediaType, "The body is JSON.")
+    try:
+        fields = json.loads((await request.read()).decode())
+        json.dumps(fields, ensure_ascii=False).encode()  # half a letter is no letter, and no file would take it
+    except web.HTTPRequestEntityTooLarge as error:
+        error.content_type, error.text = (
+            "application/json",
+            json.dumps({"error": "That is too long. A text has at most 4,000 letters."}),
+        )
+        raise
+    except (ValueError, RecursionError):
+        refuse(web.HTTPBadRequest, "The body is no JSON.")
+    fits = isinstance(fields, dict) and needed.keys() <= fields.keys() <= known.keys()
+    if not fits or not all(isinstance(value, known[name]) for name, value in fields.items()):
+        refuse(web.HTTPUnprocessableEntity, f"Expected {', '.join(known)} and nothing else.")
+    return dict(fields)
 
 
 class Knocks:
@@ -92,7 +118,7 @@ class Door:
         if _name(host) not in self._hosts:
             refuse(web.HTTPForbidden, "This address is not one of Dobby's.")
         strict = request.method not in SAFE or "Upgrade" in request.headers
-        if not _same_origin(request, host, strict):
+        if request.path != TOKENS and not _same_origin(request, host, strict):
             refuse(web.HTTPForbidden, "Only Dobby's own page may do that.")
         return await handler(request)
 

@@ -19,7 +19,6 @@ What a person's own line shows (`tick`), from the event's row and from the effec
 """
 
 import asyncio
-import json
 import logging
 import re
 import sqlite3
@@ -30,8 +29,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from aiohttp import web
 
-from dobby.bridge.door import COOKIE, Door, add_headers, refuse
+from dobby.bridge.door import COOKIE, Door, add_headers, fields_of, refuse
 from dobby.bridge.live import Live, line_json
+from dobby.bridge.say import Say
 from dobby.clock import Clock
 from dobby.errors import DiskFull, StoreError
 from dobby.events import Event, OutboxState, Source
@@ -112,6 +112,7 @@ class Web(Words):
         self._clock = clock
         self._hosts = (host, *hosts)
         self._live = Live(store, people)
+        self.things = Say(store, people, clock, self._take, lambda row: self.moved(row, OutboxState.DELIVERED))
         self._runner: web.AppRunner | None = None
         self.views: Views | None = None
 
@@ -169,6 +170,7 @@ class Web(Words):
                 web.get("/api/live", self._open_live),
                 web.get("/api/picture/{outbox:[0-9]{1,15}}", self._picture),
                 web.post("/api/say", self._say),
+                web.post("/say", self.things.say),
                 web.post("/api/seen", self._seen),
                 *(self.views.routes(door.person) if self.views else ()),
             ]
@@ -181,7 +183,7 @@ class Web(Words):
         return web.json_response({"ok": True, "ready": self.hear is not _not_yet})
 
     async def _login(self, request: web.Request) -> web.Response:
-        fields = await _fields(request, need={"code": str})
+        fields = await fields_of(request, need={"code": str})
         return await self._door.let_in(request, fields["code"][:64])
 
     async def _me(self, request: web.Request) -> web.Response:
@@ -195,19 +197,23 @@ class Web(Words):
     async def _say(self, request: web.Request) -> web.Response:
         """200 only when the row is on the disk; the same id again is the same text."""
         person = await self._door.person(request)
-        fields = await _fields(request, need={"id": str, "text": str}, may={"refers": str})
+        fields = await fields_of(request, need={"id": str, "text": str}, may={"refers": str})
         text, refers = fields["text"], fields.get("refers", "")
         if not ID.fullmatch(fields["id"]) or not text.strip() or "\0" in text or len(refers) > LONGEST_KEY:
             refuse(web.HTTPUnprocessableEntity, "A text needs an id of its own and some words.")
         source = Source(person.id, person.role, self.name, person.id)
         event = Event(f"web:{person.id}:{fields['id']}", source, text=text, refers=refers, sent=self._clock.now())
+        heard = await self._take(event)
+        return web.json_response({"id": heard.id, "new": heard.new})
+
+    async def _take(self, event: Event) -> Heard:
+        """On the disk when this returns; else the request is refused in words."""
         try:
-            heard = await self.hear(event)
+            return await self.hear(event)
         except DiskFull as error:
             refuse(web.HTTPInsufficientStorage, str(error))
         except StoreError as error:
             refuse(web.HTTPServiceUnavailable, str(error))
-        return web.json_response({"id": heard.id, "new": heard.new})
 
     # Showing
 
@@ -233,7 +239,7 @@ class Web(Words):
     async def _seen(self, request: web.Request) -> web.Response:
         """A page has got (`delivered`) or shown (`read`) messages of its own lane."""
         person = await self._door.person(request)
-        fields = await _fields(request, may={"delivered": list, "read": list})
+        fields = await fields_of(request, may={"delivered": list, "read": list})
         wanted = [
             (number, state)
             for state in (OutboxState.DELIVERED, OutboxState.READ)
@@ -273,25 +279,6 @@ def _number(request: web.Request, name: str) -> int:
     if not re.fullmatch(r"[0-9]{1,15}", value):
         refuse(web.HTTPUnprocessableEntity, f"{name} is a number.")
     return int(value)
-
-
-async def _fields(
-    request: web.Request, *, need: dict[str, type] | None = None, may: dict[str, type] | None = None
-) -> dict[str, Any]:
-    """The body as an object with exactly these fields; anything else is refused, whatever it is called."""
-    needed = need or {}
-    known = {**needed, **(may or {})}
-    if request.content_type != "application/json":
-        refuse(web.HTTPUnsupportedMediaType, "The body is JSON.")
-    try:
-        fields = json.loads((await request.read()).decode())
-        json.dumps(fields, ensure_ascii=False).encode()  # half a letter is no letter, and no file would take it
-    except (ValueError, RecursionError):
-        refuse(web.HTTPBadRequest, "The body is no JSON.")
-    fits = isinstance(fields, dict) and needed.keys() <= fields.keys() <= known.keys()
-    if not fits or not all(isinstance(value, known[name]) for name, value in fields.items()):
-        refuse(web.HTTPUnprocessableEntity, f"Expected {', '.join(known)} and nothing else.")
-    return dict(fields)
 
 
 # The page itself: read once, the same for everybody, without anything of the house in it

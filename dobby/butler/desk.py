@@ -149,7 +149,7 @@ class Desk:
             person=source.person,
             role=source.authority,
             now=local(self.clock.now(), self.zone),
-            here=person.room if person else "",
+            here=source.room or (person.room if person else ""),
             units=self.units_of(source),
             language=self.language_of(source),
             talked=talk.talked,

@@ -16,6 +16,7 @@ COMMANDS = {
     "chat": "dobby.cli.chat:chat",
     "try": "dobby.cli.trying:trying",
     "login": "dobby.cli.login:login",
+    "token": "dobby.cli.token:token",
     "telegram": "dobby.cli.setup:telegram",
     "whatsapp": "dobby.cli.setup:whatsapp",
     "skills": "dobby.cli.skills:skills",

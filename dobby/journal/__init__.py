@@ -12,7 +12,17 @@ from dobby.store import Store, open_reader
 
 MIGRATIONS = tuple(
     Path(__file__).with_name(name).read_text("utf-8")
-    for name in ("schema.sql", "schedule.sql", "words.sql", "news.sql", "scenes.sql", "model.sql", "people.sql", "sightings.sql")
+    for name in (
+        "schema.sql",
+        "schedule.sql",
+        "words.sql",
+        "news.sql",
+        "scenes.sql",
+        "model.sql",
+        "people.sql",
+        "sightings.sql",
+        "doors.sql",
+    )
 )
 
 

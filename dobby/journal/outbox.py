@@ -159,6 +159,12 @@ def get(db: sqlite3.Connection, outbox: int) -> OutboxRow | None:
     return _row(found) if found else None
 
 
+def by_key(db: sqlite3.Connection, key: str) -> OutboxRow | None:
+    """One message by its identity."""
+    found = db.execute(f"SELECT {COLUMNS} FROM outbox WHERE key = ?", (key,)).fetchone()
+    return _row(found) if found else None
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One line of a conversation as a page shows it: who said it, the words, where it stands, what came of it (`effects`)."""

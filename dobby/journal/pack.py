@@ -34,9 +34,8 @@ def source_json(source: Source) -> str:
 
 
 def _source_dict(source: Source) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        name: getattr(source, name) for name in ("person", "role", "bridge", "chat", "origin", "grant") if getattr(source, name)
-    }
+    names = ("person", "role", "bridge", "chat", "origin", "grant", "room")
+    row: dict[str, Any] = {name: getattr(source, name) for name in names if getattr(source, name)}
     return row if source.behalf is None else {**row, "behalf": _source_dict(source.behalf)}
 
 
@@ -53,6 +52,7 @@ def _load_source(row: dict[str, Any]) -> Source:
         chat=row.get("chat", ""),
         origin=Origin(row.get("origin", Origin.PERSON)),
         grant=row.get("grant", ""),
+        room=row.get("room", ""),
         behalf=_load_source(row["behalf"]) if "behalf" in row else None,
     )
 
