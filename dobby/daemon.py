@@ -20,6 +20,7 @@ from dobby.bridge.web import Web
 from dobby.bridges import add_bridges, close_bridges, start_bridges
 from dobby.butler import Butler, Desk, sightings
 from dobby.butler.album import Album
+from dobby.butler.memories import read_wishes
 from dobby.butler.news import keep_telling, told_by_asking
 from dobby.butler.tools import Toolbox
 from dobby.clock import machine_zone
@@ -30,7 +31,7 @@ from dobby.errors import SkillError, StoreError
 from dobby.events import Role, Source
 from dobby.ground import GRACE, end_family, make_family, start_family
 from dobby.house.almanac import Almanac
-from dobby.memory import open_memory, vectors
+from dobby.memory import nightly, open_memory, vectors
 from dobby.mind.plain import PlainMind
 from dobby.mind.plain.scenes import read_scenes, shipped_scenes
 from dobby.mind.plain.speech import Speech
@@ -74,8 +75,8 @@ async def compose(dobby: Dobby, stack: AsyncExitStack) -> None:
     if config.scenes.file:
         desk.offered = {**shipped_scenes(), **read_scenes(Path(config.scenes.file))}
     await store.read(desk.load_modes)
+    await read_wishes(desk)
     desk.memory.meaning = vectors.installed()
-    await desk.memory.settle()  # a forgetting that a crash cut short
     toolbox.desk = dobby.desk = desk
     dobby.butler = Butler(desk)
     add_bridges(dobby)
@@ -167,6 +168,8 @@ async def serve(dobby: Dobby, stop: asyncio.Event, ready: Callable[[Dobby], None
         spawn(_broke(dobby, what, words), f"tell of {what}")
     spawn(_wheel(dobby).run(), "wheel")
     spawn(dobby.history.run(), "history")
+    if dobby.desk.memory is not None:
+        spawn(nightly.keep(dobby.desk.memory), "memory")
     dobby.news.set()  # what was left untold
     spawn(keep_telling(dobby.desk, dobby.news, lambda: any(family.busy for family in dobby.families.values())), "news")
     spawn(asyncio.to_thread(dobby.plain.warm), "warm the mind")

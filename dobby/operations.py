@@ -10,7 +10,9 @@ from typing import Any
 
 from dobby.alive import Dobby
 from dobby.bridge.console import Operation
+from dobby.butler.memories import read_wishes
 from dobby.errors import DobbyError
+from dobby.memory.requests import answer
 
 
 def operations(dobby: Dobby) -> Mapping[str, Operation]:
@@ -36,7 +38,14 @@ def operations(dobby: Dobby) -> Mapping[str, Operation]:
         await dobby.vault.part(str(request["part"])).put(str(request["name"]), str(request["secret"]))
         return {"ok": True}
 
-    return {"status": status, "secret": secret, **_doors(dobby)}
+    async def memory(request: dict[str, Any]) -> dict[str, Any]:
+        """The notes, for the owner who sits at the machine."""
+        assert dobby.desk.memory is not None
+        done = await answer(dobby.desk.memory, dobby.people, request)
+        await read_wishes(dobby.desk)
+        return done
+
+    return {"status": status, "secret": secret, "memory": memory, **_doors(dobby)}
 
 
 def _doors(dobby: Dobby) -> Mapping[str, Operation]:

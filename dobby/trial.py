@@ -27,6 +27,7 @@ from dobby.journal import appointments, open_journal
 from dobby.journal.appointments import DueRow
 from dobby.journal.outbox import OutboxRow
 from dobby.journal.questions import Question
+from dobby.memory import notes, open_memory
 from dobby.mind.plain import PlainMind
 from dobby.people import People, Person
 from dobby.post import Post, Words
@@ -105,6 +106,7 @@ class Trial:
         self._desk = Desk(
             self.store, self._house, hands, self.mind, self._people, self._clock, post, loaded.language, loaded.units, zone
         )
+        self.memory = self._desk.memory = open_memory(None, self._people, self._clock, zone, self.store)
         self._butler = Butler(self._desk)
         self._number = 0
 
@@ -120,6 +122,7 @@ class Trial:
             self._house.state = States(self._clock)
             self._clock.start_over()
             await self.store.write(_forget)
+            await self.memory.store.write(notes.clear)
             self._refurnish()
         for device, row in (state or {}).items():
             known = self._house.get(device)
@@ -216,6 +219,7 @@ async def open_trial(loaded: Loaded) -> AsyncIterator[Trial]:
         for task in (butler, ears):
             task.cancel()
         await asyncio.gather(butler, ears, return_exceptions=True)
+        await trial.memory.aclose()
         await trial.store.aclose()
 
 

@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import click
 from click.testing import CliRunner
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -62,7 +63,10 @@ def commands() -> str:
     def help_of(words: list[str]) -> str:
         return CliRunner().invoke(main, [*words, "--help"], prog_name="dobby", terminal_width=100).output.rstrip()
 
-    asked = [[name] for name in COMMANDS] + [["skills", "new"], ["telegram", "setup"], ["whatsapp", "setup"]]
+    asked = [[name] for name in COMMANDS]
+    for name in COMMANDS:
+        command = main.get_command(click.Context(main), name)
+        asked += [[name, below] for below in command.commands] if isinstance(command, click.Group) else []
     return "\n\n".join(f"## dobby {' '.join(words)}\n\n```\n{help_of(words)}\n```" for words in asked)
 
 

@@ -1,5 +1,6 @@
 """The memory: words as they were said, facts with their history, and whose they are."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime
@@ -12,6 +13,7 @@ from dobby.errors import Refused
 from dobby.events import Origin, Role, Source
 from dobby.journal import open_journal
 from dobby.memory import Memory, open_memory
+from dobby.memory.nightly import Night, consolidate, keep
 from dobby.people import People, Person
 
 ZONE = ZoneInfo("Europe/Berlin")
@@ -176,11 +178,43 @@ async def test_the_same_fact_of_the_same_note_is_one(memory: Memory) -> None:
     assert [fact.value for fact in await memory.about("anna", who=ANNA)] == ["cake", "tea"], "several things may be liked"
 
 
+# At night
+
+
+async def test_the_night_merges_and_ends_and_the_second_time_finds_nothing(memory: Memory) -> None:
+    for days, text in ((9, "I like tea."), (4, "I like tea, still."), (1, "I like Tea.")):
+        number = await told(memory, text, at=NOON - days * DAY)
+        await memory.learn("anna", "likes", "tea" if days > 1 else "Tea", note=number, since=NOON - days * DAY)
+    number = await told(memory, "Grandma stays until Sunday.")
+    await memory.learn("grandma", "stays", "in the guest room", note=number, since=NOON - 2 * DAY, until=NOON - 1)
+    assert await consolidate(memory) == Night(merged=2, expired=1)
+    assert await consolidate(memory) == Night()
+    assert [(fact.value, fact.since) for fact in await memory.about("anna", who=ANNA)] == [("Tea", NOON - 9 * DAY)]
+    assert [fact.now for fact in await memory.about("grandma", who=TOM)] == [False]
+    assert len(await found(memory, "tea")) == 3, "the notes stay as they were said"
+
+
 async def test_said_again_it_has_been_so_since_the_first_time(memory: Memory) -> None:
     for days in (30, 2):
         number = await told(memory, "I prefer 19 at night.", at=NOON - days * DAY)
         await memory.learn("anna", "prefers", "19 at night", note=number, since=NOON - days * DAY)
     assert [(fact.value, fact.since) for fact in await memory.about("anna", who=ANNA)] == [("19 at night", NOON - 30 * DAY)]
+
+
+async def test_the_night_comes_when_the_house_sleeps(memory: Memory) -> None:
+    slept: list[float] = []
+
+    class Clock(FixedClock):
+        async def sleep(self, seconds: float) -> None:
+            slept.append(seconds)
+            await super().sleep(seconds)
+            if len(slept) == 2:
+                raise asyncio.CancelledError
+
+    memory.clock = Clock(NOON)
+    with pytest.raises(asyncio.CancelledError):
+        await keep(memory)
+    assert slept == [15.5 * 3600, DAY]
 
 
 async def test_meaning_reorders_what_words_have_found(memory: Memory) -> None:

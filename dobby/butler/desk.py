@@ -45,6 +45,7 @@ class Talk:
     was: tuple[State, ...] = ()
     relative: bool = False
     lane: str = ""
+    recalled: tuple[int, ...] = ()
 
 
 class Thinks(Protocol):
@@ -84,11 +85,10 @@ class Desk:
     `place` is where the house stands (degrees north, east); `entry_routines` may open an entry without asking each time,
     routines leave alone for `leave_alone` seconds what a hand has set;
     `taught` what phrases stand for, `offered` the scenes of files; `history` what the devices were, `album` the pictures
-    shown, `memory` what was said; `wake` tells the wheel that appointments have changed; `look` looks around on the
-    network and says what is there; `answers` are what drivers wait for, one question at a `turn`, and
-    `veiled` says until when a person's text may still be a secret; `thinking` are the errands with a model, `errands` those that
-    run; `hear` takes an event in, `fail` ends one with an apology; `listen` puts a voice note into
-    words.
+    shown, `memory` what was said, `wishes` what is never to be done; `wake` tells the wheel that appointments have
+    changed; `look` looks around on the network and says what is there; `answers` are what drivers wait for, one question at a
+    `turn`, and `veiled` says until when a person's text may still be a secret; `thinking` are the errands with a model,
+    `errands` those that run; `hear` takes an event in, `fail` ends one with an apology; `listen` puts a voice note into words.
     """
 
     store: Store
@@ -107,6 +107,7 @@ class Desk:
     history: History | None = None
     album: Album = field(default_factory=Album)
     memory: Memory | None = None
+    wishes: list[dict[str, Any]] = field(default_factory=list)
     taught: dict[tuple[str, str], Taught] = field(default_factory=dict)
     offered: Mapping[str, Taught] = field(default_factory=shipped_scenes)
     modes: Modes = field(default_factory=Modes)

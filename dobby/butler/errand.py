@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dobby.act import Ending
-from dobby.butler import persons, wording
+from dobby.butler import memories, persons, wording
 from dobby.butler.desk import Desk
 from dobby.butler.judging import acting, judge
 from dobby.butler.keeping import OURS, carry, grant_of, shown_first
@@ -102,6 +102,8 @@ async def carry_out(desk: Desk, effects: Sequence[EffectRow], steer: Steer, *, r
 async def _carry_one(desk: Desk, effect: EffectRow, steer: Steer, recovering: bool) -> Ending:
     if effect.call.tool in OURS and (recovering or not steer.stopped.is_set()):
         return Ending(EffectState.DONE)  # a row of ours: kept in the commit that says so
+    if effect.call.tool in memories.TOOLS:
+        return await memories.perform(desk, effect)
     if recovering:
         return await _take_up(desk, effect)
     if steer.stopped.is_set() or desk.modes.hands_off:

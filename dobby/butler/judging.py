@@ -6,12 +6,13 @@ It does not know what becomes of a verdict.
 from collections.abc import Sequence
 from dataclasses import replace
 
-from dobby.butler import persons, wording
+from dobby.butler import memories, persons, wording
 from dobby.butler.desk import Desk
 from dobby.butler.keeping import inside
+from dobby.butler.wishes import bound
 from dobby.clock import local
 from dobby.events import Call, Origin, Source
-from dobby.gate import STRICTNESS, Bounds, Decision, Grant, Verdict, decide
+from dobby.gate import STRICTNESS, Bounds, Decision, Grant, Modes, Verdict, decide
 from dobby.journal.pack import PERSON
 
 
@@ -28,11 +29,14 @@ def judge(desk: Desk, call: Call, source: Source, grant: Grant | None = None, ha
         decision = _judge_later(desk, later, acting(source, Origin.ROUTINE))
         doubted = call.tainted and decision.verdict is Verdict.ALLOW
         return Decision(Verdict.ASK, decision.risk, "tainted") if doubted else decision
+    if call.tool in memories.TOOLS:  # whose notes they are is held in the memory; no hand moves
+        return decide(call, None, source, state={}, modes=Modes(rehearse=desk.modes.rehearse), level="act")
     device = desk.house.get(call.device)
     state, level = desk.house.state.of(call.device), desk.levels.get(call.tool, "")
     limits, at = desk.people.limits(source), local(desk.clock.now(), desk.zone)
     bounds = Bounds(limits, at.hour * 60 + at.minute)
-    return decide(call, device, source, state=state, modes=desk.modes, grant=grant, level=level, hash_=hash_, bounds=bounds)
+    decision = decide(call, device, source, state=state, modes=desk.modes, grant=grant, level=level, hash_=hash_, bounds=bounds)
+    return bound(desk, call, source, decision)
 
 
 def _judge_later(desk: Desk, calls: Sequence[Call], source: Source) -> Decision:

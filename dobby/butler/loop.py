@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from dobby.butler import answers, appointed, asking, orders, reach, recover, strangers, teaching, urgent, wording
+from dobby.butler import answers, appointed, asking, memories, orders, reach, recover, strangers, teaching, urgent, wording
 from dobby.butler.desk import Desk
 from dobby.butler.errand import Steer, finish, work_on
 from dobby.butler.located import located
@@ -287,6 +287,9 @@ class Butler:
         if thinking and await thinking.steered(row):
             return
         plan = await self._plan(row, steer)
+        if plan.recall is not None and plan.order is Order.NONE:
+            plan = await memories.answered(self.desk, plan, row.event.source)
+        await memories.overhear(self.desk, row, plan)
         if plan.order is Order.THINK and thinking:
             await thinking.begin(row, plan, steer)
             return

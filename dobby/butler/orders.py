@@ -6,7 +6,7 @@ It does not understand words (`mind`) nor carry anything out itself (`errand`).
 from collections.abc import Sequence
 from dataclasses import replace
 
-from dobby.butler import appointed, asking, past, persons, sightings, wording
+from dobby.butler import appointed, asking, memories, past, persons, sightings, wording
 from dobby.butler.desk import Desk
 from dobby.butler.errand import Steer, report, work_on
 from dobby.butler.keeping import OURS
@@ -34,6 +34,8 @@ async def carry(desk: Desk, row: EventRow, plan: Plan, steer: Steer) -> None:
         may = past.may_ask(row.event.source)
         told = await past.answer(desk, plan, row.event.source) if may else replace(plan, say=desk.words("role", row.event.source))
         await _say(desk, row, plan, told.say, told.calls)
+    elif plan.order is Order.RECALL:
+        await work_on(desk, row, await memories.answered(desk, plan, row.event.source), steer)
     elif plan.order is Order.TAUGHT:
         await _say(desk, row, plan, wording.told(desk, row.event.source))
     elif plan.order is Order.PEOPLE:
@@ -69,6 +71,8 @@ def reverse(desk: Desk, effect: EffectRow) -> Call | None:
         return None
     if call.tool in OURS:
         return wording.back(effect) if call.tool in wording.TOOLS else appointed.back(effect)
+    if call.tool in memories.TOOLS:
+        return memories.back(effect)
     if call.tool == "set":
         moved = dict.fromkeys([*call.args, *effect.after])  # what came with it goes back with it
         back: dict[str, Value] = {trait: effect.before[trait] for trait in moved if effect.before.get(trait) is not None}

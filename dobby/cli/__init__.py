@@ -23,6 +23,7 @@ COMMANDS = {
     "ledger": "dobby.cli.ledger:ledger",
     "cost": "dobby.cli.cost:cost",
     "mind": "dobby.cli.mind:mind",
+    "memory": "dobby.cli.memory:memory",
     "doctor": "dobby.cli.doctor:doctor",
     "backup": "dobby.cli.backup:backup",
     "restore": "dobby.cli.backup:restore",

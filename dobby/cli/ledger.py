@@ -4,6 +4,7 @@ It reads only; it works while Dobby runs and while he does not.
 """
 
 import json
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -12,7 +13,9 @@ import click
 from dobby.cli.options import state_option
 from dobby.errors import StoreError
 from dobby.journal import inbox, read_journal
+from dobby.journal.inbox import EventRow
 from dobby.journal.ledger import EffectRow, latest
+from dobby.journal.pack import REMEMBER
 
 
 @click.command(name="ledger")
@@ -25,7 +28,7 @@ def ledger(folder: Path, device: str, limit: int, as_json: bool) -> None:
     if not (folder / "journal.db").exists():
         raise StoreError(f"There is no journal in {folder}.")
     with read_journal(folder) as db:
-        rows = [(row, inbox.get(db, row.event)) for row in latest(db, limit, device)]
+        rows = [_veiled(row, inbox.get(db, row.event)) for row in latest(db, limit, device)]
     for row, asked in rows:
         if as_json:
             click.echo(json.dumps(_plain(row) | {"said": asked.event.text, "person": asked.event.source.person}))
@@ -34,6 +37,14 @@ def ledger(folder: Path, device: str, limit: int, as_json: bool) -> None:
             said = asked.event.text.strip().replace("\n", " ")[:60]
             args = " ".join(f"{key}={value}" for key, value in row.call.args.items())
             click.echo(f"{at}  {row.state:<8} {row.call.device or row.call.tool}  {args}  ({asked.event.source.person}: {said})")
+
+
+def _veiled(row: EffectRow, asked: EventRow) -> tuple[EffectRow, EventRow]:
+    """What somebody told Dobby for himself alone is no reading for others."""
+    if row.call.tool != REMEMBER or not row.call.args.get("private"):
+        return row, asked
+    call = replace(row.call, args={"private": True})
+    return replace(row, call=call, after={}), replace(asked, event=replace(asked.event, text="(private)"))
 
 
 def _plain(row: EffectRow) -> dict[str, object]:

@@ -14,6 +14,8 @@ from dobby.house.model import Device, Spec
 
 LIST = "list"  # the tool that begins a list of our own: `{"name": words, "items": texts}`; with `drop` it ends one
 PERSON = "person"  # the tool that keeps, pairs or removes somebody: `{"to": …, "person": all of them, "said": words}`
+REMEMBER = "remember"  # the tool that keeps a note and what follows from it: `{"text", "facts", "private"}`
+FORGET = "forget"  # the tool that lets notes go: `{"notes": numbers}`
 TEACH = "teach"  # the tool that keeps or forgets what a phrase or a name stands for
 
 

@@ -1,6 +1,6 @@
 """What Dobby keeps for years: notes as they were said, facts with their time and source; found again, corrected, forgotten.
 
-A front door. It does not understand sentences (`mind.plain.memory`) and asks no model.
+A front door. It does not understand sentences (`mind.remembering`) and asks no model.
 """
 
 from dobby.memory.facts import Fact

@@ -11,10 +11,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dobby.memory.search import Rights
+from dobby.memory.notes import Rights, core
 
 BACKUPS = "backups.txt"  # in the state folder: when and where backups were made, a line each
-LEAD = re.compile(r"^(?:please |bitte )?(?:remember|note|merk(?:e)? dir|denk dran)\b[\s,:]*(?:that |dass )?", re.IGNORECASE)
 TELLING = re.compile(r"(?=\S*\d)\S{4,}")  # a code, a number plate: told apart from everything else by itself
 CHUNK = 2**22  # bytes of a copy that are looked at at once
 
@@ -62,7 +61,7 @@ def begin(db: sqlite3.Connection, ids: Sequence[int], brought: Iterable[str] = (
     marks = ", ".join("?" * len(ids))
     rows = db.execute(f"SELECT text, key, at FROM note WHERE id IN ({marks})", ids).fetchall()
     facts = db.execute(f"SELECT id, value FROM fact WHERE note IN ({marks})", ids).fetchall()
-    needles = dict.fromkeys(needle for text, _, _ in rows for needle in (text, LEAD.sub("", text)))
+    needles = dict.fromkeys(needle for text, _, _ in rows for needle in (text, core(text)))
     needles |= dict.fromkeys(word for _, value in facts for word in TELLING.findall(value))
     events = [*brought, *(key.partition("#")[0] for _, key, _ in rows if key)]
     since = min((at for _, _, at in rows), default=0.0)

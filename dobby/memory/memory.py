@@ -5,7 +5,7 @@ Rights are held here, at the source: nobody is handed what is private to somebod
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import tzinfo
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,6 @@ from dobby.store import Store
 
 MIGRATIONS = ((shipped("memory") / "schema.sql").read_text("utf-8"),)
 LONGEST = 4000  # characters of one note
-FOREVER = 2.0**52
 
 
 class Memory:
@@ -92,6 +91,35 @@ class Memory:
             order = await asyncio.to_thread(vectors.reordered, text, [(worth, row.text) for worth, row in found])
             found = [found[place] for place in order]
         return [row for _, row in found[:limit]]
+
+    async def lately(
+        self, *, who: Source, by: str = "", after: float = 0.0, before: float = notes.FOREVER, limit: int = 8
+    ) -> list[Recollection]:
+        """The newest notes of a stretch of time, newest first; `by` one person's only."""
+        rights = notes.may_see(who)
+        return await self.store.read(lambda db: notes.lately(db, rights, by, after, before, limit))
+
+    async def read(self, numbers: Sequence[int], *, who: Source) -> list[Recollection]:
+        """Notes by their numbers, as far as they may be seen."""
+        rights = notes.may_see(who)
+        return await self.store.read(lambda db: [row for row in notes.read(db, numbers, rights).values()])
+
+    async def reword(self, note: int, text: str, private: bool | None) -> None:
+        """Correct a note's words; what it said before stays in its history. Who may is asked before (`changeable`)."""
+        if not text.strip() or len(text) > LONGEST:
+            raise Refused(f"A note has 1 to {LONGEST} characters.")
+        now = self.clock.now()
+        await self.store.write(lambda db: notes.reword(db, note, text.strip(), private, now))
+
+    async def changeable(self, numbers: Sequence[int], *, who: Source) -> set[int]:
+        """Which of these notes somebody may forget."""
+        rights = notes.may_change(who)
+        return set(await self.store.read(lambda db: forgetting.choose(db, numbers, rights)))
+
+    async def share(self, note: int, private: bool, *, who: Source) -> bool:
+        """Keep a note of one's own to oneself, or let the house have it; False where it is somebody else's."""
+        whose = notes.whose(who)
+        return await self.store.write(lambda db: notes.share(db, note, whose, private))
 
     async def about(self, person_or_thing: str, *, who: Source) -> list[Fact]:
         """What is known about somebody or something: what counts today first, then what did; contradictions are marked."""

@@ -3,13 +3,19 @@
 It does not know how a note is found again (`search`).
 """
 
+import json
+import re
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from dobby.events import Role, Source
 
+Rights = tuple[str, Sequence[object]]
+"""Which rows of `note` may be seen or changed, as SQL and its values."""
+
+FOREVER = 2.0**52
 TALK = 3600.0  # seconds after which a text no longer goes on from the one before
 COLUMNS = "note.id, note.at, note.person, note.name, note.kind, note.text, note.place, note.private, note.key"
 DAYS = ("Monday Montag", "Tuesday Dienstag", "Wednesday Mittwoch", "Thursday Donnerstag", "Friday Freitag", "Saturday Samstag")
@@ -87,7 +93,7 @@ def whose(who: Source) -> str:
     return who.person if who.behalf is None else whose(who.behalf)
 
 
-def may_see(who: Source) -> tuple[str, tuple[str, ...]]:
+def may_see(who: Source) -> Rights:
     """The rows of `note` that somebody may hear of, as SQL: guests their own, the house what is shared and their own."""
     if who.authority is Role.UNKNOWN:
         return "0", ()
@@ -96,22 +102,87 @@ def may_see(who: Source) -> tuple[str, tuple[str, ...]]:
     return "(note.private = 0 OR note.person = ?)", (whose(who),)
 
 
-def may_change(who: Source) -> tuple[str, tuple[str, ...]]:
+def may_change(who: Source) -> Rights:
     """The rows that somebody may forget or correct: their own; an owner also what is shared."""
     if who.authority is Role.UNKNOWN:
         return "0", ()
     return ("(note.private = 0 OR note.person = ?)" if who.authority is Role.OWNER else "note.person = ?"), (whose(who),)
 
 
-def read(db: sqlite3.Connection, ids: Iterable[int]) -> dict[int, Recollection]:
-    """Notes by their numbers."""
+LEAD = re.compile(
+    r"^(?:please |bitte )?(?:remember|note|keep in mind|for the record|merk(?:e)? dir|notier(?:e)?(?: dir)?)\b"
+    r"[\s,:]*(?:that |dass )?",
+    re.IGNORECASE,
+)
+
+
+def core(text: str) -> str:
+    """What was to be remembered, without the words that asked for it."""
+    return LEAD.sub("", text.strip())
+
+
+def read(db: sqlite3.Connection, ids: Iterable[int], rights: Rights = ("1", ())) -> dict[int, Recollection]:
+    """Notes by their numbers, as far as they may be seen."""
     wanted = list(ids)
     marks = ", ".join("?" * len(wanted))
+    return _read(db, f"id IN ({marks}) AND {rights[0]}", (*wanted, *rights[1]))
+
+
+def lately(db: sqlite3.Connection, rights: Rights, person: str, after: float, before: float, limit: int) -> list[Recollection]:
+    """The newest of a stretch of time, newest first."""
+    mine = "note.person = ?" if person else "? = ''"
+    where = f"note.at BETWEEN ? AND ? AND {mine} AND {rights[0]} ORDER BY at DESC, id DESC LIMIT ?"
+    return list(_read(db, where, (after, before, person, *rights[1], limit)).values())
+
+
+def _read(db: sqlite3.Connection, where: str, values: Sequence[object]) -> dict[int, Recollection]:
     overtaken = (
         "EXISTS (SELECT 1 FROM fact WHERE fact.note = note.id)"
         " AND NOT EXISTS (SELECT 1 FROM fact WHERE fact.note = note.id AND fact.ended IS NULL)"
     )
-    rows = db.execute(
-        f"SELECT id, text, at, name, kind, private, place, {overtaken} FROM note WHERE id IN ({marks})", wanted
-    ).fetchall()
+    rows = db.execute(f"SELECT id, text, at, name, kind, private, place, {overtaken} FROM note WHERE {where}", values)
     return {row[0]: Recollection(row[1], row[2], row[3], row[4], row[0], not row[7], bool(row[5]), row[6]) for row in rows}
+
+
+def share(db: sqlite3.Connection, note: int, person: str, private: bool) -> bool:
+    """Change whose a note is to hear."""
+    sql = "UPDATE note SET private = ? WHERE id = ? AND person = ?"
+    return db.execute(sql, (private, note, person)).rowcount == 1
+
+
+def reword(db: sqlite3.Connection, note: int, text: str, private: bool | None, now: float) -> None:
+    """Correct a note; what it said before stays in its history, and facts that it no longer says end."""
+    old = db.execute("SELECT text FROM note WHERE id = ?", (note,)).fetchone()[0]
+    if text != old:
+        db.execute("INSERT INTO wording (note, text, until) VALUES (?, ?, ?)", (note, old, now))
+    db.execute("UPDATE note SET text = ?, private = coalesce(?, private) WHERE id = ?", (text, private, note))
+    for fact, value in db.execute("SELECT id, value FROM fact WHERE note = ? AND ended IS NULL", (note,)).fetchall():
+        if value.casefold() not in text.casefold():
+            db.execute("UPDATE fact SET ended = ?, until = coalesce(until, ?) WHERE id = ?", (now, now, fact))
+
+
+def wordings(db: sqlite3.Connection, note: int) -> list[dict[str, object]]:
+    """What a note said before, newest first."""
+    rows = db.execute("SELECT text, until FROM wording WHERE note = ? ORDER BY until DESC, rowid DESC", (note,))
+    return [{"text": text, "until": until} for text, until in rows]
+
+
+def wish(db: sqlite3.Connection, note: int, body: str) -> None:
+    """What a note wants never to be done."""
+    db.execute("INSERT OR REPLACE INTO wish (note, body) VALUES (?, ?)", (note, body))
+
+
+def wishes(db: sqlite3.Connection) -> list[dict[str, object]]:
+    """All standing wishes."""
+    return [json.loads(body) for (body,) in db.execute("SELECT body FROM wish ORDER BY note")]
+
+
+def count(db: sqlite3.Connection) -> int:
+    """How many there are."""
+    return int(db.execute("SELECT count(*) FROM note").fetchone()[0])
+
+
+def clear(db: sqlite3.Connection) -> None:
+    """Everything, for whoever starts over."""
+    db.execute("DELETE FROM note")
+    db.execute("DELETE FROM subject")

@@ -14,6 +14,8 @@ from heapq import nlargest
 from math import log
 from pathlib import Path
 
+from dobby.memory.notes import Rights
+
 NEAR = (0.6, 0.4, 0.2)  # of a word's worth, one, two and three notes away
 ABOUT = 1.0  # of the stretch as a whole
 SPEAKER = 0.5  # of the rarest word's worth, where the text names who said it
@@ -25,9 +27,6 @@ NEWEST = 20_000  # notes that are read for that
 WORD = re.compile(r"[^\W_]+")
 MINE = re.compile(r"\b(?:i|my|me|ich|mir|mich|mein\w*)\b", re.IGNORECASE)
 ALWAYS = (0, 2**62)
-
-Rights = tuple[str, Sequence[object]]
-"""Which rows of `note` may be seen, as SQL and its values."""
 
 
 @cache
@@ -143,3 +142,11 @@ def _shares(at: Sequence[int], size: int) -> dict[int, float]:
                 if 0 <= near < size:
                     shares.setdefault(near, share)
     return shares
+
+
+def covers(text: str, wanted: str) -> float:
+    """How much of what is wanted a text has itself, 0 to 1; endings do not matter."""
+    heads = [word[: max(4, len(word) - 3)] for word in words(wanted)]
+    has = WORD.findall(text.casefold())
+    met = [any(word.startswith(head) or (len(head) >= COMPOUND and head in word) for word in has) for head in heads]
+    return sum(met) / max(1, len(heads))

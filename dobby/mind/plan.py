@@ -39,6 +39,7 @@ class Order(StrEnum):
     PEOPLE = "people"  # who is known, and what they may
     SEEK = "seek"  # look for the family of devices that `about` names
     SIGHTS = "sights"  # what the eyes are to tell or told: `interest`
+    RECALL = "recall"  # what is kept in the memory: `recall` says which
     CHANGE = "change"  # to the time of the one appointment in `due`; where that has none (`at` 0), by its `after` seconds
 
 
@@ -96,6 +97,19 @@ class Past:
     wanted: Value = None
     since: float = 0.0
     until: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """One look into the memory: `kind` is `said`, `know`, `when`, `why`, `ask` (any question), `forget`, `all` (forget all
+    of it), `last` (forget that), `keep` (to yourself) or `share`. It is `about` something,
+    said `by` somebody, on the `day` of an instant.
+    """
+
+    kind: str
+    about: str = ""
+    by: str = ""
+    day: float = 0.0
 
 
 def passes(wanted: Value, value: Value) -> bool | None:
@@ -156,6 +170,7 @@ class Plan:
     past: tuple[Past, ...] = ()
     scene: str = ""
     shown: Call | None = None
+    recall: Recall | None = None
     picture: str = ""
     interest: Interest | None = None
 

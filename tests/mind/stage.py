@@ -13,6 +13,7 @@ from dobby.errors import Refused
 from dobby.events import Call, Change, EffectState, Role
 from dobby.house.load import Loaded, load
 from dobby.house.virtual import Virtual
+from dobby.journal.pack import FORGET, REMEMBER
 from dobby.mind.plain import PlainMind
 from dobby.mind.plan import Context, Outcome, Plan
 
@@ -70,6 +71,8 @@ class Stage:
         return Seen(plan, self._changes(before), " ".join(filter(None, (told, plan.say))))
 
     async def _carry_out(self, call: Call) -> Outcome:
+        if call.tool in (REMEMBER, FORGET):  # the memory's, not the house's
+            return Outcome(call, EffectState.DONE, after={"says": "Noted."})
         device = self.house.get(call.device)
         assert device is not None
         before = self.house.state.of(device.id)

@@ -13,6 +13,7 @@ from typing import Any
 from dobby.events import Call, Change, Role
 from dobby.house.load import Loaded, initial, parse
 from dobby.house.virtual import Virtual
+from dobby.journal.pack import REMEMBER
 from dobby.mind.plain import PlainMind
 from dobby.mind.plan import Context, Plan
 from tests.mind.generate import Case
@@ -105,7 +106,7 @@ class Theatre:
             self.changed.add(device.id)
 
     async def _judge(self, case: Case, plan: Plan, before: Mapping[str, Mapping[str, Any]]) -> tuple[str, bool]:
-        calls = plan.calls
+        calls = tuple(call for call in plan.calls if call.tool != REMEMBER)  # a note moves nothing
         if case.after:
             if calls or len(plan.due) > 1 or any(abs(due.at - NOW.timestamp() - case.after) > 1 for due in plan.due):
                 return f"done now or at another time: {plan.calls} {plan.due}", True

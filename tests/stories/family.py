@@ -20,6 +20,7 @@ from dobby.house.history import History
 from dobby.house.load import load
 from dobby.house.virtual import Virtual
 from dobby.journal import open_journal
+from dobby.memory import open_memory
 from dobby.mind.plain import PlainMind
 from dobby.people import People, Person
 from dobby.post import Post
@@ -65,6 +66,7 @@ class Family(Home):
             self.store, self.house, self.hands, self.mind, self.people, self.clock, self.post, language, units, BERLIN
         )
         self.desk.history = self.history
+        self.desk.memory = open_memory(None, self.people, self.clock, BERLIN, self.store)
         self.butler = Butler(self.desk)
         self._keys = itertools.count(1)
 
@@ -131,4 +133,6 @@ async def at_home(**more: str) -> AsyncIterator[Family]:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
     await family.history.aclose()
+    assert family.desk.memory is not None
+    await family.desk.memory.aclose()
     await family.store.aclose()

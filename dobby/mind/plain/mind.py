@@ -29,6 +29,7 @@ from dobby.mind.plain.taught import Teaching, expanded, night_plan
 from dobby.mind.plain.think import Thinker
 from dobby.mind.plain.words import LONGEST_TEXT, clean, cut
 from dobby.mind.plan import Context, Outcome, Plan
+from dobby.mind.remembering import understood
 
 
 class PlainMind:
@@ -88,6 +89,11 @@ class PlainMind:
         if len(text) > LONGEST_TEXT:
             return Plan(say=Speech(context.language).say("too_long"), understood=False, language=context.language)
         text = expanded(text, context)
+        languages, now = self._languages(context.language), partial(self._meant, context=context)
+        return understood(text, context, languages, now, self.index())
+
+    def _meant(self, text: str, context: Context) -> Plan:
+        """What a text comes to for the house."""
         now = partial(self._now, context=context)
         later = [
             Later(language, Speech(language, context.units), context, self.index(), now)

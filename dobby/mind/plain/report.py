@@ -28,6 +28,8 @@ class _Key(NamedTuple):
 
 def report(outcomes: Sequence[Outcome], speech: Speech) -> str:
     """One message about these outcomes, grouped, in the order they happened."""
+    said = [str(outcome.after["says"]) for outcome in outcomes if outcome.after.get("says")]
+    outcomes = [outcome for outcome in outcomes if not outcome.after.get("says")]
     later = [_later(outcome, speech) for outcome in outcomes if outcome.call.tool in _LATER]
     outcomes = [outcome for outcome in outcomes if outcome.call.tool not in _LATER]
     groups: dict[_Key, list[Outcome]] = {}
@@ -40,7 +42,7 @@ def report(outcomes: Sequence[Outcome], speech: Speech) -> str:
     told = [upper(_sentence(key, group, speech)) for key, group in _items_together(groups, speech).items()]
     if changed and len(rest) > 2:
         told.append(fill(speech.table["report"]["already_rest"], {"count": len(rest)}))
-    return " ".join(dict.fromkeys((*told, *later)))
+    return " ".join(dict.fromkeys((*said, *told, *later)))
 
 
 def _items_together(groups: Mapping[_Key, list[Outcome]], speech: Speech) -> dict[_Key, list[Outcome]]:
