@@ -5,15 +5,17 @@ One TaskGroup owns every task. It does not know how anything is put together.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 from dobby.alive import Dobby
 from dobby.config import Config
+from dobby.discovery.keep import Family
 from dobby.ground import lay, made_families, start_family
 
 log = logging.getLogger(__name__)
+AHEAD = 0.25  # seconds that families are alone with the processor, unless a device is there sooner
 
 
 class _Stopped(Exception):
@@ -37,13 +39,30 @@ async def live(config: Config, folder: Path, stop: asyncio.Event, *, ready: Call
 
 
 async def _begin(dobby: Dobby) -> None:
-    """The likeliest family has its library first, then come mind and page, then the other families as they need theirs."""
+    """The likeliest family goes ahead; then come mind and page, but after those who look first where it met nobody."""
     families = made_families(dobby)
     for family in families[:1]:
         start_family(dobby, family)
-        await asyncio.sleep(0)
-    rest = dobby.group.create_task(dobby.libraries.bring(("dobby.daemon",)), name="bring in the rest")
+        await dobby.libraries.bring(family.library)
+        await _one_of(family.met, family.looked)
+    met = any(family.met.is_set() for family in families)
+    rest = dobby.group.create_task(_bring_in_the_rest(dobby, () if met else families[1:]), name="bring in the rest")
     await asyncio.sleep(0)
     for family in families[1:]:
         start_family(dobby, family)
     await rest
+
+
+async def _bring_in_the_rest(dobby: Dobby, before: Sequence[Family]) -> None:
+    if before and dobby.network.on:
+        await _one_of(*(family.met for family in before))
+    await dobby.libraries.bring(("dobby.daemon",))
+
+
+async def _one_of(*events: asyncio.Event) -> None:
+    """Wait for the first of these, not for long."""
+    waiting = [asyncio.create_task(event.wait()) for event in events]
+    if waiting:
+        await asyncio.wait(waiting, timeout=AHEAD, return_when=asyncio.FIRST_COMPLETED)
+    for task in waiting:
+        task.cancel()

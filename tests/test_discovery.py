@@ -195,6 +195,7 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 async def test_a_family_is_found_kept_and_heard(store: Store, tmp_path: Path) -> None:
     driver = Fickle()
     async with Kept(store, driver, tmp_path, at="here") as kept:
+        assert kept.family.met.is_set()
         driver.changes.put_nowait(Change("fickle.lamp", {"on": True, "title": "x" * 9000}, available=True))
         await asyncio.sleep(0.02)
         assert kept.house.state.of("fickle.lamp")["on"] is True

@@ -97,6 +97,7 @@ class Family:
         self._resting: asyncio.Task[None] | None = None
         self._missed = MISSED
         self.looked = asyncio.Event()
+        self.met = asyncio.Event()  # a device is there
         self.troubles: dict[str, str] = {}
         self.needs: dict[str, str] = {}  # what needs a person where before it opens: `press` or `code`
 
@@ -262,6 +263,7 @@ class Family:
 
         await self._store.write(keep)
         self._house.add(device)
+        self.met.set()
         if known is None:
             self._noted.discard(key)
             self._on_news()
@@ -309,6 +311,7 @@ class Family:
     async def _hear_anew(self) -> None:
         await self._end_hearing()
         if self.devices:
+            self.met.set()
             self._hearing = asyncio.create_task(self._hear(), name=f"hear {self.name}")
 
     async def _end_hearing(self) -> None:

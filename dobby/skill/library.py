@@ -4,7 +4,6 @@ It does not know what they are for. One that is not installed is left to whoever
 """
 
 import asyncio
-import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
@@ -15,13 +14,15 @@ class Libraries:
 
     def __init__(self) -> None:
         self._turn = asyncio.Lock()
+        self._there: set[str] = set()  # `sys.modules` names one from its first line on
 
     async def bring(self, modules: Sequence[str]) -> None:
         """Import these, waiting for those who came before."""
-        missing = [name for name in modules if name not in sys.modules]
-        if missing:
+        if not self._there.issuperset(modules):
             async with self._turn:
-                await asyncio.to_thread(_import, missing)
+                if missing := [name for name in modules if name not in self._there]:
+                    await asyncio.to_thread(_import, missing)
+                    self._there.update(missing)
 
 
 def _import(modules: Sequence[str]) -> None:

@@ -145,7 +145,7 @@ def _front_matter(folder: Path) -> tuple[dict[str, Any], str]:
     if len(parts) != 3 or parts[0].strip():
         raise SkillError(f"The skill {name}: SKILL.md must begin with front matter between two lines of `---`.")
     try:
-        front = yaml.safe_load(parts[1])
+        front = yaml.load(parts[1], getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except yaml.YAMLError as error:
         raise SkillError(f"The skill {name}: SKILL.md's front matter is not YAML: {error}") from error
     if not isinstance(front, dict) or front.get("name") != name or len(name) > NAME_MOST:

@@ -6,7 +6,7 @@ Hue, saturation, brightness and kelvin ("HSBK") are one packet there; the house'
 import asyncio
 import colorsys
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from ipaddress import ip_interface
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -76,8 +76,9 @@ def _broadcasts(interfaces: Sequence[str]) -> list[str]:
     return [str(ip_interface(f"{one}/{ours[one]}").network.broadcast_address) for one in interfaces if one in ours]
 
 
-async def described(host: str, port: int, serial: str, patience: float) -> Device:
-    """What is at an address. Raises lifx-async's errors."""
+@asynccontextmanager
+async def described(host: str, port: int, serial: str, patience: float) -> AsyncIterator[Device]:
+    """What is at an address, at once: letting go of the lamp takes longer. Raises lifx-async's errors."""
     from lifx import Device as Thing
 
     light = await Thing.connect(host, serial or None, port, patience)
@@ -95,7 +96,7 @@ async def described(host: str, port: int, serial: str, patience: float) -> Devic
             traits["color"] = {}
         if able and (able.has_matrix or able.has_multizone):
             traits["effect"] = {"options": TILES if able.has_matrix else MOVING}
-        return Device(
+        yield Device(
             id=f"lifx.{light.serial}",
             driver="lifx",
             kind="light",

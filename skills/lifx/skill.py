@@ -42,8 +42,8 @@ class Lifx:
         host, port = _place(finding.address)
         serial = finding.says.get("serial", "")
         with lamp.doubting(f"The LIFX at {finding.address}", Unreachable):
-            device = await lamp.described(host, port, serial, self.patience)
-        yield device
+            async with lamp.described(host, port, serial, self.patience) as device:
+                yield device
 
     async def attach(self, device: Device) -> None:
         """Know where the lamp is; a new address is followed by the connection that is already there."""

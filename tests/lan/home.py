@@ -102,12 +102,12 @@ class Home:
     def _thing(self, place: str, *arguments: str) -> None:
         self.things[place] = self.net.run(place, [sys.executable, "-m", "tests.lan.thing", *arguments])
 
-    def start(self) -> None:
+    def start(self) -> Thing:
         """Dobby, with nothing in his config and nothing in his folder."""
         assert not self.state.exists()
         config = self._written("dobby.toml", "")
         command = [sys.executable, "-m", "dobby", "run", "--config", str(config), "--state", str(self.state)]
-        self.net.run(HUB, command)
+        return self.net.run(HUB, command)
 
     def ask(self, place: str, question: str = "") -> Any:
         """What a thing says of itself."""
