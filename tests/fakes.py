@@ -30,6 +30,7 @@ from dobby.people import People, Person
 from dobby.post import Post, Words
 from dobby.skill.driver import Ask, Finding, Pool, Sign, Vault
 from dobby.store import Store
+from tests.patience import ENOUGH
 
 NOON = 1_750_000_000.0
 PATIENCE = {"cover": 0.6}
@@ -344,12 +345,12 @@ class Home:
     async def rest(self) -> None:
         """Until nothing runs, waits or is on its way."""
         for _ in range(3):
-            await asyncio.wait_for(self.butler.settled(), 5)
-            await asyncio.wait_for(self.post.flushed(), 5)
+            await asyncio.wait_for(self.butler.settled(), ENOUGH)
+            await asyncio.wait_for(self.post.flushed(), ENOUGH)
             await asyncio.sleep(0)
 
     async def wait_for(self, so: Callable[[], bool]) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(ENOUGH):
             while not so():
                 await asyncio.sleep(0.002)
 

@@ -3,7 +3,7 @@
 import asyncio
 import textwrap
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from dobby.cli.line import Line
 from dobby.config import parse_config
 from dobby.live import live
 from dobby.paths import shipped
+from tests.patience import ENOUGH
 
 SHIPPED = sorted(path.parent.name for path in shipped("skills").glob("*/SKILL.md"))
 
@@ -81,14 +82,14 @@ async def at_home(folder: Path, **tables: Any) -> AsyncIterator[Dobby]:
         yield ready.result()
     finally:
         stop.set()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(ENOUGH):
             await life
 
 
 async def ask(folder: Path, *texts: str) -> list[str]:
     """Say these one after the other on the console; what each was answered."""
     answers = []
-    async with Line(folder) as line, asyncio.timeout(20):
+    async with Line(folder) as line, asyncio.timeout(ENOUGH):
         for text in texts:
             event = (await line.ask("say", id=uuid.uuid4().hex, text=text))["event"]
             async for said in line.said():
@@ -102,10 +103,3 @@ async def conversation(folder: Path) -> list[str]:
     """Everything that stands on the console."""
     async with Line(folder) as line:
         return [row["text"] for row in (await line.ask("lines", limit=500))["lines"]]
-
-
-async def until(so: Callable[[], Any], seconds: float = 10.0) -> None:
-    """Wait for something to become so."""
-    async with asyncio.timeout(seconds):
-        while not so():
-            await asyncio.sleep(0.02)

@@ -11,6 +11,7 @@ from dobby.events import EffectState, Event, EventKind, EventState, Origin, Role
 from dobby.mind.plan import Choice, Context, Order, Plan
 from dobby.people import Person
 from tests.fakes import FakeBridge, Home, build, do, lived_in, living, put
+from tests.patience import ENOUGH
 
 ON = Plan(calls=(put("lamp", on=True),))
 UNLOCK = Plan(calls=(put("lock", locked=False),))
@@ -669,5 +670,5 @@ async def test_draining_does_not_wait_for_ever() -> None:
     home.bridge.open.clear()
     async with living(home):
         await home.hear("anna", "hello")
-        await asyncio.wait_for(home.butler.drain(0.1), 1)
+        await asyncio.wait_for(home.butler.drain(0.1), ENOUGH)
     await home.store.aclose()

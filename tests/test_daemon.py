@@ -22,6 +22,7 @@ from dobby.cli import main
 from dobby.cli.line import Line
 from dobby.errors import DobbyError
 from dobby.journal import MIGRATIONS
+from tests.patience import ENOUGH
 from tests.running import SHIPPED, ask, conversation, write_skill
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -106,7 +107,7 @@ def chat(folder: Path, text: str) -> str:
     return asyncio.run(ask(folder / "state", text))[0]
 
 
-def eventually(folder: Path, text: str, answer: str, seconds: float = 15.0) -> None:
+def eventually(folder: Path, text: str, answer: str, seconds: float = 60.0) -> None:
     """Ask until he says so: devices need a moment to be found."""
     until = time.monotonic() + seconds
     while answer not in (said := chat(folder, text)):
@@ -352,7 +353,7 @@ async def _raw(folder: Path, *lines: bytes) -> list[dict[str, Any]]:
     answers = []
     for line in lines:
         writer.write(line + b"\n")
-        answers.append(json.loads(await asyncio.wait_for(reader.readline(), 5)))
+        answers.append(json.loads(await asyncio.wait_for(reader.readline(), ENOUGH)))
     writer.close()
     return answers
 
@@ -425,7 +426,7 @@ def _rows(folder: Path, sql: str) -> list[Any]:
         db.close()
 
 
-def _until(so: Any, seconds: float = 20.0) -> None:
+def _until(so: Any, seconds: float = 60.0) -> None:
     until = time.monotonic() + seconds
     while not so():
         assert time.monotonic() < until

@@ -19,6 +19,7 @@ from dobby.journal import household, open_journal
 from dobby.store import Store
 from dobby.vault import VaultFile
 from tests.fakes import HandClock
+from tests.patience import ENOUGH
 
 TARGET = "urn:schemas-upnp-org:device:ZonePlayer:1"
 GOOD = f"HTTP/1.1 200 OK\r\nLOCATION: http://127.77.0.11:1400/xml\r\nST: {TARGET}\r\nUSN: uuid:1\r\n\r\n"
@@ -174,7 +175,7 @@ class Kept:
 
     async def __aenter__(self) -> "Kept":
         self.task = asyncio.create_task(self.family.run())
-        await asyncio.wait_for(self.family.looked.wait(), 5)
+        await asyncio.wait_for(self.family.looked.wait(), ENOUGH)
         await asyncio.sleep(0.01)
         return self
 
@@ -338,7 +339,7 @@ async def test_what_answers_first_does_not_wait_for_the_rest(store: Store, tmp_p
     driver = Seeker()
     kept = Kept(store, driver, tmp_path, at=(), network=Network(["127.0.0.1"]))
     living = asyncio.create_task(kept.family.run())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(ENOUGH):
         while not kept.family.devices:
             await asyncio.sleep(0.01)
         assert not kept.family.looked.is_set()

@@ -22,6 +22,7 @@ from dobby.discovery.neighbours import neighbours, vendor
 from dobby.discovery.network import Network
 from dobby.discovery.sweep import DOORS, network, sweep
 from dobby.discovery.wsd import GROUP, SPACE, probe
+from tests.patience import ENOUGH
 from tests.test_discovery import Fickle, Shouter
 
 LOOP = ["127.0.0.1"]
@@ -105,7 +106,7 @@ async def test_open_doors_of_a_whole_network_are_found() -> None:
 
 
 async def test_a_network_where_nobody_answers_is_said() -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(ENOUGH):
         look = await look_around(Network(on=False), {}, sweeping=[IPv4Network("192.0.2.248/30")], seconds=0.01)
     assert "I cannot see 192.0.2.248/30." in look.unseen or "192.0.2.248/30" in map(str, look.networks)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -17,6 +17,7 @@ from dobby.discovery.network import EVERY, Network
 from dobby.discovery.ssdp import is_near
 from dobby.journal import open_journal
 from tests.fakes import HandClock
+from tests.patience import until
 from tests.test_discovery import Fickle, Kept
 
 LOOP = ["127.0.0.1"]
@@ -44,12 +45,6 @@ async def heard(*types: str) -> AsyncIterator[list[Finding]]:
     finally:
         await watch.aclose()
         await ear.aclose()
-
-
-async def until(true: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
-        while not true():
-            await asyncio.sleep(0.02)
 
 
 def lamp(kind: str, address: str = "127.5.0.9", *, name: str = "Lamp", port: int = 80, says: object = None) -> ServiceInfo:

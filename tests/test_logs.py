@@ -12,7 +12,8 @@ import pytest
 from dobby.dollhouse.house import open_dollhouse
 from dobby.logs import Redacting, redact
 from tests.bridge.visitor import Visitor
-from tests.running import SHIPPED, ask, until, write_skill
+from tests.patience import until
+from tests.running import SHIPPED, ask, write_skill
 from tests.test_daemon import QUIET, Process, eventually, run
 
 

@@ -21,6 +21,7 @@ from dobby.journal.pack import due_call
 from dobby.mind.plan import Order, Plan
 from dobby.schedule import Wheel
 from tests.fakes import FIRST, FakeBridge, HandClock, Home, build, living, put
+from tests.patience import ENOUGH
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -88,7 +89,7 @@ async def pass_by(home: Home, seconds: float, step: float = 30.0) -> None:
 
 async def settle(home: Home) -> None:
     """Until nothing is due any more, and what was due has been dealt with."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(ENOUGH):
         while (due := await home.store.read(appointments.next_at)) is not None and due <= home.clock.now():
             await asyncio.sleep(0.001)
     for _ in range(2):

@@ -16,7 +16,8 @@ from dobby.cli.line import Line
 from dobby.errors import Refused, SkillError
 from dobby.paths import shipped
 from dobby.skill.load import load_skill, load_skills, tighten
-from tests.running import SHIPPED, ask, at_home, conversation, lamp_skill, until, write_skill
+from tests.patience import until
+from tests.running import SHIPPED, ask, at_home, conversation, lamp_skill, write_skill
 
 GOOD = '''
     """Says things."""

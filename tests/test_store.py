@@ -14,6 +14,7 @@ import pytest
 
 from dobby.errors import DiskFull, Locked, SchemaTooNew, StoreError
 from dobby.store import FolderLock, Store
+from tests.patience import ENOUGH
 
 FIRST = "CREATE TABLE row (id INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT;"
 SECOND = "ALTER TABLE row ADD COLUMN more TEXT NOT NULL DEFAULT '';"
@@ -131,7 +132,7 @@ async def test_listeners_hear_of_every_commit_until_they_leave(where: Path | Non
         heard = asyncio.Event()
         store.listen(heard.set)
         await store.write(put("one"))
-        await asyncio.wait_for(heard.wait(), 1)
+        await asyncio.wait_for(heard.wait(), ENOUGH)
         store.unlisten(heard.set)
         heard.clear()
         await store.write(put("two"))

@@ -26,7 +26,7 @@ pytest.importorskip("onvif")
 PREFIX = iter(f"127.94.{number}" for number in range(1, 250))
 
 
-async def become(what: Callable[[], Awaitable[Any]], seconds: float = 40.0) -> Any:
+async def become(what: Callable[[], Awaitable[Any]], seconds: float = 100.0) -> Any:
     async with asyncio.timeout(seconds):
         while not (found := await what()):
             await asyncio.sleep(0.1)

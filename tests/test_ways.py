@@ -10,7 +10,8 @@ from dobby.alive import Dobby
 from dobby.dollhouse.house import device_side
 from dobby.house.model import Device
 from dobby.paths import shipped
-from tests.running import SHIPPED, ask, at_home, until
+from tests.patience import until
+from tests.running import SHIPPED, ask, at_home
 
 HUE, ZIGBEE = "00:17:88:01:0d:0b:00:01", "00:15:8d:00:01:a2:b3:c4"  # the Hue hallway lamp, zigbee2mqtt's hallway light
 MINE = ("hue", "mqtt", "homeassistant")

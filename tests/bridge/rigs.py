@@ -17,6 +17,7 @@ from dobby.config import TwilioConfig
 from dobby.dollhouse.house import device_side
 from dobby.paths import shipped
 from dobby.vault import VaultFile
+from tests.patience import ENOUGH
 
 ANNA = 7001
 fake = device_side(shipped("skills") / "whatsapp")
@@ -37,7 +38,7 @@ class TelegramRig:
         self.bridge.trouble = ""
         self.api.write(ANNA, text, number=number)
         update = self.api.updates[-1]["update_id"]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(ENOUGH):
             while self.api.acknowledged <= update:
                 if self.bridge.trouble:
                     self.api.updates.clear()
@@ -103,7 +104,7 @@ async def whatsapp(dobby: Dobby, *, twilio: Any | None = None, settle: float = 0
             running = [asyncio.create_task(sender.run()) for sender in senders]
             door = senders[0].door
             if isinstance(door, Webhook):
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(ENOUGH):
                     while not door.port:
                         await asyncio.sleep(0.01)
                 server.webhook, server.public = f"http://127.0.0.1:{door.port}", PUBLIC

@@ -18,6 +18,7 @@ from visitor import Visitor
 from dobby.events import OutboxState, Reply
 from dobby.journal import outbox
 from dobby.post import Bridge, Words, pieces
+from tests.patience import ENOUGH
 
 
 class Rig(Protocol):
@@ -75,7 +76,7 @@ async def rig(request: pytest.FixtureRequest, dobby: Dobby) -> AsyncIterator[Rig
 
 async def settled(rig: Rig, count: int) -> list[str]:
     """What was said, once it is so many things and nothing more is under way."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(ENOUGH):
         while len(said := await rig.shown()) < count or not rig.dobby.butler.idle:
             await asyncio.sleep(0.01)
     return said
@@ -136,7 +137,7 @@ async def test_what_is_owed_arrives_once_however_often_it_is_sent(rig: Rig) -> N
         rig.dobby.post.hand_over([row])
     said = await settled(rig, 2)
     assert said == ["You said: hello", "The post has come."]
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(ENOUGH):
         while (now := await store.read(lambda db: outbox.get(db, row.id))) and now.state is OutboxState.OWED:
             await asyncio.sleep(0.01)
     assert await rig.bridge.look_up(row) is not False
@@ -155,7 +156,7 @@ async def test_a_change_shows_in_place_or_not_at_all(rig: Rig) -> None:
     assert newer is not None
     assert await store.write(lambda db: outbox.revise(db, "van", "A van has come and gone.", 1.0)) is None
     rig.dobby.post.hand_over([newer])
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(ENOUGH):
         while (now := await store.read(lambda db: outbox.get(db, row.id))) and now.shown < now.edits:
             await asyncio.sleep(0.01)
     words = "A van has come and gone." if await rig.bridge.edit(newer) else "A van has come."
@@ -181,7 +182,7 @@ async def test_what_was_owed_when_dobby_died_arrives_after_he_is_back(rig: Rig, 
     await rig.dobby.store.write(lambda db: outbox.owe(db, Reply("told", lane, "The post has come."), None, 0.0))
     sent: list[str] = []
     async with Dobby(tmp_path, bridge=Recorder(rig.bridge, sent)):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(ENOUGH):
             while not sent:
                 await asyncio.sleep(0.01)
     assert sent == ["The post has come."]

@@ -13,6 +13,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, ViewportSize, async_playwright, expect
 
+from tests.patience import ENOUGH
+
 CHROMIUM = Path("/usr/bin/chromium")
 pytestmark = [
     pytest.mark.browser,
@@ -39,7 +41,7 @@ class Served:
             *(sys.executable, str(SMALL_DOBBY), str(self.folder), str(self.port)), stdout=asyncio.subprocess.PIPE
         )
         assert self.process.stdout is not None
-        self.link = (await asyncio.wait_for(self.process.stdout.readline(), 20)).decode().strip()
+        self.link = (await asyncio.wait_for(self.process.stdout.readline(), ENOUGH)).decode().strip()
         assert self.link
 
     async def kill(self) -> None:

@@ -13,6 +13,7 @@ from telegram_api import JPEG, BotApi, Shown
 from dobby.bridge.provider.telegram import Telegram
 from dobby.events import EventKind, OutboxState, Reply
 from dobby.journal import inbox, outbox
+from tests.patience import ENOUGH
 
 BEN, FAMILY = 7002, -500
 
@@ -25,7 +26,7 @@ async def rig(dobby: Dobby) -> AsyncIterator[TelegramRig]:
 
 
 async def until(true: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(ENOUGH):
         while not true():
             await asyncio.sleep(0.01)
 
@@ -93,7 +94,7 @@ async def test_a_voice_and_a_place_and_a_reaction_are_events(rig: TelegramRig) -
     shown = await said(rig, 3)
     rig.api.react(ANNA, shown[0].number, "👍")
     await until(lambda: "reaction" in str(rig.api.updates) or True)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(ENOUGH):
         while len(rows := await events(rig)) < 4:
             await asyncio.sleep(0.01)
     assert [row.event.kind for row in rows] == [EventKind.VOICE, EventKind.LOCATION, EventKind.TEXT, EventKind.REACTION]

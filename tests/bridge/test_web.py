@@ -20,14 +20,7 @@ from dobby.clock import FixedClock
 from dobby.events import Change, OutboxState, Role
 from dobby.journal import outbox
 from dobby.people import Person
-
-
-async def until(look: Any, seconds: float = 5.0) -> Any:
-    """What `look` gives as soon as it gives anything."""
-    async with asyncio.timeout(seconds):
-        while not (found := await look()):
-            await asyncio.sleep(0.01)
-    return found
+from tests.patience import ENOUGH, until
 
 
 async def replied(visitor: Visitor, count: int) -> list[dict[str, Any]]:
@@ -44,7 +37,7 @@ async def replied(visitor: Visitor, count: int) -> list[dict[str, Any]]:
 async def hear_until(socket: Any, wanted: Any) -> dict[int, dict[str, Any]]:
     """Lines as a page collects them, until they are as wanted."""
     lines: dict[int, dict[str, Any]] = {}
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(ENOUGH):
         while not wanted(lines):
             lines |= {line["seq"]: line for line in (await socket.receive_json())["lines"]}
     return lines
@@ -289,7 +282,7 @@ async def test_pictures_go_only_to_whom_they_were_sent(tmp_path: Path, dobby: Do
 
 
 async def test_the_drawing_is_what_the_house_is_at_this_moment(dobby: Dobby, anna: Visitor) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(ENOUGH):
         while not (drawn := (await anna.get("/api/house"))[1])["looked"]:
             await asyncio.sleep(0.02)
     assert [room["name"] for room in drawn["rooms"]] == ["Study", "Hall"]
@@ -420,7 +413,7 @@ async def test_a_session_that_ends_counts_at_once_on_open_pages_too(dobby: Dobby
         await page.receive_json()
         await other.receive_json()
         await dobby.people.end_sessions("anna")
-        message = await asyncio.wait_for(page.receive(), 2)
+        message = await asyncio.wait_for(page.receive(), ENOUGH)
         assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, 4401)
         await ben.say("still", "here")
         await hear_until(other, lambda lines: len(lines) == 2)

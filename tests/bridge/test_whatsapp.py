@@ -18,6 +18,7 @@ from dobby.bridge.provider.account import says
 from dobby.events import EventKind, OutboxState, Reply
 from dobby.journal import household, inbox, outbox
 from dobby.journal.outbox import OutboxRow
+from tests.patience import ENOUGH
 
 ACCOUNT, SENDER, Twilio, sign = rigs.fake.ACCOUNT, rigs.fake.SENDER, rigs.fake.Twilio, rigs.fake.sign
 WHO = f"whatsapp:{PHONE}"
@@ -75,7 +76,7 @@ async def rig(dobby: Dobby) -> AsyncIterator[WhatsAppRig]:
 
 
 async def until(true: Callable[[], object]) -> None:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(ENOUGH):
         while not true():
             await asyncio.sleep(0.01)
 
@@ -101,7 +102,7 @@ async def tell(rig: WhatsAppRig, key: str, text: str, picture: str = "") -> Outb
 
 
 async def reach(rig: WhatsAppRig, key: str, state: OutboxState) -> None:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(ENOUGH):
         sql = "SELECT state FROM outbox WHERE key = ?"
         while (found := await rig.dobby.store.read(lambda db: db.execute(sql, (key,)).fetchone())) != (state.value,):
             await asyncio.sleep(0.01)

@@ -190,7 +190,7 @@ def song(title: str, artist: str) -> bytes:
     return b"ID3\x03\0\0" + size + rows + (b"\xff\xfb\x10\xc4" + bytes(100)) * round(60 * 44100 / 1152)
 
 
-def soon(so: Callable[[], object], what: str, seconds: float = 25.0) -> None:
+def soon(so: Callable[[], object], what: str, seconds: float = 60.0) -> None:
     """Wait for something to become so."""
     until = time.monotonic() + seconds
     while not so():

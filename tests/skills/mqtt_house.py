@@ -4,8 +4,7 @@ import asyncio
 import json
 import shutil
 import socket
-import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from importlib import import_module
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from dobby import Change, Device, Finding, Sign, State
+from dobby import Change, Device, Finding, Sign
 from dobby.dollhouse.house import device_side
 from dobby.paths import shipped
 from dobby.skill.load import load_skill
@@ -90,30 +89,6 @@ async def mqtt() -> AsyncIterator[Any]:
 async def adopted(mqtt: Any, home: Any, ask: Any = nobody, vault: Any = None) -> dict[str, Device]:
     finding = Finding(Sign("config", "mqtt"), home.config["at"][0])
     return {device.id: device async for device in mqtt.adopt(finding, ask, Drawer() if vault is None else vault)}
-
-
-async def soon(check: Callable[[], object], seconds: float = 3.0) -> None:
-    until = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < until, "it did not become so in time"
-        await asyncio.sleep(0.01)
-
-
-async def read_until(mqtt: Any, device: Device, wanted: State, seconds: float = 3.0) -> None:
-    until = time.monotonic() + seconds
-    while not wanted.items() <= (state := await mqtt.read(device)).items():
-        assert time.monotonic() < until, state
-        await asyncio.sleep(0.02)
-
-
-async def confirmed(mqtt: Any, device: Device, wanted: State) -> None:
-    until = time.monotonic() + 2
-    while True:
-        state = await mqtt.read(device)
-        if all(device.traits[trait].matches(value, state.get(trait)) for trait, value in wanted.items()):
-            return
-        assert time.monotonic() < until, (device.id, wanted, state)
-        await asyncio.sleep(0.01)
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@ import asyncio
 import subprocess
 import sys
 import tomllib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from dobby.dollhouse.house import Dollhouse
 from dobby.paths import shipped
 from dobby.skill.load import load_skill
 from tests.fakes import Empty, HandClock, nobody
+from tests.patience import until
 
 load_skill(shipped("skills") / "calendar")
 skill = import_module("dobby_skill_calendar")
@@ -55,12 +56,6 @@ async def adopted(calendars: Any) -> dict[str, Device]:
 async def entries(calendars: Any, name: str = "Bins") -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = (await calendars.read((await adopted(calendars))[name]))["entries"]
     return rows
-
-
-async def soon(true: Callable[[], object], seconds: float = 5.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not true():
-            await asyncio.sleep(0.01)
 
 
 # Which
@@ -246,16 +241,16 @@ async def test_gone_is_said_once_and_back_by_itself(calendars: Any, server: Any,
             heard.append(change)
 
     task = asyncio.create_task(listen())
-    await soon(lambda: heard)
+    await until(lambda: heard)
     await asyncio.sleep(0.1)  # several looks in vain
     await server.open()
     clock.advance(HOUR)
-    await soon(lambda: len(heard) == 2)
+    await until(lambda: len(heard) == 2)
     assert [change.available for change in heard] == [False, True]
     assert heard[1].state["value"] == "Bins: recycling"
     server.calendars["bins"][0]["SUMMARY"] = "Bins: paper"
     clock.advance(HOUR)
-    await soon(lambda: heard[-1].state.get("value") == "Bins: paper")
+    await until(lambda: heard[-1].state.get("value") == "Bins: paper")
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 

@@ -16,6 +16,7 @@ from dobby.discovery.wsd import probe
 from dobby.paths import shipped
 from dobby.skill.load import load_skill
 from tests.fakes import nobody
+from tests.patience import ENOUGH
 
 np = pytest.importorskip("numpy")
 pytest.importorskip("cv2")
@@ -99,7 +100,7 @@ async def heard(
     driver: Any, device: Device, wanted: Callable[[Change], bool], then: Callable[[], object] = lambda: None
 ) -> Change:
     """The first such change; `then` is done once the driver listens."""
-    async with asyncio.timeout(15), aclosing(driver.hear([device])) as changes:
+    async with asyncio.timeout(ENOUGH), aclosing(driver.hear([device])) as changes:
         async for change in changes:
             if change.available:
                 asyncio.get_running_loop().call_later(0.5, then)
@@ -168,7 +169,7 @@ class TestDriver:
     async def test_it_is_missed_once_and_back_by_itself(self, street: Any, cameras: Any) -> None:
         camera = street.cameras["Gate"]
         device = await adopted(cameras, where(camera))
-        async with asyncio.timeout(20), aclosing(cameras.hear([device])) as changes:
+        async with asyncio.timeout(ENOUGH), aclosing(cameras.hear([device])) as changes:
             told = [change.available async for change in _until_told(changes, camera)]
         assert told == [True, False, True]
 

@@ -24,6 +24,7 @@ from dobby.mind.route import Routed
 from dobby.paths import shipped
 from dobby.skill.load import load_skill
 from tests.fakes import NOON, living
+from tests.patience import ENOUGH
 from tests.stories.family import BERLIN, Family
 
 SKILL = load_skill(shipped("skills") / "history")
@@ -93,7 +94,7 @@ class Metered(Family):
         """The one answer, and its picture's path."""
         before = len(self.bridge.sent)
         await self.hear(who, text)
-        async with asyncio.timeout(40):  # a picture is drawn by a process of its own
+        async with asyncio.timeout(ENOUGH):  # a picture is drawn by a process of its own
             while len(self.bridge.sent) == before:
                 await asyncio.sleep(0.01)
         await self.rest()

@@ -7,7 +7,7 @@ import asyncio
 import os
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib import import_module
 from typing import Any
@@ -18,6 +18,7 @@ from dobby import Change, Device, EffectClass, Finding, Refused, Sign, State, Un
 from dobby.dollhouse.house import device_side
 from dobby.paths import shipped
 from dobby.skill.load import load_skill
+from tests.patience import confirmed, until
 
 PREFIX = "127.77.58"
 load_skill(shipped("skills") / "homeassistant")
@@ -70,23 +71,6 @@ async def adopted(driver: Any, at: str, ask: Any = nobody, vault: Any = None, **
 @pytest.fixture
 async def found(home: Any, driver: Any) -> dict[str, Device]:
     return await adopted(driver, home.config["at"][0])
-
-
-async def until(true: Callable[[], object], seconds: float = 5.0) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it did not become so in time"
-        await asyncio.sleep(0.01)
-
-
-async def confirmed(driver: Any, device: Device, wanted: State, seconds: float = 3.0) -> None:
-    end = time.monotonic() + seconds
-    while True:
-        state = await driver.read(device)
-        if all(device.traits[trait].matches(value, state.get(trait)) for trait, value in wanted.items()):
-            return
-        assert time.monotonic() < end, (device.name, wanted, state)
-        await asyncio.sleep(0.02)
 
 
 @asynccontextmanager
@@ -481,4 +465,4 @@ async def test_a_token_that_ends_is_said_once_and_asked_for_again(
 async def test_a_real_home_assistant_does_the_same(driver: Any, name: str, wanted: State) -> None:
     found = await adopted(driver, os.environ["HOME_ASSISTANT"])
     await driver.set(found[name], wanted)
-    await confirmed(driver, found[name], wanted, 15)
+    await confirmed(driver, found[name], wanted)

@@ -1,6 +1,7 @@
 """The HomeKit skill against a HomeKit bridge on loopback: HAP-python's accessories, real pairing, real encryption."""
 
 import asyncio
+import itertools
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -9,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from dobby import Change, Device, EffectClass, Finding, Refused, Sign, State, Unreachable, Unsure
+from dobby import Device, EffectClass, Finding, Refused, Sign, State, Unreachable, Unsure
 from dobby.discovery.mdns import Mdns
 from dobby.paths import shipped
 from dobby.skill.load import load_skill
+from tests.patience import ENOUGH, Ear, until
 
 BEAT = 0.1
 TYPE = "_hap._tcp.local."
@@ -50,6 +52,11 @@ async def adopt(driver: Any, finding: Finding, person: Person, safe: Safe) -> di
     return {device.name: device async for device in driver.adopt(finding, person.ask, safe)}
 
 
+def turns(ear: Ear, device: Device) -> list[bool]:
+    """There, gone, there: each turn once."""
+    return [here for here, _ in itertools.groupby(ear.available(device))]
+
+
 @pytest.fixture
 async def house() -> AsyncIterator[Any]:
     made = await dollhouse.start(pace=20)
@@ -72,41 +79,6 @@ def safe() -> Safe:
 @pytest.fixture
 async def devices(house: Any, homekit: Any, safe: Safe) -> dict[str, Device]:
     return await adopt(homekit, seen(house), Person(house.pin), safe)
-
-
-async def until(true: Callable[[], object], seconds: float = 5.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not true():
-            await asyncio.sleep(0.01)
-
-
-class Ear:
-    """What a driver tells, collected."""
-
-    def __init__(self, changes: AsyncIterator[Change]) -> None:
-        self.heard: list[Change] = []
-        self.state: dict[str, dict[str, object]] = {}
-        self._task = asyncio.create_task(self._listen(changes))
-
-    async def _listen(self, changes: AsyncIterator[Change]) -> None:
-        async for change in changes:
-            self.heard.append(change)
-            self.state.setdefault(change.device, {}).update(change.state)
-
-    async def comes(self, device: Device, **traits: object) -> None:
-        await until(lambda: traits.items() <= self.state.get(device.id, {}).items())
-
-    def turns(self, device: Device) -> list[bool]:
-        """There, gone, there: each turn once."""
-        said = [change.available for change in self.heard if change.device == device.id and change.available is not None]
-        return [one for at, one in enumerate(said) if at == 0 or one != said[at - 1]]
-
-    def gone(self, device: Device) -> int:
-        return sum(change.available is False for change in self.heard if change.device == device.id)
-
-    async def aclose(self) -> None:
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
 
 
 @pytest.fixture
@@ -136,13 +108,13 @@ async def test_a_bridge_is_found_by_mdns_and_opens_with_its_code(homekit: Any, s
         return [one for one in found if one.address == "{}:{}".format(*house.at)]
 
     try:
-        await until(ours, 10)
+        await until(ours)
         assert ours()[-1].says["sf"] == "1"
         assert ours()[-1].says["id"] == dollhouse.HUB
         person = Person(house.pin)
         assert "Study lamp" in await adopt(homekit, ours()[-1], person, safe)
         assert "Dollhouse bridge" in person.asked[0]
-        await until(lambda: ours()[-1].says["sf"] == "0", 10)
+        await until(lambda: ours()[-1].says["sf"] == "0")
     finally:
         await watch.aclose()
         await ear.aclose()
@@ -319,7 +291,7 @@ async def test_what_is_set_becomes_true(homekit: Any, devices: dict[str, Device]
         state = await homekit.read(device)
         return all(device.traits[trait].matches(value, state.get(trait)) for trait, value in wanted.items())
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(ENOUGH):
         while not await so():
             await asyncio.sleep(0.02)
 
@@ -379,14 +351,14 @@ async def test_what_moves_is_told_on_its_way(homekit: Any, hear: Any, devices: d
 async def test_one_behind_the_bridge_loses_its_power(house: Any, homekit: Any, hear: Any, devices: dict[str, Device]) -> None:
     ear, lamp, fan = await hear(), devices["Study lamp"], devices["Study fan"]
     house.unplug("Study lamp")
-    await until(lambda: ear.gone(lamp))
+    await until(lambda: ear.available(lamp).count(False))
     with pytest.raises(Unreachable, match="Study lamp cannot be reached by its bridge"):
         await homekit.read(lamp)
     assert await homekit.read(fan)
     house.unplug("Study lamp", plugged=True)
-    await until(lambda: ear.turns(lamp) == [True, False, True])
-    assert ear.gone(lamp) == 1
-    assert not ear.gone(fan)
+    await until(lambda: turns(ear, lamp) == [True, False, True])
+    assert ear.available(lamp).count(False) == 1
+    assert not ear.available(fan).count(False)
 
 
 # Restarts, new addresses, cut links
@@ -397,12 +369,12 @@ async def test_a_restart_is_said_once_and_clears_by_itself(
 ) -> None:
     ear, lamp = await hear(), devices["Study lamp"]
     await house.down()
-    await until(lambda: ear.gone(lamp))
+    await until(lambda: ear.available(lamp).count(False))
     with pytest.raises(Unreachable, match="Dollhouse bridge cannot be reached"):
         await homekit.set(lamp, {"on": True})
     await house.up()
-    await until(lambda: ear.turns(lamp) == [True, False, True])
-    assert ear.gone(lamp) == 1
+    await until(lambda: turns(ear, lamp) == [True, False, True])
+    assert ear.available(lamp).count(False) == 1
     house.by_hand("Study lamp", Brightness=22)
     await ear.comes(lamp, brightness=22)
 
@@ -412,14 +384,14 @@ async def test_a_new_address_is_followed_by_identity(
 ) -> None:
     ear, lamp = await hear(), devices["Study lamp"]
     await house.down()
-    await until(lambda: ear.gone(lamp))
+    await until(lambda: ear.available(lamp).count(False))
     await house.up(port=0)
     person = Person()
     moved = await adopt(homekit, seen(house), person, safe)
     assert not person.asked
     assert moved["Study lamp"].id == lamp.id
     assert moved["Study lamp"].address == "{}:{}".format(*house.at) != lamp.address
-    await until(lambda: ear.turns(lamp) == [True, False, True])
+    await until(lambda: turns(ear, lamp) == [True, False, True])
     await homekit.set(lamp, {"on": True})
     assert house.truth(lamp.id)["on"] is True
 

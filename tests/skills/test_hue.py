@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from dobby import Change, Device, Finding, Refused, Sign, Unreachable, Unsure
+from dobby import Device, Finding, Refused, Sign, Unreachable, Unsure
 from dobby.dollhouse.house import device_side
 from dobby.paths import shipped
 from dobby.skill.load import load_skill
+from tests.patience import Ear, until
 
 FOLDER = shipped("skills") / "hue"
 load_skill(FOLDER)
@@ -80,36 +81,6 @@ async def adopted(hue: Any, found: Finding, person: Person, drawer: Drawer) -> d
 @pytest.fixture
 async def devices(house: Any, hue: Any, drawer: Drawer) -> dict[str, Device]:
     return await adopted(hue, finding(house), Person("ok", house.press), drawer)
-
-
-async def until(true: Callable[[], object], seconds: float = 5.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not true():
-            await asyncio.sleep(0.01)
-
-
-class Ear:
-    """What the driver tells, collected."""
-
-    def __init__(self, changes: AsyncIterator[Change]) -> None:
-        self.heard: list[Change] = []
-        self.state: dict[str, dict[str, object]] = {}
-        self._task = asyncio.create_task(self._listen(changes))
-
-    async def _listen(self, changes: AsyncIterator[Change]) -> None:
-        async for change in changes:
-            self.heard.append(change)
-            self.state.setdefault(change.device, {}).update(change.state)
-
-    def available(self, device: str) -> list[bool]:
-        return [change.available for change in self.heard if change.device == device and change.available is not None]
-
-    async def comes(self, device: str, **traits: object) -> None:
-        await until(lambda: traits.items() <= self.state.get(device, {}).items())
-
-    async def aclose(self) -> None:
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
 
 
 @pytest.fixture

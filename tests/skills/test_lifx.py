@@ -3,18 +3,19 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
 import pytest
 
-from dobby import Change, Device, Finding, Refused, Sign, Unreachable, Unsure
+from dobby import Device, Finding, Refused, Sign, Unreachable, Unsure
 from dobby.dollhouse.house import device_side
 from dobby.paths import shipped
 from dobby.skill.load import load_skill
 from tests.fakes import Empty, nobody
+from tests.patience import ENOUGH, Ear, until
 
 FOLDER = shipped("skills") / "lifx"
 load_skill(FOLDER)
@@ -53,34 +54,6 @@ async def desk(house: Any, lifx: Any) -> Device:
     return await adopted(lifx, house.lamps[DESK].address)
 
 
-async def until(true: Callable[[], object], seconds: float = 5.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not true():
-            await asyncio.sleep(0.01)
-
-
-class Ear:
-    """What the driver tells, collected."""
-
-    def __init__(self, changes: AsyncIterator[Change]) -> None:
-        self.heard: list[Change] = []
-        self.state: dict[str, object] = {}
-        self._task = asyncio.create_task(self._listen(changes))
-
-    async def _listen(self, changes: AsyncIterator[Change]) -> None:
-        async for change in changes:
-            self.heard.append(change)
-            self.state.update(change.state)
-
-    @property
-    def available(self) -> list[bool]:
-        return [change.available for change in self.heard if change.available is not None]
-
-    async def aclose(self) -> None:
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
-
-
 @pytest.fixture
 async def ear(lifx: Any, desk: Device) -> AsyncIterator[Ear]:
     listening = Ear(lifx.hear([desk]))
@@ -109,7 +82,7 @@ async def test_a_broadcast_finds_it(house: Any, lifx: Any) -> None:
     lamp.unplug()
     await lamp.plug("127.255.255.255")  # loopback's own broadcast reaches a socket that is bound to it
     lifx.port = int(lamp.address.rpartition(":")[2])
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(ENOUGH):
         found = [finding async for finding in lifx.seek(["127.0.0.1", "192.0.2.77"])]
     assert [(one.sign, one.says) for one in found] == [(Sign("own", "lifx"), {"serial": DESK})]
 
@@ -229,31 +202,31 @@ async def test_what_others_do_is_heard_and_nothing_twice(house: Any, desk: Devic
     await asyncio.sleep(3 * POLL)
     assert len(ear.heard) == 1
     house.lamps[DESK].device.state.power_level = 0
-    await until(lambda: ear.state["on"] is False)
-    assert ear.available == [True]
+    await until(lambda: ear.state[desk.id]["on"] is False)
+    assert ear.available(desk) == [True]
 
 
 async def test_unplugged_is_said_once_and_back_by_itself(house: Any, lifx: Any, desk: Device, ear: Ear) -> None:
     lamp = house.lamps[DESK]
     port = int(lamp.address.rpartition(":")[2])
     lamp.unplug()
-    await until(lambda: ear.available == [True, False])
+    await until(lambda: ear.available(desk) == [True, False])
     with pytest.raises(Unreachable, match=r"Desk lamp cannot be reached; is it switched off at the wall\?"):
         await lifx.set(desk, {"on": False})
     await asyncio.sleep(2 * (PATIENCE + POLL))
     await lamp.plug(port=port)
-    await until(lambda: ear.available == [True, False, True])
-    assert ear.state["brightness"] == 70
+    await until(lambda: ear.available(desk) == [True, False, True])
+    assert ear.state[desk.id]["brightness"] == 70
 
 
 async def test_a_new_address_is_followed(house: Any, lifx: Any, desk: Device, ear: Ear) -> None:
     lamp = house.lamps[DESK]
     lamp.unplug()
-    await until(lambda: ear.available == [True, False])
+    await until(lambda: ear.available(desk) == [True, False])
     await lamp.plug("127.0.0.2")
     moved = await adopted(lifx, lamp.address)
     assert moved == replace(desk, address=lamp.address)
-    await until(lambda: ear.available == [True, False, True])
+    await until(lambda: ear.available(desk) == [True, False, True])
     await lifx.set(moved, {"brightness": 15, "on": True})
     await becomes(house, DESK, brightness=15)
 
@@ -290,7 +263,7 @@ async def test_garbage_is_a_clean_error(house: Any, lifx: Any, desk: Device, ear
         with pytest.raises(Unreachable, match=r"Desk lamp (cannot be reached|answered something that makes no sense)"):
             await lifx.read(desk)
     house.lamps[DESK].trouble()
-    await until(lambda: ear.available[-1] is True)
+    await until(lambda: ear.available(desk)[-1] is True)
     assert (await lifx.read(desk))["brightness"] == 70
 
 

@@ -5,18 +5,16 @@ from typing import Any
 import pytest
 
 from dobby import EffectClass, Refused, State, Unreachable, Value
+from tests.patience import confirmed, until
 from tests.skills.mqtt_house import (
     HALLWAY_LIGHT,
     TV_PLUG,
     adopted,
     announce,
-    confirmed,
     hearing,
     house,
     mqtt,
     own,
-    read_until,
-    soon,
 )
 
 __all__ = ["house", "mqtt", "own"]  # fixtures
@@ -84,7 +82,7 @@ async def test_what_is_set_becomes_true_and_is_read_back(house: Any, mqtt: Any) 
     for name, wanted, true in SETS:
         device = found[name if name.startswith("mqtt.") else f"mqtt.{name}"]
         await mqtt.set(device, wanted)
-        await soon(lambda device=device, true=true: true.items() <= house.truth(device.id).items())  # type: ignore[misc]
+        await until(lambda device=device, true=true: true.items() <= house.truth(device.id).items())  # type: ignore[misc]
         await confirmed(mqtt, device, wanted)
 
 
@@ -93,9 +91,9 @@ async def test_a_fan_that_is_off_has_no_speed(own: Any, mqtt: Any) -> None:
     fan = found["mqtt.ceiling_fan"]
     assert (await mqtt.read(fan))["speed"] == 0
     await mqtt.set(fan, {"on": True, "speed": 50})
-    await read_until(mqtt, fan, {"on": True, "speed": 50})
+    await confirmed(mqtt, fan, {"on": True, "speed": 50})
     await mqtt.set(fan, {"on": False, "speed": 0})
-    await read_until(mqtt, fan, {"on": False, "speed": 0})
+    await confirmed(mqtt, fan, {"on": False, "speed": 0})
 
 
 @pytest.mark.parametrize(
@@ -123,7 +121,7 @@ async def test_a_state_older_than_the_command_is_what_is_read(own: Any, mqtt: An
     door = found["mqtt.front_door"]
     await mqtt.set(door, {"locked": False})
     assert (await mqtt.read(door))["locked"] is True  # the bolt takes its time
-    await read_until(mqtt, door, {"locked": False})
+    await confirmed(mqtt, door, {"locked": False})
 
 
 async def test_a_blind_reports_on_its_way_and_stops_when_told(house: Any, mqtt: Any) -> None:
@@ -131,10 +129,10 @@ async def test_a_blind_reports_on_its_way_and_stops_when_told(house: Any, mqtt: 
     blind = found["mqtt.bedroom_blinds"]
     async with hearing(mqtt, blind) as heard:
         await mqtt.set(blind, {"position": 0})
-        await soon(lambda: len({change.state.get("position") for change in heard}) >= 4)
+        await until(lambda: len({change.state.get("position") for change in heard}) >= 4)
         assert any(change.state.get("moving") is True for change in heard)
         await mqtt.do(blind, "stop")
-        await soon(lambda: heard[-1].state.get("moving") is False)
+        await until(lambda: heard[-1].state.get("moving") is False)
         assert 0 < house.truth(blind.id)["position"] < 100
     with pytest.raises(Refused):
         await mqtt.do(blind, "fold")
@@ -143,8 +141,8 @@ async def test_a_blind_reports_on_its_way_and_stops_when_told(house: Any, mqtt: 
 async def test_a_pulse_is_sent_once(own: Any, mqtt: Any) -> None:
     found = await adopted(mqtt, own)
     await mqtt.set(found["mqtt.garage_relay"], {"on": True})
-    await soon(lambda: own.truth("mqtt.garage_relay")["door"] == "open")
-    await soon(lambda: own.truth("mqtt.garage_relay")["on"] is False)
+    await until(lambda: own.truth("mqtt.garage_relay")["door"] == "open")
+    await until(lambda: own.truth("mqtt.garage_relay")["on"] is False)
     assert own.truth("mqtt.garage_relay")["door"] == "open"
 
 
@@ -162,7 +160,7 @@ async def test_a_button_is_pressed_and_a_device_without_a_state_only_echoes(own:
         await mqtt.set(dumb, {"on": True})
         messages = [await anext(ear.messages), await anext(ear.messages)]
         assert [(str(m.topic), m.payload) for m in messages] == [("bell/press", b"PRESS"), ("dumb/set", b"ON")]
-        await soon(lambda: any(change.state == {"on": True} for change in heard))
+        await until(lambda: any(change.state == {"on": True} for change in heard))
     assert await mqtt.read(dumb) == {"on": True}
 
 
@@ -175,7 +173,7 @@ async def test_a_hand_on_the_switch_is_heard(house: Any, mqtt: Any) -> None:
     async with hearing(mqtt, lamp, motion, zigbee) as heard:
         for device in (lamp, motion, zigbee):
             await house.by_hand(device.id, on=True)
-            await soon(lambda device=device: any(c.device == device.id and c.state.get("on") is True for c in heard))  # type: ignore[misc]
+            await until(lambda device=device: any(c.device == device.id and c.state.get("on") is True for c in heard))  # type: ignore[misc]
     assert {change.device for change in heard} == {lamp.id, motion.id, zigbee.id}
 
 
@@ -184,17 +182,17 @@ async def test_an_unplugged_device_is_unavailable_once_and_comes_back(house: Any
     found = await adopted(mqtt, house)
     lamp = found[name]
     async with hearing(mqtt, lamp) as heard:
-        await soon(lambda: [c.available for c in heard if c.available is not None] == [True])
+        await until(lambda: [c.available for c in heard if c.available is not None] == [True])
         await house.unplug(name)
-        await soon(lambda: [c.available for c in heard if c.available is not None] == [True, False])
+        await until(lambda: [c.available for c in heard if c.available is not None] == [True, False])
         with pytest.raises(Unreachable):
             await mqtt.set(lamp, {"on": True})
         with pytest.raises(Unreachable):
             await mqtt.read(lamp)
         await house.plug(name)
-        await soon(lambda: [c.available for c in heard if c.available is not None] == [True, False, True])
+        await until(lambda: [c.available for c in heard if c.available is not None] == [True, False, True])
         await mqtt.set(lamp, {"on": True})
-        await read_until(mqtt, lamp, {"on": True})
+        await confirmed(mqtt, lamp, {"on": True})
 
 
 async def test_a_device_that_is_no_longer_announced_is_unavailable(own: Any, mqtt: Any) -> None:
@@ -202,6 +200,6 @@ async def test_a_device_that_is_no_longer_announced_is_unavailable(own: Any, mqt
     found = await adopted(mqtt, own)
     async with hearing(mqtt, found["mqtt.old"]) as heard:
         await announce(own, "homeassistant/switch/lamp/config", b"")
-        await soon(lambda: heard[-1].available is False)
+        await until(lambda: heard[-1].available is False)
     with pytest.raises(Unreachable):
         await mqtt.set(found["mqtt.old"], {"on": True})

@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dobby import Device, Finding, Sign, Unreachable
-from tests.skills.mqtt_house import Drawer, hearing, mosquitto, mqtt, nobody, read_until, soon  # noqa: F401
+from tests.patience import ENOUGH, confirmed, until
+from tests.skills.mqtt_house import Drawer, hearing, mosquitto, mqtt, nobody  # noqa: F401
 
 catalog, frigate, entity = (import_module(f"dobby_skill_mqtt.{name}") for name in ("catalog", "frigate", "entity"))
 
@@ -81,7 +82,7 @@ class Tasmota:
         """Power on: it connects, announces itself and says how it is."""
         up = asyncio.Event()
         self._running = asyncio.create_task(self._run(up))
-        await asyncio.wait_for(up.wait(), 5)
+        await asyncio.wait_for(up.wait(), ENOUGH)
 
     async def unplug(self) -> None:
         """Power off: no goodbye, so that the broker speaks its will."""
@@ -186,13 +187,13 @@ async def test_a_tasmota_plug_is_found_with_its_meter_set_read_and_heard(broker:
         assert await mqtt.read(washer) == {"on": False}
         async with hearing(mqtt, washer, parts["power"]) as heard:
             await mqtt.set(washer, {"on": True})
-            await soon(lambda: any(change.state.get("on") is True for change in heard))
+            await until(lambda: any(change.state.get("on") is True for change in heard))
             assert plug.state["POWER"] == "ON" and ("POWER1", "ON") in plug.told
             await plug.press(False)
-            await soon(lambda: heard[-1].state == {"on": False})
+            await until(lambda: heard[-1].state == {"on": False})
             plug.sensors = {"sn": {"ENERGY": ENERGY | {"Power": 1830}}, "ver": 1}
             await plug.tele()
-            await soon(lambda: any(change.state.get("value") == 1830 for change in heard))
+            await until(lambda: any(change.state.get("value") == 1830 for change in heard))
 
 
 async def test_a_tasmota_without_power_is_gone_once_and_comes_back_at_another_address(broker: str, mqtt: Any) -> None:  # noqa: F811
@@ -201,16 +202,16 @@ async def test_a_tasmota_without_power_is_gone_once_and_comes_back_at_another_ad
         washer = (await found(mqtt, broker))[PLUG]
         async with hearing(mqtt, washer) as heard:
             said: Callable[[], list[bool]] = lambda: [c.available for c in heard if c.available is not None]  # noqa: E731
-            await soon(lambda: said() == [True])
+            await until(lambda: said() == [True])
             await plug.unplug()
-            await soon(lambda: said() == [True, False])
+            await until(lambda: said() == [True, False])
             with pytest.raises(Unreachable):
                 await mqtt.set(washer, {"on": True})
             plug.config["ip"] = "192.168.15.77"
             await plug.plug()
-            await soon(lambda: said() == [True, False, True])
+            await until(lambda: said() == [True, False, True])
         await mqtt.set(washer, {"on": True})
-        await read_until(mqtt, washer, {"on": True})
+        await confirmed(mqtt, washer, {"on": True})
         assert (await found(mqtt, broker))[PLUG].id == washer.id
 
 
@@ -222,18 +223,18 @@ async def test_a_tasmota_lamp_and_shutter(broker: str, mqtt: Any) -> None:  # no
         assert (desk.kind, set(desk.traits)) == ("light", {"on", "brightness", "color_temp", "color"})
         assert (await mqtt.read(desk))["brightness"] == 40
         await mqtt.set(desk, {"brightness": 70})
-        await read_until(mqtt, desk, {"on": True, "brightness": 70})
+        await confirmed(mqtt, desk, {"on": True, "brightness": 70})
         await mqtt.set(desk, {"color": "#ff0000"})
         assert await mqtt.read(desk) is not None
-        await soon(lambda: ("Backlog", "HSBColor1 0; HSBColor2 100") in lamp.told)
-        await read_until(mqtt, desk, {"color": "#ff0000"})
+        await until(lambda: ("Backlog", "HSBColor1 0; HSBColor2 100") in lamp.told)
+        await confirmed(mqtt, desk, {"color": "#ff0000"})
         await mqtt.set(desk, {"color_temp": 2700})
-        await soon(lambda: ("CT", "370") in lamp.told)
+        await until(lambda: ("CT", "370") in lamp.told)
         assert (left.name, left.kind, await mqtt.read(left)) == ("Left Blind", "cover", {"position": 100})
         await mqtt.set(left, {"position": 30})
-        await read_until(mqtt, left, {"position": 30})
+        await confirmed(mqtt, left, {"position": 30})
         await mqtt.do(left, "stop")
-        await soon(lambda: ("ShutterStop1", "1") in blind.told)
+        await until(lambda: ("ShutterStop1", "1") in blind.told)
 
 
 # ESPHome's own announcements (esphome/components/mqtt/mqtt_component.cpp, mqtt_light.cpp, mqtt_sensor.cpp)
@@ -275,16 +276,16 @@ async def test_an_esphome_node_is_found_read_set_heard_and_missed(broker: str, m
         devices = await found(mqtt, broker)
         strip, humid = devices["mqtt.ESPlightstrip"], devices["mqtt.ESPsensorhall_humidity"]
         assert (strip.name, humid.name, humid.part_of) == ("Hall Node Strip", "Hall Node Hall Humidity", strip.id)
-        await read_until(mqtt, humid, {"value": 48.2})
+        await confirmed(mqtt, humid, {"value": 48.2})
         async with hearing(mqtt, strip) as heard:
             await mqtt.set(strip, {"brightness": 50})
-            message = await asyncio.wait_for(anext(aiter(node.messages)), 5)
+            message = await asyncio.wait_for(anext(aiter(node.messages)), ENOUGH)
             assert isinstance(message.payload, bytes)
             assert json.loads(message.payload) in ({"brightness": 128}, {"state": "ON", "brightness": 128})
             await node.publish("hall-node/light/strip/state", '{"state":"ON","color_mode":"rgb","brightness":128}', retain=True)
-            await soon(lambda: heard[-1].state.get("brightness") == 50)
+            await until(lambda: heard[-1].state.get("brightness") == 50)
             await node.publish("hall-node/status", "offline", retain=True)
-            await soon(lambda: heard[-1].available is False)
+            await until(lambda: heard[-1].available is False)
             with pytest.raises(Unreachable):
                 await mqtt.set(strip, {"on": False})
 
@@ -332,21 +333,21 @@ async def test_frigates_cameras_are_devices_that_hear_of_what_it_follows(broker:
         devices = await found(mqtt, broker)
         door = devices["mqtt.frigate_front_door"]
         assert (door.kind, door.name, set(door.traits)) == ("camera", "Front door", {"on", "motion"})
-        await read_until(mqtt, door, {"on": True, "motion": False})
+        await confirmed(mqtt, door, {"on": True, "motion": False})
         async with hearing(mqtt, door) as heard:
             await nvr.publish("frigate/events", event("new"))
-            await soon(lambda: heard[-1].state.get("motion") is True)
+            await until(lambda: heard[-1].state.get("motion") is True)
             seen = await mqtt.sighted(door)
             assert (seen.id, seen.phase, seen.kind, seen.labels) == (SEEN["id"], "new", "event", ("person",))
             assert (seen.name, seen.zones, round(seen.score, 2)) == ("Ben", ("yard", "driveway"), 0.96)
             assert seen.picture == JPEG and seen.end == 0.0
             await nvr.publish("frigate/events", event("end", end_time=1607123990.0))
-            await soon(lambda: heard[-1].state.get("motion") is False)
+            await until(lambda: heard[-1].state.get("motion") is False)
             await mqtt.set(door, {"on": False})
-            message = await asyncio.wait_for(anext(aiter(nvr.messages)), 5)
+            message = await asyncio.wait_for(anext(aiter(nvr.messages)), ENOUGH)
             assert message.payload == b"OFF"
             await nvr.publish("frigate/available", "offline", retain=True)
-            await soon(lambda: heard[-1].available is False)
+            await until(lambda: heard[-1].available is False)
 
 
 def test_a_review_is_read_and_what_is_odd_is_nothing() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from dobby import Change, Device, Finding, Sign, State
+from tests.patience import ENOUGH
 from tests.skills.mqtt_house import MOSQUITTO, Drawer, hearing, mosquitto, mqtt, nobody
 
 __all__ = ["mqtt"]  # a fixture
@@ -57,7 +58,7 @@ async def sandcastle(broker: str, folder: Path) -> AsyncIterator[None]:
 
 
 async def _found(mqtt: Any, broker: str) -> dict[str, Device]:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(ENOUGH):
         while True:
             finding = Finding(Sign("config", "mqtt"), broker)
             found = {device.id: device async for device in mqtt.adopt(finding, nobody, Drawer())}
@@ -82,7 +83,7 @@ async def _drive(mqtt: Any, device: Device, heard: list[Change]) -> None:
     def there(state: State) -> bool:
         return all(device.traits[trait].matches(value, state.get(trait)) for trait, value in wanted.items())
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(ENOUGH):
         while not there(state := await mqtt.read(device)):
             assert state is not None
             await asyncio.sleep(0.05)
@@ -106,7 +107,7 @@ async def test_all_devices_of_a_home_nobody_here_wrote_are_found_driven_and_hear
         )
         assert len({device.room for device in found.values() if device.room}) == 5  # nothing hangs in its bathroom
         async with hearing(mqtt, *found.values()) as heard:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(ENOUGH):
                 while {change.device for change in heard if change.state} < found.keys():
                     await asyncio.sleep(0.05)
             driven = [device for device in found.values() if any(spec.settable for spec in device.traits.values())]

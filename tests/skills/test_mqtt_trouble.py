@@ -15,6 +15,7 @@ import aiomqtt
 import pytest
 
 from dobby import Device, Finding, Refused, Sign, Unreachable
+from tests.patience import until
 from tests.skills.mqtt_house import (
     MOSQUITTO,
     Drawer,
@@ -28,7 +29,6 @@ from tests.skills.mqtt_house import (
     nobody,
     own,
     skill,
-    soon,
 )
 
 __all__ = ["house", "mqtt", "own"]  # fixtures
@@ -42,17 +42,17 @@ async def test_a_broker_that_restarts_is_one_gap_and_everything_goes_on(own: Any
     lamp, dumb = found["mqtt.kitchen_ceiling"], found["mqtt.coffee_machine"]
     async with hearing(mqtt, lamp, dumb) as heard:
         await own.broker_down()
-        await soon(lambda: {c.device for c in heard if c.available is False} == {lamp.id, dumb.id})
+        await until(lambda: {c.device for c in heard if c.available is False} == {lamp.id, dumb.id})
         with pytest.raises(Unreachable):
             await mqtt.set(lamp, {"on": True})
         await asyncio.sleep(1.2)  # some attempts in vain
         await own.broker_up()
         await own.ready()
-        await soon(
+        await until(
             lambda: [c.available for c in heard if c.device == lamp.id and c.available is not None] == [True, False, True], 8
         )
         await mqtt.set(lamp, {"on": True})
-        await soon(lambda: heard[-1].state.get("on") is True)
+        await until(lambda: heard[-1].state.get("on") is True)
         assert own.truth(lamp.id)["on"] is True
 
 
@@ -91,10 +91,10 @@ async def test_motion_ends_and_a_sensor_goes_stale_as_announced(own: Any, mqtt: 
     async with hearing(mqtt, found["mqtt.m"], found["mqtt.w"]) as heard:
         await announce(own, "m", b"ON", retain=False)
         await announce(own, "w", b"7", retain=False)
-        await soon(lambda: [c.state["on"] for c in heard if "on" in c.state] == [True, False])
-        await soon(lambda: [c.available for c in heard if c.device == "mqtt.w" and c.available is not None] == [True, False])
+        await until(lambda: [c.state["on"] for c in heard if "on" in c.state] == [True, False])
+        await until(lambda: [c.available for c in heard if c.device == "mqtt.w" and c.available is not None] == [True, False])
         await announce(own, "w", b"8", retain=False)
-        await soon(
+        await until(
             lambda: [c.available for c in heard if c.device == "mqtt.w" and c.available is not None][:3] == [True, False, True]
         )
 
@@ -144,7 +144,7 @@ async def test_a_password_is_asked_for_once_and_kept_in_the_vault(
         await first.aclose()
         again = skill.driver()
         await again.attach(found["mqtt.freezer"])  # before anybody handed it the vault
-        await soon(lambda: all(broker.refused for broker in again._brokers.values()))
+        await until(lambda: all(broker.refused for broker in again._brokers.values()))
         assert len(await adopted(again, home, nobody, vault)) == 21
         await again.aclose()
     assert "s3cret" not in caplog.text

@@ -12,7 +12,8 @@ import pytest
 from dobby import Device, Finding, Refused, Sign
 from dobby.paths import shipped
 from dobby.skill.load import load_skill
-from tests.running import SHIPPED, ask, at_home, until
+from tests.patience import ENOUGH, until
+from tests.running import SHIPPED, ask, at_home
 
 load_skill(shipped("skills") / "presence")
 skill = import_module("dobby_skill_presence")
@@ -114,7 +115,7 @@ async def test_everybody_who_named_a_phone_is_a_person_heard_by_changes(driver: 
     none = Finding(Sign("own", "presence"), "Eve")
     assert [d async for d in driver.adopt(none, nobody, driver.vault)] == []  # type: ignore[attr-defined]
     heard = driver.hear(devices)  # type: ignore[attr-defined]
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(ENOUGH):
         assert {(await anext(heard)).state["home"] for _ in range(2)} == {"home", "unknown"}
     await heard.aclose()
 

@@ -1,8 +1,7 @@
 """The ScreenLogic skill against a gateway on loopback: real TCP, the library unpatched."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from importlib import import_module
 from typing import Any
@@ -14,6 +13,7 @@ from dobby.dollhouse.house import device_side
 from dobby.paths import shipped
 from dobby.skill.load import load_skill
 from tests.fakes import Empty, nobody
+from tests.patience import until
 
 pytest.importorskip("screenlogicpy", reason="pip install 'dobby[pool]'")
 load_skill(shipped("skills") / "screenlogic")
@@ -42,13 +42,6 @@ async def adopted(driver: Any, at: str) -> dict[str, Device]:
 @pytest.fixture
 async def found(pool: Any, driver: Any) -> dict[str, Device]:
     return await adopted(driver, pool.config["at"][0])
-
-
-async def until(true: Callable[[], object], seconds: float = 8.0) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it did not become so in time"
-        await asyncio.sleep(0.01)
 
 
 @asynccontextmanager

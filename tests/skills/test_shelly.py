@@ -7,7 +7,7 @@ import logging
 import subprocess
 import sys
 import warnings
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from importlib import import_module
@@ -15,10 +15,11 @@ from typing import Any
 
 import pytest
 
-from dobby import Change, Device, EffectClass, Finding, Refused, Sign, Unreachable, Unsure
+from dobby import Device, EffectClass, Finding, Refused, Sign, Unreachable, Unsure
 from dobby.paths import shipped
 from dobby.skill.load import load_skill
 from tests.fakes import nobody
+from tests.patience import Ear, until
 
 pytest.importorskip("aioshelly", reason="pip install 'dobby[shelly]'")
 load_skill(shipped("skills") / "shelly")
@@ -61,39 +62,12 @@ async def things(house: Any, shelly: Any) -> dict[str, Device]:
     return {device.id: device for address in house.config["at"] for device in await adopted(shelly, address)}
 
 
-async def soon(true: Callable[[], object], seconds: float = 5.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not true():
-            await asyncio.sleep(0.01)
-
-
-class Ear:
-    """What a driver tells, collected."""
-
-    def __init__(self) -> None:
-        self.heard: list[Change] = []
-        self.state: dict[str, dict[str, object]] = {}
-
-    async def listen(self, changes: AsyncIterator[Change]) -> None:
-        async for change in changes:
-            self.heard.append(change)
-            self.state.setdefault(change.device, {}).update(change.state)
-
-    async def comes(self, device: str, **traits: object) -> None:
-        await soon(lambda: traits.items() <= self.state.get(device, {}).items())
-
-    def available(self, device: str) -> list[bool]:
-        return [change.available for change in self.heard if change.device == device and change.available is not None]
-
-
 @asynccontextmanager
 async def hearing(shelly: Any, devices: Sequence[Device]) -> AsyncIterator[Ear]:
-    ear = Ear()
-    task = asyncio.create_task(ear.listen(shelly.hear(devices)))
-    await soon(lambda: len(ear.state) == len(devices))
+    ear = Ear(shelly.hear(devices))
+    await until(lambda: len(ear.state) == len(devices))
     yield ear
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    await ear.aclose()
 
 
 # Found and read
@@ -197,7 +171,7 @@ async def test_one_that_is_not_calibrated_only_opens_and_closes(house: Any, shel
     with pytest.raises(Refused, match="not calibrated"):
         await shelly.set(cover, {"position": 30})
     await shelly.set(cover, {"position": 0})
-    await soon(lambda: row["state"] == "closed")
+    await until(lambda: row["state"] == "closed")
     assert (await shelly.read(cover))["position"] == 0
 
 
@@ -262,7 +236,7 @@ async def test_what_others_do_is_pushed(house: Any, shelly: Any, things: dict[st
 async def test_gone_is_said_once_and_back_by_itself(house: Any, shelly: Any, things: dict[str, Device]) -> None:
     async with hearing(shelly, list(things.values())) as ear:
         await house.thing(PLUG).aclose()
-        await soon(lambda: ear.available(PLUG) == [True, False])
+        await until(lambda: ear.available(PLUG) == [True, False])
         with pytest.raises(Unreachable, match="cannot be reached"):
             await shelly.set(things[PLUG], {"on": True})
         await shelly.set(things[LAMP], {"on": True})
@@ -277,8 +251,8 @@ async def test_gone_is_said_once_and_back_by_itself(house: Any, shelly: Any, thi
 async def test_a_line_that_merely_breaks_is_no_news(house: Any, shelly: Any, things: dict[str, Device]) -> None:
     async with hearing(shelly, [things[PLUG]]) as ear:
         house.thing(PLUG).cut()
-        await soon(lambda: house.thing(PLUG).lines)
-        await soon(lambda: shelly._of(things[PLUG]).up)
+        await until(lambda: house.thing(PLUG).lines)
+        await until(lambda: shelly._of(things[PLUG]).up)
         await house.thing(PLUG).become("switch:0", output=True)
         await ear.comes(PLUG, on=True)
         assert ear.available(PLUG) == [True]
@@ -317,7 +291,7 @@ async def test_a_link_cut_in_the_middle_is_a_doubt_that_reading_ends(
 async def test_garbage_on_the_line_loses_nothing(house: Any, shelly: Any, things: dict[str, Device], text: str) -> None:
     async with hearing(shelly, [things[PLUG]]) as ear:
         await house.thing(PLUG).push(text)
-        await soon(lambda: shelly._of(things[PLUG]).up and house.thing(PLUG).lines)
+        await until(lambda: shelly._of(things[PLUG]).up and house.thing(PLUG).lines)
         await shelly.read(things[PLUG])
         await house.thing(PLUG).become("switch:0", output=True)
         await ear.comes(PLUG, on=True)

@@ -13,6 +13,7 @@ from dobby.dollhouse.house import device_side
 from dobby.paths import shipped
 from dobby.skill.load import load_skill
 from tests.fakes import nobody
+from tests.patience import ENOUGH
 
 for name in ("sonos", "upnp"):
     load_skill(shipped("skills") / name)
@@ -50,7 +51,7 @@ class Room:
     async def find(self) -> Device:
         """Find all of it."""
         await adopted(self.upnp, "upnp", self.server.location)
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(ENOUGH):
             while not {song[0] for song in upnp_house.SONGS} <= set(await self.upnp.names()):
                 await asyncio.sleep(0.1)
         return (await adopted(self.sonos, "sonos", f"{PREFIX}.11"))["Kitchen Sonos"]
@@ -58,7 +59,7 @@ class Room:
     async def heard(self, *titles: str) -> None:
         """Wait until exactly these sounded, one after the other."""
         hits = {piece.title: piece.uri for title in titles for hit in await self.upnp.look_up(title) for piece in hit.pieces}
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(ENOUGH):
             while self.sound.heard != [hits[title] for title in titles]:
                 await asyncio.sleep(0.05)
 
@@ -100,7 +101,7 @@ async def test_an_album_from_the_nas_is_heard_track_after_track(room: Room) -> N
         await room.heard("So What", "Freddie Freeloader")
         state = await room.sonos.read(kitchen)
         assert (state["track"], state["title"], state["artist"]) == (2, "Freddie Freeloader", "Miles Davis")
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(ENOUGH):
             while (await room.sonos.read(kitchen))["playing"] != "idle":
                 await asyncio.sleep(0.1)
 
@@ -116,12 +117,12 @@ async def test_loudness_pause_and_what_cannot_be_fetched_are_the_loudspeakers_ow
         await room.heard("Le Freak")
         assert room.renderer.truth() == {"playing": "playing", "volume": 31, "muted": False}
         await room.sonos.set(kitchen, {"playing": "idle"})
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(ENOUGH):
             while room.renderer.truth()["playing"] != "idle":
                 await asyncio.sleep(0.05)
         gone = room.server.location.replace("rootDesc.xml", "MediaItems/999.mp3")
         await room.sonos.do(kitchen, "play", what=gone)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(ENOUGH):
             while room.zone.playing != "STOPPED":
                 await asyncio.sleep(0.05)
         assert gone not in room.sound.heard

@@ -12,6 +12,7 @@ from aiohttp import ClientSession
 
 from dobby.dollhouse.house import device_side
 from dobby.paths import shipped
+from tests.patience import ENOUGH
 from tests.test_daemon import QUIET, ask, dobby
 
 PREFIX = "127.77.19"
@@ -31,7 +32,7 @@ class Talk:
 
     async def soon(self, text: str, answer: str) -> None:
         """The same, as soon as things have been heard."""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(ENOUGH):
             while answer not in (said := (await ask(self.folder / "state", text))[0]):
                 print(said)
                 await asyncio.sleep(0.1)

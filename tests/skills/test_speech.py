@@ -25,6 +25,7 @@ from dobby.dollhouse.house import device_side
 from dobby.paths import shipped
 from dobby.skill.load import load_skill
 from tests.fakes import nobody
+from tests.patience import ENOUGH
 from tests.skills.onnx_voice import tiny_voice
 
 for name in ("speech", "sonos", "upnp"):
@@ -228,10 +229,10 @@ async def test_gmediarender_reads_a_text_aloud_and_plays_on(speech: Any, rendere
         assert address.startswith(f"http://{renderer.wire.host}:")
         assert renderer.ask("AVTransport", "GetMediaInfo")["CurrentURI"] == address
         seconds = heard((await fetched(address))[1])[0]
-        async with asyncio.timeout(5):  # GStreamer has fetched it and found out how long it is
+        async with asyncio.timeout(ENOUGH):  # GStreamer has fetched it and found out how long it is
             while abs(seconds_of(renderer.ask("AVTransport", "GetPositionInfo")["TrackDuration"]) - seconds) > 1.0:
                 await asyncio.sleep(0.05)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(ENOUGH):
             while renderer.truth()["playing"] != "idle":
                 await asyncio.sleep(0.1)
 
@@ -254,12 +255,12 @@ async def test_a_sonos_with_ears_reads_a_text_aloud_and_the_radio_comes_back(spe
         await driver.do(kitchen, "announce", text=TEXT)
         clip = zone.deck.uri
         assert clip.startswith("http://127.0.0.1:")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(ENOUGH):
             while zone.playing != "PLAYING":
                 await asyncio.sleep(0.02)
         assert (sound.heard[-1], zone.volume) == (clip, 40)
         assert renderer.truth()["volume"] == 40
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(ENOUGH):
             while zone.track.title != "Jazz Radio" or zone.playing != "PLAYING":
                 await asyncio.sleep(0.05)
         assert zone.volume == 20

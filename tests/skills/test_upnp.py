@@ -20,18 +20,13 @@ from dobby.dollhouse.house import device_side, open_dollhouse
 from dobby.paths import shipped
 from dobby.skill.load import load_skill
 from tests.fakes import Empty, nobody
+from tests.patience import ENOUGH, until
 
 BEAT = 0.3
 
 load_skill(shipped("skills") / "upnp")
 skill = import_module("dobby_skill_upnp")
 dollhouse = device_side(shipped("skills") / "upnp")
-
-
-async def until(true: Callable[[], object], seconds: float = 8.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not true():
-            await asyncio.sleep(0.02)
 
 
 @pytest.fixture(scope="module")
@@ -107,14 +102,14 @@ async def nas(upnp: Any, server: Any) -> None:
     if server.process is None:
         await server.start()
     assert await adopted(upnp, server.location) == []
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(ENOUGH):
         while not {song[0] for song in dollhouse.SONGS} <= set(await upnp.names()):
             await asyncio.sleep(0.1)
 
 
 async def reads(upnp: Any, device: Device, **traits: object) -> None:
     """Wait until the device reads so."""
-    async with asyncio.timeout(8):
+    async with asyncio.timeout(ENOUGH):
         while not traits.items() <= (await upnp.read(device)).items():
             await asyncio.sleep(0.2)
 
@@ -208,7 +203,7 @@ async def test_a_track_ends_and_the_next_begins_and_what_others_do_is_heard(
         with pytest.raises(Unreachable, match="Kitchen Player cannot be reached"):
             await upnp.set(kitchen, {"volume": 5})
         await renderer.start()
-        await until(lambda: here == [True, False, True], 15)
+        await until(lambda: here == [True, False, True])
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -342,7 +337,7 @@ async def test_garbage_is_a_clean_error(upnp: Any) -> None:
 async def test_the_dollhouse_is_somebody_elses_and_says_what_it_wants(tmp_path: Path) -> None:
     command = (sys.executable, "-m", "dobby", "dollhouse", "upnp")
     bare = await asyncio.create_subprocess_exec(*command, env={"PATH": str(tmp_path)}, stdout=PIPE, stderr=PIPE)
-    _, said = await asyncio.wait_for(bare.communicate(), 20)
+    _, said = await asyncio.wait_for(bare.communicate(), ENOUGH)
     assert bare.returncode
     assert re.search(r"The dollhouse cannot start: the UPnP dollhouse wants .*\(apt install .*gmediarender", said.decode()), said
 

@@ -8,7 +8,8 @@ import pytest
 
 from dobby.dollhouse.house import device_side
 from dobby.paths import shipped
-from tests.running import SHIPPED, ask, at_home, lamp_skill, until, write_skill
+from tests.patience import until
+from tests.running import SHIPPED, ask, at_home, lamp_skill, write_skill
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib import import_module
 from typing import Any
@@ -15,6 +15,7 @@ from dobby import Change, Device, Finding, Refused, Sign, Unreachable, Unsure
 from dobby.paths import shipped
 from dobby.skill.load import load_skill
 from tests.fakes import Empty, HandClock, nobody
+from tests.patience import until
 
 load_skill(shipped("skills") / "weather")
 skill = import_module("dobby_skill_weather")
@@ -53,12 +54,6 @@ async def adopted(weather: Any, address: str) -> list[Device]:
     return [device async for device in weather.adopt(Finding(Sign("config", "weather"), address), nobody, Empty())]
 
 
-async def soon(true: Callable[[], object], seconds: float = 5.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not true():
-            await asyncio.sleep(0.01)
-
-
 @asynccontextmanager
 async def hearing(weather: Any, devices: Sequence[Device]) -> AsyncIterator[list[Change]]:
     heard: list[Change] = []
@@ -68,7 +63,7 @@ async def hearing(weather: Any, devices: Sequence[Device]) -> AsyncIterator[list
             heard.append(change)
 
     task = asyncio.create_task(listen())
-    await soon(lambda: heard)
+    await until(lambda: heard)
     yield heard
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
@@ -288,14 +283,14 @@ async def test_gone_is_said_once_and_back_by_itself(weather: Any, office: Any, b
         await asyncio.sleep(0.1)  # several looks in vain
         await office.open()
         clock.advance(2 * HOUR)
-        await soon(lambda: len(there(heard)) == 2)
+        await until(lambda: len(there(heard)) == 2)
         assert there(heard) == [False, True]
         assert heard[-1].state["value"] == "partlycloudy"
         count = len(heard)
         await asyncio.sleep(0.1)
         assert len(heard) == count, "what did not change is not told"
         clock.advance(3 * HOUR)
-        await soon(lambda: heard[-1].state.get("value") == "rainy")
+        await until(lambda: heard[-1].state.get("value") == "rainy")
         assert there(heard) == [False, True]
 
 

@@ -5,7 +5,7 @@ import gc
 import subprocess
 import sys
 import warnings
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from importlib import import_module
@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
-from dobby import Change, Device, Finding, Refused, Sign, Unreachable, Unsure
+from dobby import Device, Finding, Refused, Sign, Unreachable, Unsure
 from dobby.paths import shipped
 from dobby.skill.load import load_skill
 from tests.fakes import Empty, nobody
+from tests.patience import Ear, until
 
 load_skill(shipped("skills") / "wled")
 skill = import_module("dobby_skill_wled")
@@ -49,39 +50,12 @@ async def adopted(wled: Any, address: str) -> list[Device]:
     return [device async for device in wled.adopt(Finding(Sign("config", "wled"), address), nobody, Empty())]
 
 
-async def soon(true: Callable[[], object], seconds: float = 5.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not true():
-            await asyncio.sleep(0.01)
-
-
-class Ear:
-    """What a driver tells, collected."""
-
-    def __init__(self) -> None:
-        self.heard: list[Change] = []
-        self.state: dict[str, dict[str, object]] = {}
-
-    async def listen(self, changes: AsyncIterator[Change]) -> None:
-        async for change in changes:
-            self.heard.append(change)
-            self.state.setdefault(change.device, {}).update(change.state)
-
-    async def comes(self, device: str, **traits: object) -> None:
-        await soon(lambda: traits.items() <= self.state.get(device, {}).items())
-
-    def available(self, device: str) -> list[bool]:
-        return [change.available for change in self.heard if change.device == device and change.available is not None]
-
-
 @asynccontextmanager
 async def hearing(wled: Any, devices: Sequence[Device]) -> AsyncIterator[Ear]:
-    ear = Ear()
-    task = asyncio.create_task(ear.listen(wled.hear(devices)))
-    await soon(lambda: len(ear.state) == len(devices))
+    ear = Ear(wled.hear(devices))
+    await until(lambda: len(ear.state) == len(devices))
     yield ear
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    await ear.aclose()
 
 
 # Found and read
@@ -217,7 +191,7 @@ async def test_what_it_cannot_do_is_refused_and_nothing_is_sent(
 async def test_blinking_leaves_it_as_it_was(house: Any, wled: Any, lights: dict[str, Device]) -> None:
     async with hearing(wled, list(lights.values())) as ear:
         await wled.do(lights[SHELF], "blink")
-        await soon(lambda: [c.state["on"] for c in ear.heard if c.device == SHELF and "on" in c.state] == [0, 1, 0, 1, 0])
+        await until(lambda: [c.state["on"] for c in ear.heard if c.device == SHELF and "on" in c.state] == [0, 1, 0, 1, 0])
     assert house.truth(SHELF)["on"] is False
 
 
@@ -236,7 +210,7 @@ async def test_what_others_do_is_pushed(house: Any, wled: Any, lights: dict[str,
         await house.strip(TERRACE).become({"bri": 102})
         await ear.comes(TERRACE, brightness=40)
         assert len(ear.heard) == count + 1, "what did not change is not told"
-    await soon(lambda: not house.strip(SHELF).listeners)
+    await until(lambda: not house.strip(SHELF).listeners)
 
 
 async def test_one_without_a_free_line_is_looked_at(house: Any, wled: Any, lights: dict[str, Device]) -> None:
@@ -257,7 +231,7 @@ async def test_one_that_cannot_push_at_all_is_looked_at(house: Any, wled: Any, l
 async def test_gone_is_said_once_and_back_by_itself(house: Any, wled: Any, lights: dict[str, Device]) -> None:
     async with hearing(wled, list(lights.values())) as ear:
         await house.strip(SHELF).aclose()
-        await soon(lambda: ear.available(SHELF) == [True, False])
+        await until(lambda: ear.available(SHELF) == [True, False])
         with pytest.raises(Unreachable, match="cannot be reached"):
             await wled.set(lights[SHELF], {"on": True})
         with pytest.raises(Unreachable):
@@ -336,7 +310,7 @@ NONSENSE = [
 @pytest.mark.parametrize("text", NONSENSE)
 async def test_garbage_on_the_line_loses_nothing(house: Any, wled: Any, lights: dict[str, Device], text: str) -> None:
     async with hearing(wled, [lights[SHELF]]) as ear:
-        await soon(lambda: house.strip(SHELF).listeners)
+        await until(lambda: house.strip(SHELF).listeners)
         await house.strip(SHELF).push(text)
         await house.strip(SHELF).become({"on": True, "bri": 26})
         await ear.comes(SHELF, on=True, brightness=10)

@@ -14,7 +14,8 @@ from dobby.cli.line import Line
 from dobby.dollhouse.house import device_side
 from dobby.journal import news
 from dobby.paths import shipped
-from tests.running import SHIPPED, at_home, until, write_skill
+from tests.patience import until
+from tests.running import SHIPPED, at_home, write_skill
 
 SECRET = "s3same-0pen-77"
 

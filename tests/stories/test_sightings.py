@@ -21,6 +21,7 @@ from dobby.journal.sightings import Seen
 from dobby.people import Limits
 from dobby.wits.llm import Model
 from dobby.wits.say import describe
+from tests.patience import ENOUGH
 from tests.stories.family import Family, at_home
 
 CAMERAS = (("camera.drive", "Driveway", ""), ("camera.gate", "Gate", ""), ("camera.hall", "Hall Cam", "Living Room"))
@@ -280,7 +281,7 @@ class TestSaidBetter:
         home.desk.describe = partial(describe, model)
         one = seen(home, courier="FedEx", picture=str(picture))
         assert await told(home, one) == ["A FedEx truck just arrived at the driveway."]
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(ENOUGH):
             while await standing(home, one) != english or await standing(home, one, "tom") != german:
                 await asyncio.sleep(0.02)
         _, request = server.requests

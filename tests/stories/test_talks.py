@@ -14,7 +14,8 @@ from dobby.dollhouse.house import Dollhouse, open_dollhouse
 from dobby.dollhouse.scripted import Line, Scripted, lines
 from dobby.house.load import PlainYaml
 from dobby.journal import ledger
-from tests.running import SHIPPED, ask, at_home, until
+from tests.patience import until
+from tests.running import SHIPPED, ask, at_home
 
 TALKS = Path(__file__).with_name("talks")
 FAMILIES = ("mqtt", "sonos", "screenlogic")

@@ -50,7 +50,7 @@ class Seen:
     async def _state(self, camera: str, state: str, why: str) -> None:
         self.states.append((camera, state))
 
-    async def until(self, what: Callable[[], Any], seconds: float = 30.0) -> Any:
+    async def until(self, what: Callable[[], Any], seconds: float = 100.0) -> Any:
         """Wait for it to be so; a deadline that never comes ends the test."""
         async with asyncio.timeout(seconds):
             while not (found := what()):

@@ -17,6 +17,7 @@ from dobby.paths import shipped
 from dobby.vision.stream import Stream, Unreachable, why
 from dobby.vision.watcher import Sameness
 from dobby.vision.wire import Camera, Sighting, parse_line, redact
+from tests.patience import ENOUGH
 from tests.vision.films import Seen, eyes, film
 
 
@@ -44,7 +45,7 @@ async def test_rtsp_is_watched_small_and_kept_large(tmp_path: Path, camera: Any)
     async with eyes(tmp_path, row) as seen:
         await seen.until(lambda: ("drive", "ok") in seen.states)
         await seen.until(lambda: seen.eyes.figures)
-        async with asyncio.timeout(20):  # the large stream comes in its own time
+        async with asyncio.timeout(ENOUGH):  # the large stream comes in its own time
             while cv2.imread(str(await seen.eyes.look("drive"))).shape[1] != 1280:
                 await asyncio.sleep(0.2)
 
