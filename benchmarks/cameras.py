@@ -29,7 +29,7 @@ see = seeing()
 DATA = Path(os.environ.get("DOBBY_VISION", Path(__file__).resolve().parents[2] / "shared" / "data" / "vision"))
 WEIGHTS = DATA / "weights" / "yolox_nano.onnx"
 NUISANCES = ("rain", "wind", "flicker", "headlights", "spider", "switch", "parked", "quiet")
-STREET = Zone("street", ((0.0, 0.28), (1.0, 0.28), (1.0, 0.53), (0.0, 0.53)), ignore=True)
+STREET = Zone("street", scene.ZONES["street"], ignore=True)
 PATIENCE = 8.0  # seconds after an arrival stands in which its sighting counts as of it
 
 

@@ -16,8 +16,8 @@ SCRIPTS = Path(__file__).with_name("scenes.toml")
 SIZE = (640, 360)  # pixels
 DAY = 86400.0  # seconds
 ZONES = {  # as a share of width and height
-    "street": ((0.0, 0.30), (1.0, 0.30), (1.0, 0.48), (0.0, 0.48)),
-    "driveway": ((0.33, 0.50), (0.67, 0.50), (0.97, 1.0), (0.03, 1.0)),
+    "street": ((0.0, 0.28), (1.0, 0.28), (1.0, 0.53), (0.0, 0.53)),  # the pavement is a part of it
+    "driveway": ((0.31, 0.53), (0.69, 0.53), (0.97, 1.0), (0.03, 1.0)),
 }
 KINDS = {"truck": "vehicle", "car": "vehicle", "walker": "person", "passer": "person", "traffic": "vehicle", "cat": "animal"}
 KINDS |= {"parcel": "parcel", "ring": "press"}
@@ -214,6 +214,7 @@ def frame(script: Script, t: float, size: tuple[int, int] = SIZE) -> Any:
 
     :param size: width and height in pixels.
     """
+    from . import scene_actors as actors
     from . import scene_draw as draw
 
     active = [act for act in script.acts if act.at <= t]
@@ -221,7 +222,7 @@ def frame(script: Script, t: float, size: tuple[int, int] = SIZE) -> Any:
     picture = draw.backdrop(*size, script.seed).copy()
     draw.tree(picture, t, around.get("wind", 0.0), script.seed)
     for _, what, paint in sorted(_painted(active, t), key=lambda one: one[0]):
-        getattr(draw, what)(picture, *paint[0], **paint[1])
+        getattr(actors, what)(picture, *paint[0], **paint[1])
     picture = _lit(draw, picture, script, t, around)
     number = round(t * 30)
     if heavy := around.get("rain", 0.0):

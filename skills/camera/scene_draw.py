@@ -1,4 +1,4 @@
-"""What stands and moves in the drawn driveway: backdrop, truck, car, walker, cat, and what weather and lamps do.
+"""The drawn driveway itself: house, street, tree, and what weather and lamps do to it.
 
 Everything takes a BGR picture and a place in it and paints; it does not know when anything happens (`scene.py`).
 """
@@ -14,12 +14,6 @@ Picture: TypeAlias = Any  # ndarray, height x width x 3, uint8, BGR
 Colour: TypeAlias = tuple[int, ...]  # blue, green, red
 KERB = 0.50  # where the street meets the front garden, as a share of the height
 SHIFT = 3  # cv2 draws with 1/8 pixel, so that slow things do not jump
-FONT = cv2.FontFace("sans")
-
-
-def tall(y: float) -> float:
-    """How tall a person is who stands at `y`, as a share of the picture's height: the camera looks down from above the door."""
-    return 0.11 + max(0.0, y - 0.42) * 0.62
 
 
 def _fill(picture: Picture, points: list[tuple[float, float]], colour: Colour) -> None:
@@ -34,18 +28,6 @@ def _disc(picture: Picture, x: float, y: float, wide: float, high: float, colour
 
 def _box(picture: Picture, x: float, y: float, wide: float, high: float, colour: Colour) -> None:
     _fill(picture, [(x, y), (x + wide, y), (x + wide, y + high), (x, y + high)], colour)
-
-
-def _shade(picture: Picture, x: float, y: float, wide: float) -> None:
-    """The soft dark patch under whatever stands somewhere."""
-    height, width = picture.shape[:2]
-    deep = max(2, round(wide * 0.12))
-    left, right, top, bottom = max(0, round(x - wide)), min(width, round(x + wide)), max(0, round(y) - deep), round(y) + deep
-    part = picture[top : min(height, bottom), left:right]
-    if part.size:
-        mask = np.zeros(part.shape[:2], np.uint8)
-        cv2.ellipse(mask, (round(x) - left, round(y) - top), (max(1, round(wide)), deep), 0, 0, 360, 1, -1)
-        part[mask > 0] = part[mask > 0] * 0.55
 
 
 @lru_cache(8)
@@ -106,142 +88,6 @@ def tree(picture: Picture, t: float, wind: float, seed: int) -> None:
     part = picture[max(0, top) : top + size, left : min(width, left + size)]
     cut = (slice(max(0, -top), max(0, -top) + part.shape[0]), slice(0, part.shape[1]))
     cv2.copyTo(leaves[cut], mask[cut], part)
-
-
-def truck(picture: Picture, x: float, y: float, facing: int, t: float, *, colour: Colour, text: str, ink: Colour) -> None:
-    """A delivery van seen from the side, its bottom at `y`; `facing` 1 looks right, -1 left. `text` is on its box."""
-    height, width = picture.shape[:2]
-    high = tall(y) * height * 1.36
-    long, ground, middle = high * 2.05, y * height, x * width
-    _shade(picture, middle, ground, long * 0.54)
-
-    def at(across: float, up: float) -> tuple[float, float]:
-        return middle + facing * long * across, ground - high * up
-
-    dark: Colour = tuple(round(each * 0.72) for each in colour)
-    cab = [(0.24, 0.10), (0.5, 0.10), (0.5, 0.42), (0.455, 0.5), (0.40, 0.84), (0.24, 0.88)]
-    _fill(picture, [at(*each) for each in cab], dark)
-    _fill(picture, [at(*each) for each in [(0.30, 0.5), (0.44, 0.5), (0.395, 0.79), (0.30, 0.8)]], (96, 84, 70))
-    _fill(picture, [at(*each) for each in [(-0.5, 0.1), (0.25, 0.1), (0.25, 1.0), (-0.5, 1.0)]], colour)
-    _fill(picture, [at(*each) for each in [(-0.5, 0.08), (0.5, 0.08), (0.5, 0.15), (-0.5, 0.15)]], (52, 50, 48))
-    _fill(picture, [at(*each) for each in [(-0.5, 0.97), (0.25, 0.97), (0.25, 1.0), (-0.5, 1.0)]], dark)
-    _fill(picture, [at(*each) for each in [(0.475, 0.24), (0.5, 0.24), (0.5, 0.31), (0.475, 0.31)]], (215, 240, 250))
-    for across in (-0.32, 0.34):
-        wheel = at(across, 0.1)
-        _disc(picture, *wheel, high * 0.125, high * 0.125, (30, 28, 28))
-        _disc(picture, *wheel, high * 0.055, high * 0.055, (140, 138, 136))
-    if text:
-        _lettering(picture, text, at(-0.125, 0.56), long * 0.64, high * 0.5, ink)
-
-
-def _lettering(picture: Picture, text: str, middle: tuple[float, float], wide: float, high: float, ink: Colour) -> None:
-    (across, down), _ = _extent(text)
-    size = round(min(wide / across, high / down) * 100)
-    if size >= 5:
-        scale = size / 100
-        where = (round(middle[0] - across * scale / 2), round(middle[1] + down * scale / 2))
-        cv2.putText(picture, text, where, ink, FONT, size, 800)
-
-
-@lru_cache(64)
-def _extent(text: str) -> tuple[tuple[int, int], int]:
-    """Width and height of the words at a size of 100."""
-    left, top, wide, high = cv2.getTextSize((4000, 400), text, (0, 0), FONT, 100, 800)
-    return (max(1, wide), max(1, -top if top < 0 else high)), left
-
-
-def car(picture: Picture, x: float, y: float, facing: int, t: float, *, colour: Colour) -> None:
-    """A saloon seen from the side, its bottom at `y`."""
-    height, width = picture.shape[:2]
-    high = tall(y) * height * 0.82
-    long, ground, middle = high * 2.9, y * height, x * width
-    _shade(picture, middle, ground, long * 0.52)
-
-    def at(across: float, up: float) -> tuple[float, float]:
-        return middle + facing * long * across, ground - high * up
-
-    body = [(-0.5, 0.18), (0.5, 0.18), (0.5, 0.46), (0.44, 0.56), (0.24, 0.62), (-0.5, 0.62)]
-    roof = [(-0.42, 0.6), (0.26, 0.6), (0.12, 0.98), (-0.28, 0.98)]
-    glass = [(-0.35, 0.64), (0.2, 0.64), (0.1, 0.92), (-0.26, 0.92)]
-    dark: Colour = tuple(round(each * 0.75) for each in colour)
-    for points, paint in ((roof, dark), (body, colour), (glass, (92, 84, 74))):
-        _fill(picture, [at(*each) for each in points], paint)
-    _fill(picture, [at(*each) for each in [(-0.03, 0.62), (0.0, 0.62), (-0.03, 0.95), (-0.06, 0.95)]], dark)
-    _fill(picture, [at(*each) for each in [(0.46, 0.4), (0.5, 0.38), (0.5, 0.47), (0.46, 0.5)]], (220, 240, 250))
-    for across in (-0.3, 0.3):
-        wheel = at(across, 0.19)
-        _disc(picture, *wheel, high * 0.19, high * 0.19, (30, 28, 28))
-        _disc(picture, *wheel, high * 0.09, high * 0.09, (150, 148, 146))
-
-
-def person(picture: Picture, x: float, y: float, facing: int, t: float, *, colour: Colour, moving: bool) -> None:
-    """Somebody on their feet at `y`; who moves swings arms and legs twice a second."""
-    height, width = picture.shape[:2]
-    high, ground, middle = tall(y) * height, y * height, x * width
-    swing = math.sin(t * 6.3) * (0.13 if moving else 0.02)
-    bob = abs(math.cos(t * 6.3)) * 0.015 if moving else 0.0
-    thick = max(1, round(high * 0.085))
-    _shade(picture, middle, ground, high * 0.2)
-
-    def at(across: float, up: float) -> tuple[int, int]:
-        return round((middle + facing * high * across) * 8), round((ground - high * (up + bob)) * 8)
-
-    def limb(start: tuple[int, int], end: tuple[int, int], ink: Colour, broad: int) -> None:
-        cv2.line(picture, start, end, ink, broad, cv2.LINE_AA, SHIFT)
-
-    for way in (1, -1):
-        limb(at(0, 0.5), at(way * swing, 0.02), (70, 52, 44), thick)
-        limb(at(0, 0.78), at(-way * swing * 0.9 + 0.02, 0.46), colour, max(1, thick * 3 // 4))
-    body = [at(-0.095, 0.8), at(0.095, 0.8), at(0.08, 0.46), at(-0.08, 0.46)]
-    cv2.fillPoly(picture, [np.array(body, np.int32)], colour, cv2.LINE_AA, SHIFT)
-    _disc(picture, middle + facing * high * 0.01, ground - high * (0.91 + bob), high * 0.062, high * 0.078, (150, 178, 214))
-    _disc(picture, middle - facing * high * 0.008, ground - high * (0.945 + bob), high * 0.064, high * 0.05, (40, 48, 62))
-
-
-def cat(picture: Picture, x: float, y: float, facing: int, t: float, *, colour: Colour, moving: bool) -> None:
-    """A cat at `y`: body, head with ears, legs that go, a tail."""
-    height, width = picture.shape[:2]
-    size, ground, middle = tall(y) * height * 0.2, y * height, x * width
-    _disc(picture, middle, ground - size * 0.62, size * 0.85, size * 0.32, colour)
-    head = (middle + facing * size * 0.9, ground - size * 0.95)
-    _disc(picture, *head, size * 0.3, size * 0.28, colour)
-    for ear in (-0.2, 0.12):
-        tip = (head[0] + size * (ear + 0.05), head[1] - size * 0.5)
-        _fill(
-            picture,
-            [(head[0] + size * (ear - 0.08), head[1] - size * 0.18), tip, (head[0] + size * (ear + 0.18), head[1] - size * 0.16)],
-            colour,
-        )
-    for across, phase in ((-0.6, 0.0), (-0.45, math.pi), (0.5, math.pi), (0.65, 0.0)):
-        step = math.sin(t * 11 + phase) * 0.18 if moving else 0.0
-        _box(picture, middle + size * (across + step) - size * 0.06, ground - size * 0.5, size * 0.13, size * 0.5, colour)
-    tail = [
-        (middle - facing * size * (0.75 + 0.15 * k), ground - size * (0.7 + 0.28 * k + 0.05 * math.sin(t * 3 + k)))
-        for k in range(4)
-    ]
-    points = [np.array([(round(a * 8), round(b * 8)) for a, b in tail], np.int32)]
-    cv2.polylines(picture, points, False, colour, max(1, round(size * 0.12)), cv2.LINE_AA, SHIFT)
-
-
-def parcel(picture: Picture, x: float, y: float, facing: int, t: float, *, colour: Colour, text: str, ink: Colour) -> None:
-    """A cardboard box on the ground, with tape and perhaps a word."""
-    height, width = picture.shape[:2]
-    size, ground, middle = tall(y) * height * 0.26, y * height, x * width
-    _shade(picture, middle, ground, size * 0.8)
-    _box(picture, middle - size * 0.65, ground - size * 0.8, size * 1.3, size * 0.8, colour)
-    _fill(
-        picture,
-        [
-            (middle - size * 0.65, ground - size * 0.8),
-            (middle + size * 0.65, ground - size * 0.8),
-            (middle + size * 0.5, ground - size * 1.08),
-            (middle - size * 0.5, ground - size * 1.08),
-        ],
-        tuple(min(255, round(each * 1.15)) for each in colour),
-    )
-    _box(picture, middle - size * 0.08, ground - size * 1.08, size * 0.16, size * 1.08, (150, 190, 210))
-    if text:
-        _lettering(picture, text, (middle, ground - size * 0.4), size * 1.0, size * 0.34, ink)
 
 
 # Light and weather

@@ -21,6 +21,7 @@ from .yard import Parked, Yard
 ENOUGH, SURE = 1.0, 0.5  # the sum of scores, and the best of them, that make a name certain
 CROWD, AROUND = 3, 1.2  # so many nameless things are looked at in one look at everything; seconds between such looks
 HOLD = {"vehicle": 1.0, "person": 0.5}  # seconds a certain arrival may wait for a better picture while it moves
+LIVING, GOES = ("person", "animal"), 0.6  # what shrinks or shifts by more than this share of its box does not stand any more
 TOGETHER = 10.0  # seconds within which more of a kind join a visit
 DIFFERENT = 0.45  # correlation of looks: below, what stood there may be gone
 IDENTICAL = 0.9  # correlation of colours: above, the same thing has returned
@@ -146,7 +147,8 @@ class Eye:
         """Is this what stands there anyway?"""
         thing = self.yard.known(box, box.kind)
         moving = any(track.kind == box.kind and track.box.iou(box) > 0.5 and track.moved() for track in self.tracks.live)
-        if thing is None or moving:
+        goes = thing is not None and box.kind in LIVING and box.iou(thing.box) < GOES
+        if thing is None or moving or goes:
             return False
         thing.seen = frame.at
         return True
@@ -335,7 +337,8 @@ class Eye:
 
 def _near(thing: Parked, track: Track) -> bool:
     """May it be this that moves there now: does its place look otherwise of late, and is it not far?"""
-    return thing.doubt > 0 and max(abs(thing.box.foot[axis] - track.path[0][1 + axis]) for axis in (0, 1)) < FAR
+    doubtful = thing.doubt > 0 or thing.kind in LIVING
+    return doubtful and max(abs(thing.box.foot[axis] - track.path[0][1 + axis]) for axis in (0, 1)) < FAR
 
 
 def _joined(boxes: Sequence[Box]) -> list[Box]:

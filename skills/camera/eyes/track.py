@@ -12,6 +12,7 @@ from dobby import Box, around
 
 LOST = 2.0  # seconds without a blob
 TRIES = (0.0, 0.2, 0.4, 0.8, 1.6, 3.0)  # seconds between asking what it is
+GREW = 1.8  # times a named thing's size that it cannot grow to from one look to the next
 AGAIN = 2.5  # seconds between asking again of what has a name and still moves
 
 
@@ -143,6 +144,11 @@ def _belongs(blob: Box, track: Track, now: float) -> bool:
 
 
 def _fit(track: Track, blobs: Sequence[Box]) -> Box:
-    """Where a track is, from its blobs: all of them together; a named thing keeps its size where they are only a part of it."""
+    """Where a track is, from its blobs: all of them together; a named thing keeps its size where they are only a part of it,
+    and takes the nearest one where together they are too much for it (the place it stood in, or somebody beside it)."""
     box, old = around(blobs, track.kind), track.box
-    return old if track.named and box.area < 0.6 * old.area and box.inside(old) > 0.8 else box
+    if track.named and box.area < 0.6 * old.area and box.inside(old) > 0.8:
+        return old
+    if track.named and len(blobs) > 1 and box.area > GREW * old.area:
+        return max(blobs, key=lambda blob: blob.iou(old))
+    return box
