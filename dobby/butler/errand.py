@@ -105,20 +105,21 @@ async def _carry_one(desk: Desk, effect: EffectRow, steer: Steer, recovering: bo
     if effect.call.tool in memories.TOOLS:
         return await memories.perform(desk, effect)
     if recovering:
-        return await _take_up(desk, effect)
+        return await _take_up(desk, effect, steer)
     if steer.stopped.is_set() or desk.modes.hands_off:
         return Ending(EffectState.REFUSED, why="stopped" if steer.stopped.is_set() else "hands_off")
     return await desk.hands.perform(effect)
 
 
-async def _take_up(desk: Desk, effect: EffectRow) -> Ending:
+async def _take_up(desk: Desk, effect: EffectRow, steer: Steer) -> Ending:
     """What was begun before a restart: overtaken, or looked at, and done again where that is harmless and still allowed."""
     if await desk.store.read(lambda db: ledger.overtaken(db, effect)):
         return Ending(EffectState.FAILED, why=ledger.OVERTAKEN)
-    if not desk.modes.hands_off:
+    why = "stopped" if steer.stopped.is_set() else "hands_off"
+    if why == "hands_off" and not desk.modes.hands_off:
         return await desk.hands.reconcile(effect)
     ending = await desk.hands.reconcile(effect, again=False)
-    return Ending(EffectState.REFUSED, why="hands_off") if ending.state is EffectState.INTENDED else ending
+    return Ending(EffectState.REFUSED, why=why) if ending.state is EffectState.INTENDED else ending
 
 
 def close_effects(db: sqlite3.Connection, endings: dict[int, Ending], at: float) -> None:

@@ -221,7 +221,10 @@ class Scripted:
         if not body.get("stream"):
             await asyncio.sleep(line.stall)
             return web.json_response(message)
-        return await _stream(asked, message, line)
+        try:
+            return await _stream(asked, message, line)
+        except ConnectionError:  # who asked has gone
+            return web.Response()
 
     def _answer(self, body: Request) -> tuple[Line | None, Blocks]:
         if callable(self.script):

@@ -36,7 +36,9 @@ def keep(db: sqlite3.Connection, step: Step, at: float) -> Step:
 
 
 def _select(db: sqlite3.Connection, where: str, values: Sequence[Any]) -> list[Step]:
-    rows = db.execute(f"SELECT step.event, role, content, effects, outside FROM step {where} ORDER BY step.id", values)
+    rows = db.execute(
+        f"SELECT step.event, role, content, effects, outside FROM step {where} ORDER BY step.event, step.id", values
+    )
     return [Step(event, role, *map(json.loads, rest)) for event, role, *rest in rows]
 
 

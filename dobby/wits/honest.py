@@ -9,9 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 from dobby.gate import is_named
 from dobby.house.model import Device
+from dobby.mind.answer import is_amendment
+
+T = TypeVar("T")
 
 
 @cache
@@ -71,6 +75,18 @@ def cancels(text: str) -> bool:
     return _is("cancel", text.strip())
 
 
-def alike(text: str, other: str) -> bool:
-    """Do two texts share a word of some length."""
-    return bool({word for word in re.findall(r"\w{4,}", text.casefold())} & set(re.findall(r"\w{4,}", other.casefold())))
+def amends(text: str) -> bool:
+    """Does it change what is under way: "no, blue", "make it blue instead"."""
+    return is_amendment(text) or _is("amend", text.strip())
+
+
+def meant(text: str, errands: Mapping[str, T]) -> list[T]:
+    """Which of what runs is named: the one whose own words, those of some length, are shared most; of alike ones all."""
+    words = _long(text)
+    shares = {about: len(words & _long(about)) / (len(_long(about)) or 1) for about in errands}
+    most = max(shares.values(), default=0)
+    return [errand for about, errand in errands.items() if shares[about] == most > 0]
+
+
+def _long(text: str) -> set[str]:
+    return set(re.findall(r"\w{4,}", text.casefold()))

@@ -64,7 +64,9 @@ def _memory(desk: Desk) -> dict[str, Look]:
     async def remember(source: Source, args: Mapping[str, Any], event: Event, provenance: Provenance) -> Found:
         text = str(args.get("text", ""))
         doubted = provenance.outside and not is_said(text, provenance.said)
-        await memory.note(text, source=source, at=desk.clock.now(), kind=OUTSIDE if doubted else "told")
+        await memory.note(
+            text, source=source, at=desk.clock.now(), kind=OUTSIDE if doubted else "told", key=f"{event.key}:{text}"
+        )
         return Found("Noted" + (", as words from outside." if doubted else "."))
 
     return {"recall": recall, "remember": remember}

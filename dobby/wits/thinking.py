@@ -9,6 +9,7 @@ import logging
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from dobby.act import Ending
@@ -26,12 +27,12 @@ from dobby.journal.inbox import EventRow
 from dobby.journal.ledger import EffectRow
 from dobby.journal.pack import dump
 from dobby.journal.steps import Step
-from dobby.mind.answer import is_amendment, is_stop
+from dobby.mind.answer import is_stop
 from dobby.mind.plan import Plan
 from dobby.store import insist
 from dobby.wits import honest, prompt
 from dobby.wits.llm import Answer, Model, NoModel, Use
-from dobby.wits.thought import TALK, Errand, lately, messages_of, pending
+from dobby.wits.thought import HOUSE, STOPPED, TALK, Errand, lately, messages_of, pending
 from dobby.wits.toolkit import Found, Toolkit
 
 log = logging.getLogger(__name__)
@@ -61,13 +62,8 @@ class Thinking:
 
     def _write(self, db: sqlite3.Connection, row: EventRow, plan: Plan) -> dict[str, Any]:
         kept = write_plan(db, self.desk, row, replace(plan, say=""))
-        kept |= {
-            "think": plan.about,
-            "mind": "model",
-            "origin": Origin.MODEL,
-            "plain": list(kept["effects"]),
-            "named": kept["topic"],
-        }
+        plain, named = list(kept["effects"]), kept["topic"]
+        kept |= {"think": plan.about, "mind": "model", "origin": Origin.MODEL, "plain": plain, "named": named}
         inbox.keep_plan(db, row.id, kept)
         return kept
 
@@ -112,20 +108,28 @@ class Thinking:
     async def steered(self, row: EventRow) -> bool:
         """Is a text meant for an errand that runs beside this lane: to end it ("cancel the pool one"), or to amend it. Then it is
         answered here."""
-        text, lane = row.event.text, [one for one in self.errands.values() if one.row.lane == row.lane]
-        named = [one for one in lane if honest.cancels(text) and honest.alike(text, one.text)]
-        hit = lane if is_stop(text) else named or (lane[-1:] if is_amendment(text) else [])
+        text, lane = row.event.text, [one for one in self.errands.values() if one.row.lane == row.lane and not one.over]
+        named = honest.meant(text, {one.text: one for one in lane}) if honest.cancels(text) else []
+        hit = lane if is_stop(text) else named or (lane[-1:] if honest.amends(text) else [])
         if not hit:
             return False
+        over = is_stop(text) or named
         for errand in hit:
-            if is_stop(text) or named:
+            if over:
+                errand.kept["stop"] = STOPPED
                 errand.steer.stopped.set()
             else:
-                errand.more.append(text)
-                errand.said.append(text)
-        key = "left_it" if is_stop(text) or named else "amended"
+                errand.kept["amended"] = {**errand.kept["amended"], str(row.id): text}
+            await self.desk.store.write(partial(self._note, errand))
+        key = "left_it" if over else "amended"
         await work_on(self.desk, row, Plan(say=self.desk.words(key, row.event.source)), Steer())
         return True
+
+    @staticmethod
+    def _note(errand: Errand, db: sqlite3.Connection) -> None:
+        """The plan as it is now, where it has not ended."""
+        if inbox.get(db, errand.row.id).state not in inbox.ENDED:
+            inbox.keep_plan(db, errand.row.id, {**errand.kept})
 
     # One errand
 
@@ -179,8 +183,7 @@ class Thinking:
         if errand.told[-1].role != "assistant":
             over = "" if errand.steer.stopped.is_set() else await self._bound(errand)
             if over or not await self._ask(errand):
-                await self._end(errand, self.desk.words(over, errand.row.event.source) if over else "")
-                return True
+                return await self._end(errand, self.desk.words(over, errand.row.event.source) if over else "")
         uses = [block for block in errand.told[-1].content if block["type"] == "tool_use"]
         if uses:
             return await self._use(errand, [Use(one["id"], one["name"], one["input"]) for one in uses], recovering)
@@ -196,11 +199,7 @@ class Thinking:
 
     async def _ask(self, errand: Errand) -> bool:
         """Ask for the next answer; False where the errand was stopped before it came."""
-        errand.rounds += 1
-        if errand.more:
-            said = [{"type": "text", "text": text} for text in errand.more]
-            errand.more.clear()
-            await self._keep(errand, "user", said)
+        await self._amend(errand)
         messages = messages_of([*errand.before, *errand.told])
         ask = self.model.ask("mind", messages, system=prompt.system(self.desk.house), tools=prompt.tools())
         loop = asyncio.get_running_loop()
@@ -215,16 +214,24 @@ class Thinking:
         await self._take(errand, asking.result())
         return True
 
+    async def _amend(self, errand: Errand) -> bool:
+        """Tell the model what newer texts have added; False where there is nothing."""
+        said = [{"type": "text", "text": text} for text in errand.unsaid]
+        if said:
+            await self._keep(errand, "user", said)
+        return bool(said)
+
     async def _take(self, errand: Errand, answer: Answer) -> None:
         """An answer and every intent in it become rows, before anything of it is done."""
         desk, row = self.desk, errand.row
         source, provenance = acting(row.event.source, Origin.MODEL), errand.provenance(self.model.config.strict)
-        errand.broken, errand.stop, self._told = answer.broken, answer.stop, ""
+        uses, self._told = errand.uses, ""
+        errand.kept |= {"broken": answer.broken, "stop": errand.kept["stop"] if errand.steer.stopped.is_set() else answer.stop}
         made: dict[str, list[Call]] = {}
         for use in answer.uses:
             key = dump([use.name, dict(use.args)])
-            errand.uses[key] += 1
-            if not use.broken and answer.stop == "tool_use" and errand.uses[key] < SAME and not honest.only_asks(row.event.text):
+            uses[key] += 1
+            if not use.broken and answer.stop == "tool_use" and uses[key] < SAME and not honest.only_asks(row.event.text):
                 try:
                     made[use.id] = await self.kit.calls(use.name, use.args, source, provenance) or []
                 except Refused:
@@ -237,7 +244,7 @@ class Thinking:
                 for id_, calls in made.items()
             }
             errand.kept["effects"] = [*errand.kept["effects"], *(one for numbers in effects.values() for one in numbers)]
-            inbox.keep_plan(db, row.id, errand.kept)
+            inbox.keep_plan(db, row.id, {**errand.kept})
             blocks = answer.blocks or [{"type": "text", "text": "…"}]
             return steps.keep(db, Step(row.id, "assistant", blocks, effects), desk.clock.now())
 
@@ -249,25 +256,16 @@ class Thinking:
         effects = await self._act(errand, [one for numbers in made.values() for one in numbers], recovering)
         by_id = {effect.id: effect for effect in effects}
         found = await asyncio.gather(*(self._came_of(errand, use, [by_id[one] for one in made.get(use.id, ())]) for use in uses))
-        errand.seen |= {device for one in found for device in one.seen}
-        errand.sources += [url for one in found for url in one.sources]
-        results = [
-            {
-                "type": "tool_result",
-                "tool_use_id": use.id,
-                "content": one.text or "nothing",
-                **({"is_error": True} if one.fault else {}),
-            }
-            for use, one in zip(uses, found, strict=True)
-        ]
+        errand.kept["seen"] = list(dict.fromkeys([*errand.kept["seen"], *(device for one in found for device in one.seen)]))
+        errand.kept["sources"] = [*errand.kept["sources"], *(url for one in found for url in one.sources)]
+        results = [_result(use, one) for use, one in zip(uses, found, strict=True)]
         await self._keep(errand, "user", results, outside=[words for one in found for words in one.outside])
         asked = next((use for use in uses if use.name == "ask" and use.args.get("question")), None)
         if asked is not None:
-            options = tuple(
-                str(one)[:40] for one in asked.args.get("options") or () if isinstance(asked.args.get("options"), list)
-            )
-            await self._end(errand, str(asked.args["question"]), options[:8])
-        return asked is not None
+            options = asked.args.get("options")
+            shown = tuple(str(one)[:40] for one in options[:8]) if isinstance(options, list) else ()
+            return await self._end(errand, str(asked.args["question"]), shown)
+        return False
 
     async def _came_of(self, errand: Errand, use: Use, effects: list[EffectRow]) -> Found:
         desk, source = self.desk, errand.row.event.source
@@ -283,20 +281,16 @@ class Thinking:
         source, provenance = errand.row.event.source, errand.provenance(self.model.config.strict)
         if errand.uses[dump([use.name, dict(use.args)])] >= SAME:
             return Found("You asked for exactly that before; it is not done again.", fault=True)
-        if use.id in errand.broken:
-            return Found(errand.broken[use.id], fault=True)
+        if use.id in errand.kept["broken"]:
+            return Found(errand.kept["broken"][use.id], fault=True)
         if use.name == "ask":
             return Found("Asked.")
         if use.name == "errand":
             return await self._side(errand, str(use.args.get("task", "")).strip())
         try:
             if await self.kit.calls(use.name, use.args, source, provenance) is not None:
-                why = (
-                    "A question changes nothing; offer it."
-                    if honest.only_asks(errand.row.event.text)
-                    else "It was cut off; say it again."
-                )
-                return Found(why, fault=True)
+                only = honest.only_asks(errand.row.event.text)
+                return Found("A question changes nothing; offer it." if only else "It was cut off; say it again.", fault=True)
         except Refused as error:
             return Found(str(error), fault=True)
         return await self.kit.look(use.name, use.args, errand.row.event, provenance)
@@ -327,55 +321,58 @@ class Thinking:
         effects = await insist(desk.store, desk.clock, close)
         wording.settle(desk, effects)
         desk.follow(effects, row)
+        desk.wake()  # an appointment may be due before the errand ends
         return effects
 
     async def _keep(self, errand: Errand, role: str, content: list[dict[str, Any]], outside: Sequence[str] = ()) -> None:
         step = Step(errand.row.id, role, content, {}, [words[:200] for words in outside if words])
-        errand.told.append(await self.desk.store.write(lambda db: steps.keep(db, step, self.desk.clock.now())))
+
+        def keep(db: sqlite3.Connection) -> Step:
+            inbox.keep_plan(db, errand.row.id, {**errand.kept})
+            return steps.keep(db, step, self.desk.clock.now())
+
+        errand.told.append(await self.desk.store.write(keep))
 
     # The end
 
     async def _answered(self, errand: Errand, text: str) -> bool:
         """The last words, held against the rows; where something is claimed that no row knows, the model is told so once."""
         desk, source = self.desk, errand.row.event.source
-        numbers = errand.kept["effects"]
-        if errand.stop in ("refusal", "model_context_window_exceeded"):
-            await self._end(errand, desk.words("think_refused" if errand.stop == "refusal" else "think_enough", source))
-            return True
+        numbers, stop = errand.kept["effects"], errand.kept["stop"]
+        if stop in ("refusal", "model_context_window_exceeded"):
+            return await self._end(errand, desk.words("think_refused" if stop == "refusal" else "think_enough", source))
         effects = await desk.store.read(lambda db: ledger.by_id(db, numbers)) if numbers else []
         good = (EffectState.DONE, EffectState.INTENDED, EffectState.ASKED)
         acted = [device for effect in effects if effect.state in good and (device := desk.house.get(effect.call.device))]
-        seen = [device for number in errand.seen if (device := desk.house.get(number))]
+        seen = [device for number in errand.kept["seen"] if (device := desk.house.get(number))]
         checked = honest.check(text, acted, seen, desk.house)
         if any(effect.state in good and not effect.call.device for effect in effects):  # an appointment was kept
             checked = replace(checked, false=())
         if checked.false and not errand.corrected and errand.rounds < ROUNDS:
-            errand.corrected = True
             told = f"No row says so: {' '.join(checked.false)[:300]} Do it with a tool, or say that it was not done."
-            await self._keep(errand, "user", [{"type": "text", "text": f"<house>{told}</house>"}])
+            await self._keep(errand, "user", [{"type": "text", "text": f"{HOUSE}{told}</house>"}])
             return False
         correction = desk.words("claim_else" if acted else "claim_none", source) if checked.false else ""
-        cited = [url for url in dict.fromkeys(errand.sources) if url not in checked.text][:3]
+        cited = [url for url in dict.fromkeys(errand.kept["sources"]) if url not in checked.text][:3]
         sources = desk.words("sources", source, names=" ".join(cited)) if cited else ""
-        await self._end(errand, " ".join(part for part in (checked.text, correction, sources) if part))
-        return True
+        return await self._end(errand, " ".join(part for part in (checked.text, correction, sources) if part))
 
-    async def _end(self, errand: Errand, say: str, options: tuple[str, ...] = ()) -> None:
-        """Answer from the rows, and what the model adds."""
+    async def _end(self, errand: Errand, say: str, options: tuple[str, ...] = ()) -> bool:
+        """Answer from the rows, and what the model adds; False where a newer text came meanwhile, which the model hears first."""
         desk, row = self.desk, errand.row
+        if not errand.steer.stopped.is_set() and await self._amend(errand):
+            return False
+        errand.over = True
         quiet = errand.kept["effects"] or errand.steer.stopped.is_set()  # who stopped it knows
         say = say or ("" if quiet else desk.words("think_nothing", row.event.source))
         language = desk.language_of(row.event.source)
         numbers = errand.kept["effects"]
         effects = await desk.store.read(lambda db: ledger.by_id(db, numbers)) if numbers else []
         topic = list(dict.fromkeys(effect.call.device for effect in effects if effect.call.device))
-        kept = errand.kept | {
-            "say": say,
-            "language": language,
-            "options": list(options),
-            "topic": topic or sorted(errand.seen)[:3],
-        }
+        topic = topic or sorted(errand.kept["seen"])[:3]
+        kept = errand.kept | {"say": say, "language": language, "options": list(options), "topic": topic}
         await finish(desk, row, kept, errand.steer, done=True)
+        return True
 
     async def _without(self, errand: Errand, error: NoModel) -> None:
         """No model answers: what the plain mind has to say, and once what is wrong."""
@@ -385,8 +382,15 @@ class Thinking:
         self._told = error.why
         plan = await self.kit.plain.plan(errand.text, desk.context(source))
         if errand.kept["effects"] or len(errand.told) > 1:
-            await self._end(errand, " ".join(part for part in (plan.say if not plan.understood else "", why) if part))
+            words = " ".join(part for part in (plan.say if not plan.understood else "", why) if part)
+            while not await self._end(errand, words):
+                continue  # a newer text came meanwhile; it is kept with the others
             return
         if not plan.understood:
             await wording.not_understood(desk, row)
         await work_on(desk, row, replace(plan, say=" ".join(part for part in (plan.say, why) if part)), errand.steer)
+
+
+def _result(use: Use, found: Found) -> dict[str, Any]:
+    row = {"type": "tool_result", "tool_use_id": use.id, "content": found.text or "nothing"}
+    return row | ({"is_error": True} if found.fault else {})

@@ -12,34 +12,35 @@ from dobby.butler.errand import Steer
 from dobby.events import EventKind
 from dobby.gate import Provenance
 from dobby.journal.inbox import EventRow
+from dobby.journal.pack import dump
 from dobby.journal.steps import Step
 from dobby.wits import prompt
 from dobby.wits.llm import tokens
 
 TALK = 3600.0  # seconds for which what was said before is shown again; words from outside in it can mislead for as long
+HOUSE = "<house>"  # how what the house tells the model begins
+STOPPED = "stopped"  # why an errand came to its end where somebody said so
 MOST_TALK = 6000  # tokens of that, at most; then the older half is left out
 
 
 @dataclass(slots=True)
 class Errand:
-    """One errand: its event, its plan as kept, how it can be stopped, and what a newer text adds (`more`)."""
+    """One errand: its event, its plan as kept, and how it can be stopped. What a restart must find again stands in the plan or in
+    the steps `told`; a part of the plan is replaced, never changed in its place, as the writer's thread reads it meanwhile."""
 
     row: EventRow
     kept: dict[str, Any]
     steer: Steer
     told: list[Step] = field(default_factory=list)
     before: list[Step] = field(default_factory=list)
-    more: list[str] = field(default_factory=list)
-    said: list[str] = field(default_factory=list)
-    broken: dict[str, str] = field(default_factory=dict)
-    stop: str = ""
-    seen: set[str] = field(default_factory=set)
-    sources: list[str] = field(default_factory=list)
-    uses: Counter[str] = field(default_factory=Counter)
-    rounds: int = 0
     begun: float = 0.0
-    corrected: bool = False
     slow: bool = False
+    over: bool = False
+
+    def __post_init__(self) -> None:
+        self.kept = {"amended": {}, "seen": [], "sources": [], "stop": "", "broken": {}, **self.kept}
+        if self.kept["stop"] == STOPPED:
+            self.steer.stopped.set()
 
     @property
     def text(self) -> str:
@@ -51,7 +52,29 @@ class Errand:
         event = self.row.event
         said = event.refers if event.kind is EventKind.ERRAND else "" if event.tainted else event.text
         outside = any(step.outside for step in (*self.before, *self.told))
-        return Provenance(" ".join((said, *self.said)), frozenset(self.kept["named"]), outside, strict)
+        return Provenance(" ".join((said, *self.kept["amended"].values())), frozenset(self.kept["named"]), outside, strict)
+
+    @property
+    def unsaid(self) -> list[str]:
+        """What newer texts added that the model has not been told yet."""
+        texts = [block["text"] for step in self.told[1:] if step.role == "user" for block in step.content if "text" in block]
+        return list(self.kept["amended"].values())[sum(not text.startswith(HOUSE) for text in texts) :]
+
+    @property
+    def corrected(self) -> bool:
+        """Was the model told that no row knows what it claims."""
+        return any(str(block.get("text", "")).startswith(HOUSE) for step in self.told[1:] for block in step.content)
+
+    @property
+    def rounds(self) -> int:
+        """Answers of the model so far."""
+        return sum(step.role == "assistant" for step in self.told)
+
+    @property
+    def uses(self) -> Counter[str]:
+        """How often exactly the same was asked for."""
+        blocks = (block for step in self.told for block in step.content if block["type"] == "tool_use")
+        return Counter(dump([block["name"], block["input"]]) for block in blocks)
 
 
 def pending(errand: Errand) -> list[int]:

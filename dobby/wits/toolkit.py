@@ -6,15 +6,17 @@ know what a model is, nor what becomes of a call.
 
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any
 
 from dobby.butler.desk import Desk
 from dobby.errors import DobbyError, Refused
-from dobby.events import Call, Event, Source, State, Value
+from dobby.events import Call, Event, Source, Value
 from dobby.gate import Provenance, is_said, tainted
-from dobby.house.model import Device, Spec
+from dobby.house.fit import fit, span_of
+from dobby.house.model import Device
 from dobby.journal.pack import due_call, dump
 from dobby.mind.plan import Mind
 from dobby.skill.tool import Tool
@@ -23,7 +25,6 @@ from dobby.wits.prompt import is_inert, shown
 MOST_ROWS = 60  # devices in one answer
 MOST_TEXT = 6000  # characters of one answer
 OTHERS_WORDS = ("title", "artist", "entries")  # traits whose texts are written by somebody outside
-ON_OFF: Mapping[str, Value] = {"on": True, "off": False, "true": True, "false": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +62,15 @@ class Toolkit:
         """
         if name == "set":
             wanted = _table(args, "wanted")
-            made = [Call("set", device.id, _fit(device, wanted)) for device in self._devices(args)]
+            if not wanted:
+                raise Refused("`wanted` has to be a table of traits.")
+            made = [Call("set", device.id, fit(device, wanted)) for device in self._devices(args)]
         elif name == "do":
-            made = [self._deed(device, _text(args, "verb"), args.get("args") or {}) for device in self._devices(args)]
+            made = [self._deed(device, _text(args, "verb"), _table(args, "args")) for device in self._devices(args)]
         elif name == "schedule":
             return await self._later(_text(args, "say"), source, provenance)
         elif name == "use" and self.desk.levels.get(_text(args, "tool")) != "read":
-            made = [Call(self._tool(_text(args, "tool")).name, "", args.get("args") or {})]
+            made = [Call(self._tool(_text(args, "tool")).name, "", _table(args, "args"))]
         else:
             return None
         return [self._marked(call, provenance) for call in made]
@@ -112,7 +115,7 @@ class Toolkit:
             if name == "more":
                 return Found(_cut({"tools": [_tool_row(tool) for tool in self._matching(_text(args, "words"))]}))
             if name == "use":
-                return await self._use(self._tool(_text(args, "tool")), args.get("args") or {}, provenance)
+                return await self._use(self._tool(_text(args, "tool")), _table(args, "args"), provenance)
             if name in self.looks:
                 return await self.looks[name](event.source, args, event, provenance)
             return Found(f"There is no tool {name} here.", fault=True)
@@ -195,16 +198,10 @@ def _known_as(device: Device) -> str:
 
 
 def _row(device: Device) -> dict[str, Any]:
-    able = {trait: _range(spec) for trait, spec in device.traits.items() if spec.settable}
+    able = {trait: span_of(spec) for trait, spec in device.traits.items() if spec.settable}
     reads = [trait for trait, spec in device.traits.items() if not spec.settable]
     row = {"name": shown(device), "room": device.room, "id": device.id, "kind": device.device_class or device.kind}
     return row | _if({"set": able, "reads": reads, "verbs": list(device.verbs)})
-
-
-def _range(spec: Spec) -> str:
-    if spec.options:
-        return "|".join(spec.options)
-    return f"{spec.low:g}…{spec.high:g} {spec.unit}".strip() if spec.low is not None and spec.high is not None else spec.type
 
 
 def _if(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -237,38 +234,10 @@ def _text(args: Mapping[str, Any], name: str) -> str:
 
 
 def _table(args: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = args.get(name)
-    value = json.loads(value) if isinstance(value, str) and value.startswith("{") else value  # small models write tables as texts
-    if not isinstance(value, dict) or not value:
+    value = args.get(name) or {}
+    if isinstance(value, str):  # small models write tables as texts
+        with suppress(ValueError):
+            value = json.loads(value)
+    if not isinstance(value, dict):
         raise Refused(f"`{name}` has to be a table.")
     return value
-
-
-def _fit(device: Device, wanted: Mapping[str, Any]) -> State:
-    """Values as the device's Spec wants them.
-
-    :raises Refused: one does not fit; says what would.
-    """
-    return {trait: _fitted(device, trait, value) for trait, value in wanted.items()}
-
-
-def _fitted(device: Device, trait: str, value: Any) -> Value:
-    spec = device.traits.get(trait)
-    if spec is None or not spec.settable:
-        able = ", ".join(name for name, one in device.traits.items() if one.settable)
-        raise Refused(f"{device.name} has no {trait} to set; there is {able or 'nothing'}.")
-    if spec.type == "bool":
-        value = ON_OFF.get(str(value).casefold(), value)
-    elif spec.type == "number" and isinstance(value, str):
-        value = float(value) if value.replace(".", "", 1).lstrip("-").isdigit() else value
-    elif spec.options:
-        value = next((option for option in spec.options if option.casefold() == str(value).casefold()), value)
-    numbers = isinstance(value, int | float) and not isinstance(value, bool)
-    fits = {"bool": isinstance(value, bool), "number": numbers, "list": isinstance(value, list)}.get(
-        spec.type, isinstance(value, str)
-    )
-    low, high = spec.low if spec.low is not None else value, spec.high if spec.high is not None else value
-    if not fits or (numbers and not low <= value <= high) or (spec.options and value not in spec.options):
-        raise Refused(f"{device.name}: {trait} can be {_range(spec)}, not {value!r}.")
-    fitted: Value = value
-    return fitted

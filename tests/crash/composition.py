@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ from dobby.skill.driver import Ask, Finding, Sign, Vault
 from dobby.store import Store
 from tests.crash.scenario import DEVICES, PAGE, PAGER, PEOPLE, PHONE, ScriptedMind
 
+SOON = 0.2  # seconds after which an errand goes on beside its lane
 SETTLE = 0.05  # seconds; shorter than a blind's travel, so that one change is told as under way
 LATER = "CREATE TABLE later (id INTEGER PRIMARY KEY) STRICT;"
 
@@ -181,6 +183,16 @@ class Composition:
         self.butler = Butler(self.desk)
         self.wheel = Wheel(store, self.clock, self.people, Almanac(UTC), self.butler.hear)
         self.desk.wake = self.wheel.wake
+        if options.get("model"):
+            self._give_wits(options["model"])
+
+    def _give_wits(self, address: str) -> None:
+        """Errands with the model at an address."""
+        from dobby.config import ModelConfig
+        from dobby.wits.wire import think
+
+        config = ModelConfig(mind="scripted", base_url=address, seconds=20.0)
+        think(self.desk, config, self.desk.mind, lambda: "k", list, soon=SOON)
 
     async def furnish(self) -> None:
         """The people, on the first start."""
@@ -269,8 +281,10 @@ def _be_traceable() -> None:
     ctypes.CDLL(None).prctl(0x59616D61, ctypes.c_ulong(-1), 0, 0, 0)
 
 
-def serve_forks() -> None:
-    """One process per line, forked from this one, which has everything imported and nothing opened."""
+def serve_forks(*needed: str) -> None:
+    """One process per line, forked from this one, which has everything (and what is `needed`) imported and nothing opened."""
+    for name in needed:
+        import_module(name)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for line in sys.stdin:
         if os.fork():
@@ -289,8 +303,8 @@ def serve_forks() -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["--fork"]:
-        serve_forks()
+    if sys.argv[1:2] == ["--fork"]:
+        serve_forks(*sys.argv[2:])
     else:
         _be_traceable()
         asyncio.run(run(json.loads(sys.argv[1])))

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dobby.dollhouse.scripted import Scripted
+from tests.crash.errands import ERRANDS, answer
 from tests.crash.outside import Outside, World
 from tests.crash.scenario import STEPS, Step
 
@@ -66,6 +68,7 @@ class Life:
     ahead: float = 0.0  # seconds by which the clock was put forward
     deaths: int = 0
     notes: list[str] = field(default_factory=list)
+    model: Scripted | None = None
 
 
 class Process:
@@ -177,8 +180,12 @@ class Bench:
         """A process that waits at its first gate."""
         ready: asyncio.Future[Process] = asyncio.get_running_loop().create_future()
         self.outside.births[life.name] = lambda *line: ready.set_result(Process(*line))
+        if life.steps is ERRANDS and life.model is None:
+            life.model = Scripted(answer)
+            await life.model.open()
         chosen = {
             **self._options,
+            **({"model": life.model.address} if life.model else {}),
             **options,
             "home": str(life.home),
             "outside": str(self.outside.path),
@@ -223,7 +230,8 @@ async def open_bench(**options: Any) -> AsyncIterator[Bench]:
     with tempfile.TemporaryDirectory(prefix="dobby-crash-", dir=memory if memory.is_dir() else None) as name:
         outside = Outside(Path(name))
         await outside.open()
-        command = [sys.executable, "-m", "tests.crash.composition", "--fork"]
+        needed = ["anthropic", "httpx2", "dobby.wits.wire"] if options.pop("model", False) else []
+        command = [sys.executable, "-m", "tests.crash.composition", "--fork", *needed]
         forks = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdin=PIPE)
         bench = Bench(Path(name), outside, forks, options)
         try:

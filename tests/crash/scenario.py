@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from dobby.events import Call, Due, DueKind, EffectState, Role
 from dobby.house.kinds import specs, verbs
 from dobby.house.model import Device
-from dobby.mind.plan import Choice, Context, Outcome, Plan
+from dobby.mind.plan import Choice, Context, Order, Outcome, Plan
 from dobby.people import Person
 
 PHONE = "phone"  # a provider that can be asked what went out
@@ -112,6 +112,8 @@ class ScriptedMind:
 
     async def plan(self, text: str, context: Context) -> Plan:
         """What a text comes to; what is not in the script is not understood."""
+        if text.startswith("think "):
+            return Plan(order=Order.THINK, about=text, mind="model")
         if text == "which":
             choices = tuple(Choice(f"{level} %", calls_of(f"lamp {level}")) for level in (10, 90))
             return Plan(say="which one, 10 % or 90 %?", choices=choices)

@@ -2,7 +2,7 @@
 
     python -m tests.crash.sweep                 everything, controls and power cuts included (`make crash`, about 20 minutes)
     python -m tests.crash.sweep --every 5       every fifth point of each
-    python -m tests.crash.sweep --only running  one of running, due, start, migration, errors
+    python -m tests.crash.sweep --only running  one of running, due, errands, start, migration, errors
     python -m tests.crash.sweep --naive         the negative control: without reconciliation effects must double
 
 It does not know the product's insides: only processes, rows and what reached the world.
@@ -19,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.crash import points, power
+from tests.crash.errands import ERRANDS
 from tests.crash.harness import Bench, Kill, Stuck, live, open_bench
 from tests.crash.scenario import DUE, FIRST, STEPS, Step
 from tests.crash.tally import HEAD, Tally
@@ -47,6 +48,8 @@ async def put_through(bench: Bench, tally: Tally, kills: Sequence[Kill | None], 
         life.notes.append(f"it died {life.deaths} times, {may_die} by our hand: {_complaint(bench.errors(life))}")
     tally.refused += life.refused
     tally.add(kills, bench.trace(life).read_text().count("(INJECTED)") if errors else life.deaths, judge(life))
+    if life.model is not None:
+        await life.model.aclose()
     bench.forget(life)
 
 
@@ -97,6 +100,16 @@ async def sweep_due(step: int = 1) -> Tally:
     async with open_bench() as bench:
         counts = await points.count(bench, bench.life(steps=DUE))
         return await sweep(bench, "appointments", plan(points.every(counts), counts, step=step), steps=DUE)
+
+
+async def sweep_errands(step: int = 1) -> Tally:
+    """Errands with a model: every write from the text, over the model's answers, the rows and the acts, to the last reply."""
+    async with open_bench(model=True) as bench:
+        life = bench.life(steps=ERRANDS)
+        counts = await points.count(bench, life)
+        assert life.model is not None
+        await life.model.aclose()
+        return await sweep(bench, "errands with a model", plan(points.every(counts), counts, step=step), steps=ERRANDS)
 
 
 async def sweep_first_start(step: int = 1) -> Tally:
@@ -157,6 +170,7 @@ async def everything(step: int) -> bool:
 SWEEPS = {
     "running": sweep_running,
     "due": sweep_due,
+    "errands": sweep_errands,
     "start": sweep_first_start,
     "migration": sweep_migration,
     "errors": sweep_errors,

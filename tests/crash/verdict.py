@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.crash.errands import ERRANDS, judge_errands
 from tests.crash.harness import Life
 from tests.crash.scenario import AT_LAST, DUE, PAGER, STEPS
 
@@ -48,6 +49,9 @@ def judge(life: Life) -> Verdict:
             _judge_world(verdict, life, db)
         if life.steps is DUE:
             _judge_runs(verdict, life, db)
+        if life.steps is ERRANDS and life.model is not None:
+            found = {"lost": verdict.lost, "doubled": verdict.doubled, "wrong": verdict.wrong}
+            judge_errands(found, life.world, db, life.model)
     finally:
         db.close()
     return verdict

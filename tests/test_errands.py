@@ -1,0 +1,202 @@
+"""Errands with a model that are steered, cut off by a restart, or given nonsense: nothing said to them is lost or done twice."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dobby.dollhouse.scripted import Line, Scripted, results
+from dobby.journal import steps
+from dobby.wits import honest
+from tests.fakes import Home, build, living
+from tests.minds import Minded, give, minded
+
+Begin = Callable[..., Any]
+
+
+@pytest.fixture
+async def lives(tmp_path: Path) -> AsyncIterator[Begin]:
+    """Homes one after the other on one state folder, with one model's server."""
+    async with AsyncExitStack() as stack:
+        server = Scripted([])
+        await server.open()
+        stack.push_async_callback(server.aclose)
+
+        @asynccontextmanager
+        async def life(script: list[Line], **options: Any) -> AsyncIterator[Minded]:
+            server.script = script
+            home = await build(tmp_path)
+            thinking = give(home, server, stack, **options)
+            try:
+                async with living(home):
+                    yield Minded(home, server, thinking)
+            finally:
+                await home.store.aclose()
+
+        yield life
+
+
+async def beside(home: Home) -> None:
+    """Wait until an errand goes on beside its lane."""
+    await home.wait_for(lambda: "On it; this takes a little longer." in home.told("anna"))
+
+
+# Steered
+
+
+async def test_an_errand_is_amended_in_words_while_it_runs() -> None:
+    lines = [
+        Line("mood", use={"read": {"devices": ["Lamp"]}}, stall=0.6),
+        Line("instead", use={"set": {"devices": ["Reading lamp"], "wanted": {"brightness": 55}}}),
+        Line(after="Reading lamp", text="There."),
+    ]
+    async with minded(lines, soon=0.05) as m:
+        await m.home.hear("anna", "think of a mood for the evening with colours")
+        await beside(m.home)
+        await m.home.hear("anna", "make it the reading lamp at 55 instead")
+        await m.home.rest()
+        assert m.home.state("lamp2")["brightness"] == 55
+
+
+async def test_what_comes_while_the_last_answer_is_on_its_way_is_still_heard() -> None:
+    lines = [Line("mood", text="A red one.", stall=0.4), Line("blue instead", text="A blue one.")]
+    async with minded(lines, soon=0.05) as m:
+        await m.home.hear("anna", "think of a mood for the evening with colours")
+        await beside(m.home)
+        await m.home.hear("anna", "make it blue instead")
+        await m.home.rest()
+        assert m.home.told("anna")[-1] == "A blue one."
+
+
+async def test_what_was_amended_before_a_restart_counts_after_it(lives: Begin) -> None:
+    async with lives([Line("mood", text="A red one.", stall=30)], soon=0.05) as m:
+        await m.home.hear("anna", "think of a mood for the evening with colours")
+        await beside(m.home)
+        await m.home.hear("anna", "make it blue instead")
+        await m.home.wait_for(lambda: len(m.home.told("anna")) == 2)
+    async with lives([Line("mood|blue", text="A blue one.", times=0)]) as m:
+        await m.home.rest()
+        assert "blue instead" in str(m.server.requests[-1]["messages"][-1])
+        assert m.home.told("anna")[-1] == "A blue one."
+
+
+async def test_what_was_stopped_before_a_restart_is_not_begun_again_after_it(lives: Begin) -> None:
+    use = [{"set": {"devices": ["Lamp"], "wanted": {"on": True}}}]
+    async with lives([Line("mood", use=use, stall=30)], soon=0.05) as m:
+        await m.home.hear("anna", "think of a mood for the evening with colours")
+        await beside(m.home)
+        await m.home.hear("anna", "stop that")
+        await m.home.wait_for(lambda: "Left as it is." in m.home.told("anna"))
+    seen = len(m.server.requests)
+    async with lives([Line("", use=use, times=0)]) as m:
+        await m.home.rest()
+        assert len(m.server.requests) == seen
+        assert await m.home.effects() == []
+
+
+async def test_only_the_errand_that_is_named_is_ended() -> None:
+    lines = [
+        Line("find out", use=[{"errand": {"task": "draft a note to the gardener"}}, {"read": {"devices": ["Lamp"]}}]),
+        Line("draft a note", text="x", stall=5),
+        Line(after="Begun", text="The pump is off.", stall=0.6),
+    ]
+    async with minded(lines, soon=0.05) as m:
+        await m.home.hear("anna", "find out why the pool is cold, plan the holiday lights, and draft a note to the gardener")
+        await m.home.wait_for(lambda: len(m.server.requests) == 3)
+        await m.home.hear("anna", "forget the gardener note")
+        await m.home.rest()
+        assert "Left as it is." in m.home.told("anna")
+        assert "The pump is off." in m.home.told("anna")
+
+
+def test_of_several_that_share_words_the_one_that_is_meant_is_found() -> None:
+    both = {"why is the pool cold, and draft a note to the gardener": 1, "draft a note to the gardener": 2}
+    assert honest.meant("forget the gardener note", both) == [2]
+    assert honest.meant("forget the pool", both) == [1]
+    assert honest.meant("forget the party", both) == []
+
+
+# After a restart
+
+
+async def test_what_was_read_before_a_restart_may_be_told_after_it_and_is_cited(lives: Begin) -> None:
+    async with lives([Line("how", use={"read": {"devices": ["Front door"]}}), Line(after="Front", text="x", stall=30)]) as m:
+        await m.home.hear("anna", "find out how safe it is tonight")
+        await m.home.wait_for(lambda: len(m.server.requests) == 2)
+        [errand] = m.thinking.errands.values()
+        errand.kept["sources"] = ["http://a.example/"]
+        await m.home.store.write(lambda db: m.thinking._note(errand, db))
+    async with lives([Line(after="Front", text="The front door is locked.")]) as m:
+        await m.home.rest()
+        assert m.home.told("anna")[-1].startswith("The front door is locked.")
+        assert "http://a.example/" in m.home.told("anna")[-1]
+
+
+async def test_steps_of_errands_side_by_side_are_shown_one_errand_after_the_other() -> None:
+    lines = [
+        Line("find out", use=[{"errand": {"task": "one job"}}, {"errand": {"task": "another job"}}]),
+        Line(after="Begun", text="Two."),
+        Line("one job", use={"read": {"devices": ["Lamp"]}}, stall=0.1),
+        Line("another job", use={"read": {"devices": ["Blind"]}}, stall=0.1),
+        Line(after="Lamp", text="First.", stall=0.1),
+        Line(after="Blind", text="Second.", stall=0.1),
+        Line("story", text="Once."),
+    ]
+    async with minded(lines) as m:
+        await m.say("find out about the one, and also about the other")
+        assert (await m.say("tell me a story about the sea"))[-1] == "Once."
+        told = await m.home.store.read(lambda db: steps.before(db, m.home.last("anna").reply.lane, 99, 0))
+        assert [step.event for step in told] == sorted(step.event for step in told)
+
+
+async def test_an_appointment_kept_in_an_errand_is_seen_by_the_wheel_before_it_ends() -> None:
+    lines = [
+        Line("ferns", use={"schedule": {"say": "remind me in 5 seconds to water the plants"}}),
+        Line(after="water", text="Good.", stall=0.5),
+    ]
+    woken: list[int] = []
+    async with minded(lines) as m:
+        m.home.desk.wake = lambda: woken.append(len(m.home.told("anna")))
+        await m.say("my ferns look sad, see to it")
+        assert woken[0] == 0
+
+
+# Nonsense
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        {"set": {"devices": ["Lamp"], "wanted": "{on: tr"}},
+        {"set": {"devices": ["Lamp"], "wanted": [1]}},
+        {"set": {"devices": [None, {"a": 1}], "wanted": {"on": True}}},
+        {"set": {"devices": ["Lamp"], "wanted": {"brightness": "NaN"}}},
+        {"set": {"devices": ["Lamp"], "wanted": {"brightness": {"a": [1]}}}},
+        {"do": {"devices": ["Speaker"], "verb": "announce", "args": "loudly"}},
+        {"do": {"devices": {"a": 1}, "verb": 7}},
+        {"use": {"tool": "x.y", "args": "z"}},
+        {"use": {}},
+        {"find": {"words": 5, "room": [1]}},
+        {"read": {"devices": 5}},
+        {"more": {"words": None}},
+        {"schedule": {"say": ["x"]}},
+        {"ask": {"question": ""}},
+        {"errand": {"task": 5}},
+        {"errand": {}},
+        {"recall": {"words": {"a": 1}}},
+        {"fetch": {"url": 5, "question": None}},
+        {"fetch": {"url": "http://[::1", "question": "x"}},
+        {"search": {}},
+        {"look": {"at": 5}},
+        {"nothing": {}},
+    ],
+)
+async def test_whatever_a_model_puts_into_a_tool_it_hears_what_is_wrong_and_nothing_is_done(use: dict[str, Any]) -> None:
+    async with minded([Line("cosy", use=use), Line("", text="Sorry.", times=0)], checked=False) as m:
+        told = await m.say("make it cosy in here")
+        assert "Sorry." in told
+        assert await m.home.effects() == []
+        assert not m.server.lost
+        assert len(m.server.requests) == 1 or results(m.server.requests[1])
