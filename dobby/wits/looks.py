@@ -7,6 +7,7 @@ import base64
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 from dobby.butler.desk import Desk
 from dobby.clock import local
@@ -64,9 +65,8 @@ def _memory(desk: Desk) -> dict[str, Look]:
     async def remember(source: Source, args: Mapping[str, Any], event: Event, provenance: Provenance) -> Found:
         text = str(args.get("text", ""))
         doubted = provenance.outside and not is_said(text, provenance.said)
-        await memory.note(
-            text, source=source, at=desk.clock.now(), kind=OUTSIDE if doubted else "told", key=f"{event.key}:{text}"
-        )
+        key, kind = f"{event.key}#{crc32(text.encode()):x}", OUTSIDE if doubted else "told"
+        await memory.note(text, source=source, at=desk.clock.now(), kind=kind, key=key)
         return Found("Noted" + (", as words from outside." if doubted else "."))
 
     return {"recall": recall, "remember": remember}

@@ -39,6 +39,7 @@ log = logging.getLogger(__name__)
 ROUNDS = 16  # answers of the model in one errand
 SECONDS = 600.0  # an errand may take
 DOLLARS = 0.5  # and cost
+AWAY = ("model_away", "model_slow", "model_busy")  # one fault, as a person sees it
 SAME = 3  # times that exactly the same may be asked for
 SOON = 6.0  # seconds after which the person hears that it takes longer, and the lane goes on
 
@@ -378,8 +379,9 @@ class Thinking:
         """No model answers: what the plain mind has to say, and once what is wrong."""
         desk, row, source = self.desk, errand.row, errand.row.event.source
         log.warning("Event %d is answered without the model: %s", row.id, error)
-        why = desk.words(error.why, source) if error.why != self._told else ""
-        self._told = error.why
+        fault = AWAY[0] if error.why in AWAY else error.why
+        why = desk.words(error.why, source) if fault != self._told else ""
+        self._told = fault
         plan = await self.kit.plain.plan(errand.text, desk.context(source))
         if errand.kept["effects"] or len(errand.told) > 1:
             words = " ".join(part for part in (plan.say if not plan.understood else "", why) if part)
