@@ -1,11 +1,12 @@
 """What a webhook costs and what a kill loses: a real Dobby behind Twilio's fake, flooded, forged at, and killed in the middle.
 
-Dobby is a process of his own; Twilio and the phones live here. It does not know how he works inside.
+Dobby is a process of his own, the phones that flood him another; Twilio lives here. It does not know how he works inside.
 """
 
 import asyncio
 import json
 import random
+import resource
 import shutil
 import signal
 import socket
@@ -15,19 +16,35 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.sheet import QUICK, Row, at_most, disk_beside, disk_folder, disk_row, fsync_times, machine_row, run, share, spread
-from dobby.dollhouse.house import device_side
+import psutil
+
+from benchmarks.rig.phones import PUBLIC, fake, phone
+from benchmarks.sheet import (
+    QUICK,
+    Cell,
+    Row,
+    at_most,
+    cpu_seconds,
+    disk_beside,
+    disk_folder,
+    disk_row,
+    fsync_times,
+    machine_row,
+    rounded,
+    run,
+    share,
+    spread,
+)
 from dobby.events import Role
 from dobby.journal import open_journal, read_journal
-from dobby.paths import shipped
 from dobby.people import People, Person
 
-fake = device_side(shipped("skills") / "whatsapp")
-PUBLIC = "https://dobby.test"
 RATE, SENDERS = 100, 50  # messages a second, from so many phones
+RATES = (10, 50, RATE, 200)
 TRIES = 120.0  # seconds in which a message is delivered again, as Twilio does with `rp=all`
 
 
@@ -78,6 +95,12 @@ class Dobby:
             self.process.send_signal(how)
             await self.process.wait()
 
+    async def until(self, sql: str, seconds: float = 60.0) -> None:
+        """Wait until a look at the disk says so."""
+        async with asyncio.timeout(seconds):
+            while not self.rows(sql)[0][0]:
+                await asyncio.sleep(0.05)
+
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """What is on the disk."""
         with read_journal(self.folder) as db:
@@ -92,19 +115,48 @@ class _Now:
         await asyncio.sleep(seconds)
 
 
-def phone(number: int) -> str:
-    """A person's address."""
-    return f"whatsapp:+49151{number:08d}"
+@dataclass(frozen=True, slots=True)
+class Flood:
+    """Milliseconds to each 200, how many were lost, how many phones' texts are out of order, how busy others kept the machine."""
+
+    spent: list[float]
+    lost: int
+    disorder: int
+    others: float
+
+
+class Machine:
+    """How much of this machine somebody else uses, from here to `others`."""
+
+    def __init__(self) -> None:
+        self._busy, self._ours, self._since = *_processor(), time.monotonic()
+
+    def others(self) -> float:
+        """Percent of all cores, Dobby's, the phones' and Twilio's own part aside."""
+        busy, ours = _processor()
+        spent = (time.monotonic() - self._since) * (psutil.cpu_count() or 1)
+        return max(0.0, 100 * (busy - self._busy - ours + self._ours) / spent)
+
+
+def _processor() -> tuple[float, float]:
+    """Seconds that all cores were busy, and those of them that were ours."""
+    times, ended = psutil.cpu_times(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    ours = cpu_seconds(psutil.Process()) + ended.ru_utime + ended.ru_stime
+    return sum(times) - times.idle - getattr(times, "iowait", 0.0), ours
 
 
 @asynccontextmanager
 async def house(folder: Path) -> AsyncIterator[Dobby]:
+    """A Dobby who has answered everybody once."""
     folder.mkdir(parents=True)
     async with fake.Twilio() as twilio:
         dobby = Dobby(folder, twilio)
         await dobby.furnish()
         await dobby.start()
         try:
+            for number in range(SENDERS):
+                await deliver(dobby, twilio.keep(phone(number), "good morning"), [])
+            await dobby.until("SELECT count(*) >= 50 FROM outbox WHERE state = 'read'")
             yield dobby
         finally:
             await dobby.kill(signal.SIGTERM)
@@ -121,33 +173,45 @@ async def deliver(dobby: Dobby, message: Any, spent: list[float]) -> None:
             await asyncio.sleep(0.2)
 
 
-async def flood(dobby: Dobby, seconds: float, *, kill_at: float = 0.0) -> tuple[list[float], int, int]:
-    """`RATE` messages a second; milliseconds to each 200, how many were lost, and how many stand out of order."""
-    spent: list[float] = []
-    queues = {number: asyncio.Queue[Any]() for number in range(SENDERS)}
-
-    async def one_phone(number: int) -> None:
-        while (message := await queues[number].get()) is not None:
-            await deliver(dobby, message, spent)
-
-    phones = [asyncio.create_task(one_phone(number)) for number in queues]
-    begun, total, killed = time.perf_counter(), int(RATE * seconds), False
-    for count in range(total):
-        await asyncio.sleep(max(0.0, begun + count / RATE - time.perf_counter()))
-        queues[count % SENDERS].put_nowait(dobby.twilio.keep(phone(count % SENDERS), f"hello {count}"))
-        if kill_at and count / RATE >= kill_at and not killed:
-            killed = True
-            await dobby.kill()
-            await dobby.start()
-    for queue in queues.values():
-        queue.put_nowait(None)
-    await asyncio.gather(*phones)
-    rows = dobby.rows("SELECT lane, text FROM event WHERE lane LIKE 'whatsapp/%' ORDER BY id")
+async def flood(dobby: Dobby, rate: int, seconds: float, *, kill: bool = False) -> Flood:
+    """So many messages a second, from phones in a process of their own; killed in the middle where that is asked for."""
+    machine = Machine()
+    process = await _phones(dobby.port, "/twilio/message", rate, seconds)
+    if kill:
+        await asyncio.sleep(seconds / 2)
+        await dobby.kill()
+        await dobby.start()
+    spent = await _heard(process)
+    rows = dobby.rows("SELECT lane, text FROM event WHERE text LIKE 'hello %' AND lane LIKE 'whatsapp/%' ORDER BY id")
     numbers: dict[str, list[int]] = {}
     for lane, text in rows:
         numbers.setdefault(lane, []).append(int(text.split()[1]))
     disorder = sum(mine != sorted(set(mine)) for mine in numbers.values())
-    return spent, total - sum(len(set(mine)) for mine in numbers.values()), disorder
+    return Flood(spent, int(rate * seconds) - sum(len(set(mine)) for mine in numbers.values()), disorder, machine.others())
+
+
+async def bare(folder: Path, rate: int, seconds: float) -> list[float]:
+    """The same flood at a listener that only appends and syncs."""
+    command = [sys.executable, "-m", "benchmarks.rig.bare", str(folder / "bare")]
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    assert process.stdout is not None
+    try:
+        return await _heard(await _phones(int(await process.stdout.readline()), "/twilio/message", rate, seconds))
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def _phones(port: int, path: str, rate: int, seconds: float) -> asyncio.subprocess.Process:
+    options = [str(port), path, str(rate), str(seconds), str(SENDERS)]
+    command = [sys.executable, "-m", "benchmarks.rig.phones", *options]
+    return await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+
+
+async def _heard(phones: asyncio.subprocess.Process) -> list[float]:
+    said, _ = await phones.communicate()
+    found: list[float] = json.loads(said)["ms"]
+    return found
 
 
 async def forge(dobby: Dobby, count: int) -> tuple[int, int]:
@@ -207,27 +271,46 @@ async def sweep(dobby: Dobby, points: int) -> Counter[str]:
 async def _measure(folder: Path, quick: bool, syncs: list[float]) -> list[Row]:
     note, seconds = QUICK if quick else "", 6.0 if quick else 60.0
     beside = disk_beside(syncs)
+    limits = {rate: await bare(folder, rate, 2.0 if quick else 10.0) for rate in RATES}
     async with house(folder / "flood") as dobby:
-        spent, lost, disorder = await flood(dobby, seconds)
+        flooded = await flood(dobby, RATE, seconds)
         taken, crashes = await forge(dobby, 1000 if quick else 10_000)
+    growth = {}
+    for rate in RATES:
+        async with house(folder / f"rate{rate}") as dobby:
+            growth[rate] = await flood(dobby, rate, 2.0 if quick else 15.0)
     async with house(folder / "killed") as dobby:
-        _, lost_killed, disorder_killed = await flood(dobby, seconds, kill_at=seconds / 2)
+        killed = await flood(dobby, RATE, seconds, kill=True)
     async with house(folder / "sweep") as dobby:
         swept = await sweep(dobby, 4 if quick else 120)
-    about = f"{RATE} a second for {seconds:g} s from {SENDERS} phones. {note}"
+    about = f"{RATE} a second for {seconds:g} s from {SENDERS} phones, from when each was due. {note}"
     kills = f"{swept['kills']} kills between receiving and delivered, against lost answers, 429, 500 and cuts. {note}"
     return [
-        at_most("webhook to durable 200, p95", share(spent, 0.95), "ms", 20, {**spread(spent, "ms"), **beside}, about),
-        at_most("messages lost", lost, "", 0, note=about),
-        at_most("phones whose order is not kept", disorder, "", 0, note=about),
-        at_most("messages lost, killed in the middle", lost_killed, "", 0, note=about),
-        at_most("phones whose order is not kept, killed in the middle", disorder_killed, "", 0, note=about),
+        at_most(
+            "webhook to durable 200, p95", share(flooded.spent, 0.95), "ms", 20, _beside(flooded, limits[RATE], beside), about
+        ),
+        *(_growing(rate, growth[rate], limits[rate], note) for rate in RATES),
+        at_most("messages lost", flooded.lost, "", 0, note=about),
+        at_most("phones whose order is not kept", flooded.disorder, "", 0, note=about),
+        at_most("messages lost, killed in the middle", killed.lost, "", 0, note=about),
+        at_most("phones whose order is not kept, killed in the middle", killed.disorder, "", 0, note=about),
         at_most("forged or fuzzed requests that were taken", taken, "", 0, note=note),
         at_most("crashes by them", crashes, "", 0, note=note),
         at_most("kill -9 sweep: texts without an answer", swept["lost"], "", 0, note=kills),
         at_most("kill -9 sweep: texts answered twice", swept["twice"], "", 0, note=kills),
         Row("kill -9 sweep: nobody can tell", swept["undecided"], "", note=f"Twilio's list decides. {kills}"),
     ]
+
+
+def _beside(flooded: Flood, limit: list[float], more: dict[str, Cell]) -> dict[str, Cell]:
+    floor = {f"only appended and synced, {name}": value for name, value in spread(limit, "ms").items()}
+    return {**spread(flooded.spent, "ms"), **floor, "others on this machine, %": rounded(flooded.others), **more}
+
+
+def _growing(rate: int, flooded: Flood, limit: list[float], note: str) -> Row:
+    """How the cost grows with the rate."""
+    value = rounded(share(flooded.spent, 0.95))
+    return Row(f"webhook to durable 200 at {rate} a second, p95", value, "ms", beside=_beside(flooded, limit, {}), note=note)
 
 
 def measure(quick: bool) -> list[Row]:

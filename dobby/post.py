@@ -19,12 +19,14 @@ from dobby.events import OutboxState
 from dobby.journal import outbox, questions
 from dobby.journal.outbox import OutboxRow
 from dobby.store import Store, insist
+from dobby.turns import Turns
 
 log = logging.getLogger(__name__)
 SEND_SECONDS = 60.0  # a bridge has to take a message or to look it up
 LONGEST_PAUSE = 60.0  # seconds between tries while a bridge cannot be reached
 THINKING = 0.7  # seconds of work after which a person sees that Dobby is at it
 MOST_AGAIN = 3  # times a message that failed for a passing reason is sent anew
+URGENT = "!"  # ends the queue of one message that waits for none
 SEEN = (OutboxState.SENT, OutboxState.DELIVERED, OutboxState.READ)
 
 
@@ -100,6 +102,7 @@ class Post:
         self._served: set[str] = set()
         self._tasks: asyncio.TaskGroup | None = None
         self._empty = asyncio.Event()
+        self.turns = Turns()
         self.on_sent: list[Sent] = []
         self.elsewhere: Elsewhere = _nowhere
         self.held: Callable[[OutboxRow], float] = lambda row: 0.0
@@ -116,7 +119,7 @@ class Post:
                     self._queue(row)
 
     def _queue(self, row: OutboxRow) -> None:
-        key = f"{row.reply.key}!" if self.urgent(row) else row.reply.lane
+        key = f"{row.reply.key}{URGENT}" if self.urgent(row) else row.reply.lane
         self._lanes.setdefault(key, deque()).append(row)
         self._empty.clear()
         self._serve(key)
@@ -151,6 +154,8 @@ class Post:
         rows = self._lanes[key]
         while rows:
             row = rows.popleft()
+            if not key.endswith(URGENT):
+                await self.turns.turn()
             try:
                 await self._carry(self.bridges[row.reply.lane.partition("/")[0]], row)
             except Exception:  # one sick message must not hold up the others; its row stays open for the next start
@@ -269,10 +274,12 @@ class Post:
 
         `then` says that it may go the same way once more: `again`, as the `template`, or in `words` alone.
         """
-        row = await self._store.read(lambda db: outbox.get(db, number))
-        if row is None:
-            return False
-        moved, instead = await self._store.write(self._mover(row, state, provider, why, then))
+
+        def move(db: sqlite3.Connection) -> tuple[bool, OutboxRow | None]:
+            row = outbox.get(db, number)
+            return self._mover(row, state, provider, why, then)(db) if row else (False, None)
+
+        moved, instead = await self._store.write(move)
         self.hand_over([instead])
         return moved
 

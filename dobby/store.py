@@ -17,6 +17,7 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -182,8 +183,8 @@ class Store:
             error = self._commit(jobs)
             for job in jobs if error else ():
                 job.error = (self._commit([job]) if len(jobs) > 1 else error) or job.error
-        for job in jobs:
-            _call(job.loop, job.settle)
+        for loop in {job.loop for job in jobs}:  # woken once for all of them
+            _call(loop, partial(_settle, [job for job in jobs if job.loop is loop]))
         for listener, loop in list(self._listeners.items()):
             _call(loop, listener)
 
@@ -233,6 +234,11 @@ async def insist(store: Store, clock: Sleeper, work: Work[T]) -> T:
         except StoreError as error:
             log.error("Rows wait to be written: %s", error)
             await clock.sleep(PAUSE)
+
+
+def _settle(jobs: Sequence[_Job[Any]]) -> None:
+    for job in jobs:
+        job.settle()
 
 
 def _call(loop: asyncio.AbstractEventLoop, tell: Callable[[], None]) -> None:

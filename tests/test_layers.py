@@ -16,7 +16,7 @@ PACKAGE = ROOT / "dobby"
 
 # From the ground up. A part imports what stands lower, and neighbours only in the rows marked so.
 LAYERS: list[tuple[bool, set[str]]] = [
-    (True, {"errors", "events", "paths", "config", "clock", "store", "logs", "notify"}),
+    (True, {"errors", "events", "paths", "config", "clock", "store", "logs", "notify", "turns"}),
     (True, {"skill", "memory", "sandbox", "journal", "house", "people", "vault"}),
     (False, {"gate"}),
     (False, {"ways"}),

@@ -93,7 +93,8 @@ class Butler:
         hearing = asyncio.get_running_loop().create_task(self._take_in(replace(event, received=self.desk.clock.now()), also))
         self._hearing.add(hearing)
         hearing.add_done_callback(self._hearing.discard)
-        return await asyncio.shield(hearing)
+        with self.desk.post.turns.coming():
+            return await asyncio.shield(hearing)
 
     async def _take_in(self, event: Event, also: Also | None) -> Heard:
         if not event.source.authority.rank:
@@ -217,8 +218,13 @@ class Butler:
             lane.served = True
             self._spawn(self._serve_all(name, lane), f"lane {name}")
 
+    async def _turn(self) -> bool:
+        """Wait for the lane's turn; False where nothing more is begun."""
+        await self.desk.post.turns.turn()
+        return self._open
+
     async def _serve_all(self, name: str, lane: Lane) -> None:
-        while lane.waiting and self._open:
+        while lane.waiting and await self._turn():
             row = lane.waiting.popleft()
             lane.steer = Steer(halted=row.id in lane.urgent)
             lane.urgent.discard(row.id)

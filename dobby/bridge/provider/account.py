@@ -4,9 +4,11 @@ Nothing is ever sent twice from here: the API has no idempotency key, so only a 
 It does not know rows, people or webhooks.
 """
 
+import asyncio
 import base64
 import hashlib
 import hmac
+import logging
 import secrets
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -26,6 +28,8 @@ from twilio.rest import Client
 from dobby.bridge.provider.attachments import collect
 from dobby.errors import Refused, Unreachable, Unsure
 
+quiet = logging.getLogger(__name__)
+quiet.setLevel(logging.WARNING)  # the SDK tells every request at length, with people's numbers
 API = "https://api.twilio.com"
 SECONDS = 15.0  # one request; Twilio's own limit for ours
 HOPS = 3  # redirects from a file's address to where it lies
@@ -71,7 +75,7 @@ class _Http(AsyncTwilioHttpClient):  # type: ignore[misc]
     """The SDK's client, led to another server where the config says so; without retries, as they send again."""
 
     def __init__(self, api: str) -> None:
-        super().__init__(timeout=SECONDS)
+        super().__init__(timeout=SECONDS, logger=quiet)
         self._api = api
 
     async def request(self, method: str, url: str, *args: Any, **more: Any) -> Any:
@@ -87,6 +91,7 @@ class Account:
     def __init__(self, sid: str, secrets: Secrets, api: str = API) -> None:
         self.sid, self._secrets, self.api = sid, secrets, api.rstrip("/")
         self._http: _Http | None = None
+        self._made: Any = None
 
     @property
     def token(self) -> str:
@@ -107,12 +112,18 @@ class Account:
     def _client(self) -> Any:
         if self._http is None:
             self._http = _Http(self.api)
-        return Client(self.sid, self.token, http_client=self._http)
+        if self._made is None or self._made.password != self.token:
+            self._made = Client(self.sid, self.token, http_client=self._http)
+        return self._made
 
     async def aclose(self) -> None:
         """Hang up."""
         if self._http is not None:
             await self._http.close()
+
+    async def warm(self) -> None:
+        """Bring in what the SDK brings in late: a second that the first message would wait, and the house with it."""
+        await asyncio.to_thread(getattr, self._client, "messages")
 
     async def create(self, **fields: Any) -> str:
         """Send one message; its SID.

@@ -161,6 +161,7 @@ class Twilio(Words):
     async def run(self) -> None:
         """Look for what no webhook brought, at the start and then now and again, until cancelled."""
         closed = ""
+        await self._account.warm()
         if self.door is not None:
             try:
                 await self.door.open()
