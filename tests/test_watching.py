@@ -15,9 +15,11 @@ from dobby.cli.line import Line
 from dobby.dollhouse.house import device_side
 from dobby.events import Change
 from dobby.journal import sightings as rows
+from dobby.journal.sightings import Seen
 from dobby.paths import shipped
 from dobby.vision.cameras import _files, _too_much
 from tests.running import SHIPPED, at_home
+from tests.vision.films import dusky, film, mirrored, near
 
 pytestmark = pytest.mark.timeout(120)  # real video, on a machine that may be busy
 pytest.importorskip("cv2")
@@ -69,6 +71,26 @@ async def test_a_delivery_is_told_once_with_its_photo(tmp_path: Path) -> None:
         assert text == "Something marked FedEx arrived at the driveway."
         assert Path(picture).read_bytes().startswith(b"\xff\xd8\xff")
         assert Path(picture).is_relative_to(tmp_path / "sightings")
+
+
+async def test_one_visit_to_three_cameras_is_one_message(tmp_path: Path) -> None:
+    """Each has its own view of the same van; one cannot read it, the others say what it is marked."""
+    views = {"Street side": mirrored, "Driveway": dusky, "Door": near}
+    streams = {name: str(film(tmp_path / f"{name}.mp4", "delivery", 6, 26, view=view)) for name, view in views.items()}
+    skills = {"off": [name for name in SHIPPED if name != "camera"], "camera": {"streams": streams}}
+    own = {"interfaces": ["127.0.0.1"]}
+    async with at_home(tmp_path / "state", skills=skills, eyes={"detector": "motion"}, discovery=own) as dobby:
+
+        async def all_saw() -> list[Seen]:
+            found = await dobby.store.read(lambda db: rows._select(db, "phase = 'arrived' ORDER BY at"))
+            return found if len({one.camera for one in found}) == 3 else []
+
+        arrivals = (await become(all_saw, 60.0))[:3]
+        assert len({one.camera for one in arrivals}) == 3
+        assert len({one.same_as or one.visit for one in arrivals}) == 1
+        messages = await told(dobby, "%marked%")
+        assert len(messages) == 1 and "marked FedEx" in messages[0][0]
+        assert len({one.told for one in arrivals if one.told}) == 1
 
 
 async def test_the_bell_is_told_and_a_look_shows_a_picture(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def _tell(db: sqlite3.Connection, desk: Desk, seen: Seen) -> list[OutboxRow | No
     joined = rows.of_visit(db, seen.same_as)
     if joined:
         rows.mark(db, seen.id, told=joined.told)
-        return []
+        return _read_there(db, desk, joined, seen)
     group = rows.latest_told(db, seen.at - TOGETHER, seen.camera, seen.kind) if seen.phase == "arrived" else None
     if group and group.phase == "arrived":
         count = seen.count + sum(one.count for one in rows.told_in(db, group.told))
@@ -88,6 +88,16 @@ def _tell(db: sqlite3.Connection, desk: Desk, seen: Seen) -> list[OutboxRow | No
     return told
 
 
+def _read_there(db: sqlite3.Connection, desk: Desk, joined: Seen, seen: Seen) -> list[OutboxRow | None]:
+    """Another camera sees the same visit: what only it could read is told in the message that is there."""
+    if joined.courier or not seen.courier:
+        return []
+    rows.learn(db, joined.id, seen.courier, seen.lettering)
+    if len({one.visit for one in rows.told_in(db, joined.told) if not one.same_as}) > 1:
+        return []
+    return _revise(db, desk, joined.told, replace(joined, courier=seen.courier, lettering=seen.lettering))
+
+
 def _revise(db: sqlite3.Connection, desk: Desk, key: str, seen: Seen) -> list[OutboxRow | None]:
     """The messages of one visit say something else from now on, where a bridge can change them."""
     said = {person.id: sentence(desk, seen, Source(person.id)) for person in desk.people}
@@ -95,8 +105,8 @@ def _revise(db: sqlite3.Connection, desk: Desk, key: str, seen: Seen) -> list[Ou
 
 
 def _gone(db: sqlite3.Connection, desk: Desk, before: Seen, seen: Seen) -> list[OutboxRow | None]:
-    """Who came has left: the message says so, no new one is sent."""
-    if any(one.visit != before.visit for one in rows.told_in(db, before.told)):
+    """All who came have left, and from each camera's sight: the message says so, no new one is sent."""
+    if rows.staying(db, before.told):
         return []
     changed = []
     for person in desk.people:

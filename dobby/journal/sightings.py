@@ -56,8 +56,11 @@ def _select(db: sqlite3.Connection, where: str, values: Any = ()) -> list[Seen]:
 
 
 def between(db: sqlite3.Connection, since: float, until: float) -> list[Seen]:
-    """Visits that began in this time, oldest first, candidates aside."""
-    return _select(db, "at >= ? AND at < ? AND NOT candidate AND phase IN ('arrived', 'press') ORDER BY at", (since, until))
+    """Visits that began in this time, oldest first, candidates aside; one that several cameras saw is one."""
+    first = "NOT EXISTS (SELECT 1 FROM sighting AS first WHERE first.visit = sighting.same_as AND first.told = sighting.told)"
+    return _select(
+        db, f"at >= ? AND at < ? AND NOT candidate AND phase IN ('arrived', 'press') AND {first} ORDER BY at", (since, until)
+    )
 
 
 ABOUT = "(told = :key AND told <> '' OR told = '' AND id = :key)"
@@ -66,6 +69,12 @@ ABOUT = "(told = :key AND told <> '' OR told = '' AND id = :key)"
 def told_in(db: sqlite3.Connection, key: str) -> list[Seen]:
     """What is in one message, oldest first; what was not told by its id."""
     return _select(db, f"{ABOUT} ORDER BY at", {"key": key})
+
+
+def staying(db: sqlite3.Connection, key: str) -> bool:
+    """Is a visit in this message that nobody saw leave."""
+    gone = "SELECT 1 FROM sighting AS gone WHERE gone.visit = sighting.visit AND gone.phase = 'left'"
+    return db.execute(f"SELECT 1 FROM sighting WHERE told = ? AND NOT EXISTS ({gone})", (key,)).fetchone() is not None
 
 
 def of_kind(db: sqlite3.Connection, camera: str, kind: str, since: float) -> list[Seen]:
@@ -88,6 +97,11 @@ def latest_told(db: sqlite3.Connection, since: float, camera: str = "", kind: st
 def mark(db: sqlite3.Connection, id_: str, told: str) -> None:
     """In which message it is."""
     db.execute("UPDATE sighting SET told = ? WHERE id = ?", (told, id_))
+
+
+def learn(db: sqlite3.Connection, id_: str, courier: str, lettering: Sequence[str]) -> None:
+    """What another camera could read of the same visit."""
+    db.execute("UPDATE sighting SET courier = ?, lettering = ? WHERE id = ?", (courier, dump(list(lettering)), id_))
 
 
 def label(db: sqlite3.Connection, key: str, label: str) -> None:

@@ -67,13 +67,11 @@ class Child:
         self.say({"is": "thread", "camera": camera, "thread": f"{thread:x}"})
 
     def _sighted(self, camera: Camera, sighting: Sighting, visit: Any, picture: Any) -> None:
-        """A sighting: its picture and itself onto the disk, then to the daemon. Of a visit told by another camera, only that."""
+        """A sighting: its picture and itself onto the disk, then to the daemon; of which visit, if another camera told."""
         if sighting.phase == "arrived" and not sighting.candidate:
             with self._lock:
                 visit.learn(same_as=self._round.first(camera.room, visit))
-            sighting = replace(sighting, same_as=visit.facts.same_as, candidate=bool(visit.facts.same_as))
-        elif sighting.same_as:
-            return
+            sighting = replace(sighting, same_as=visit.facts.same_as)
         if picture is not None:
             path = self._album.keep(picture, sighting.id, sighting.at)
             sighting = replace(sighting, picture=str(path))

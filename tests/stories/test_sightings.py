@@ -132,6 +132,27 @@ async def test_one_visit_seen_by_two_cameras_is_told_once(home: Family) -> None:
     assert await told(home, seen(home, camera="camera.gate", same_as=one.visit)) == []
 
 
+async def test_what_only_another_camera_could_read_is_told_in_the_same_message(home: Family) -> None:
+    one = seen(home)
+    assert await told(home, one) == ["A vehicle just arrived at the driveway."]
+    gate = seen(home, camera="camera.gate", same_as=one.visit, courier="DHL", lettering=("DHL",))
+    hall = seen(home, camera="camera.hall", same_as=one.visit)
+    assert await told(home, gate) == await told(home, hall) == []
+    assert await standing(home, one) == "A DHL truck just arrived at the driveway."
+    assert await home.asks("anna", "who came today?") == "19:40 A DHL truck just arrived at the driveway."
+    for camera in (gate, one):
+        await told(home, replace(camera, id=f"{camera.id} left", phase="left"))
+        assert "Gone" not in await standing(home, one)
+    await told(home, replace(hall, id=f"{hall.id} left", phase="left"))
+    assert await standing(home, one) == "A DHL truck just arrived at the driveway. Gone again at 19:40."
+
+
+async def test_what_is_worth_it_only_where_another_camera_sees_it_is_told_there(home: Family) -> None:
+    one = seen(home, zone="Street")
+    assert await told(home, one) == []
+    assert await told(home, seen(home, camera="camera.gate", same_as=one.visit)) == ["A vehicle just arrived at the gate."]
+
+
 async def test_what_was_below_the_threshold_is_kept_and_not_told(home: Family) -> None:
     assert await told(home, seen(home, "person", candidate=True, score=0.3)) == []
     assert await home.store.read(lambda db: db.execute("SELECT count(*) FROM sighting WHERE candidate").fetchone()[0]) == 1

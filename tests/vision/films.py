@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import av
+import cv2
+import numpy as np
 
 from dobby.dollhouse.house import device_side
 from dobby.paths import shipped
@@ -19,18 +21,42 @@ scene: Any = importlib.import_module("dobby_dollhouse_camera.scene")
 
 
 def film(
-    path: Path, script: str, begin: float, end: float, *, size: tuple[int, int] = (640, 360), fps: int = 10, gop: int = 20
+    path: Path,
+    script: str,
+    begin: float,
+    end: float,
+    *,
+    size: tuple[int, int] = (640, 360),
+    fps: int = 10,
+    gop: int = 20,
+    view: Callable[[Any], Any] = lambda picture: picture,
 ) -> Path:
-    """Some seconds of a script as H.264, as a camera would encode it."""
+    """Some seconds of a script as H.264, as a camera would encode it; `view` is how this one sees what is drawn."""
     told = scene.load(script)
     with av.open(str(path), "w") as out:
         stream = out.add_stream("libx264", rate=fps, options={"preset": "ultrafast", "tune": "zerolatency", "g": str(gop)})
         stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
         for index in range(round(begin * fps), round(end * fps)):
-            picture = av.VideoFrame.from_ndarray(scene.frame(told, index / fps, size), format="bgr24")
+            picture = av.VideoFrame.from_ndarray(view(scene.frame(told, index / fps, size)), format="bgr24")
             out.mux(stream.encode(picture))
         out.mux(stream.encode())
     return path
+
+
+def mirrored(picture: Any) -> Any:
+    """From the other side; nothing can be read."""
+    return np.ascontiguousarray(picture[:, ::-1])
+
+
+def near(picture: Any) -> Any:
+    """From nearer."""
+    high, wide = picture.shape[:2]
+    return np.ascontiguousarray(cv2.resize(picture[high // 4 :, wide // 6 : wide * 11 // 12], (wide, high)))
+
+
+def dusky(picture: Any) -> Any:
+    """By another sensor, darker and bluer."""
+    return np.clip(picture.astype(np.float32) * (0.8, 0.62, 0.58) + 4, 0, 255).astype(np.uint8)
 
 
 class Seen:

@@ -18,6 +18,8 @@ from .models import Picture
 from .track import Track
 
 WINDOW = 20.0  # seconds between two cameras seeing the same visit
+MOMENT = 3.0  # seconds between two cameras seeing the same thing come
+GREY = 110.0  # mean of a picture that is neither dark nor bright
 AGAIN = 300.0  # seconds within which the same thing has returned
 
 
@@ -77,8 +79,13 @@ def at_edge(box: Box) -> bool:
 
 
 def colours_of(picture: Picture, box: Box) -> Any:
-    """Hue, saturation and brightness of a thing, as a histogram that is compared by correlation."""
-    hsv = cv2.cvtColor(np.ascontiguousarray(box.of(picture)), cv2.COLOR_BGR2HSV)
+    """Hue, saturation and brightness of a thing, as a histogram that is compared by correlation.
+
+    Each colour is taken as a share of the whole picture's (grey world), so that another sensor, and dusk, change little.
+    """
+    light = cv2.resize(picture, (64, 36), interpolation=cv2.INTER_AREA).reshape(-1, 3).mean(0)
+    even = np.clip(box.of(picture) * (GREY / np.maximum(light, 8.0)), 0, 255).astype(np.uint8)
+    hsv = cv2.cvtColor(even, cv2.COLOR_BGR2HSV)
     return cv2.calcHist([hsv], [0, 1, 2], None, [8, 4, 4], [0, 180, 0, 256, 0, 256]).ravel()
 
 
@@ -110,19 +117,19 @@ class Round:
         self._told: list[tuple[str, Visit]] = []
 
     def first(self, room: str, visit: Visit) -> str:
-        """The id of the visit that another camera told of, or "" where this one is the first; it is remembered."""
+        """The id of the visit that another camera told of, or "" where this one is the first; each is remembered."""
         at = visit.facts.at
         self._told = [(where, told) for where, told in self._told if at - told.last < AGAIN]
-        for where, told in self._told:
-            close = told.facts.at - WINDOW <= at <= told.last + WINDOW and told.facts.kind == visit.facts.kind
-            if (
-                close
-                and told.facts.camera != visit.facts.camera
-                and _alike(visit, told) > (0.2 if room and room == where else 0.5)
-            ):
-                return told.facts.visit
+        found = next((told.facts for where, told in self._told if _same(visit, told, bool(room) and room == where)), None)
         self._told.append((room, visit))
-        return ""
+        return found.same_as or found.visit if found else ""
+
+
+def _same(visit: Visit, told: Visit, beside: bool) -> bool:
+    """Is it one visit that two cameras see; those in one room, and what comes in the same moment, need look less alike."""
+    new, old = visit.facts, told.facts
+    close = old.at - WINDOW <= new.at <= told.last + WINDOW and old.kind == new.kind and old.camera != new.camera
+    return close and _alike(visit, told) > (0.2 if beside else 0.3 if abs(new.at - old.at) < MOMENT else 0.5)
 
 
 def _alike(visit: Visit, told: Visit) -> float:
