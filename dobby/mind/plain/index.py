@@ -119,11 +119,6 @@ class Index:
         """Everything that stands in these rooms."""
         return {device for room in rooms for device in self.by_room.get(room.casefold(), ())}
 
-    def room_of(self, device: str) -> Room | None:
-        """The room a device stands in."""
-        found = self.devices.get(device)
-        return self.house.room(found.room) if found and found.room else None
-
     def level(self, word: str) -> list[str]:
         """The rooms of a floor said in a general word: `up`, `down`, `top` or a storey's number."""
         ranks = {room.name: rank for room in self.house.rooms if (rank := rank_of(room.floor)) is not None}

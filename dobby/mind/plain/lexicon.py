@@ -107,9 +107,3 @@ def generic(noun: str) -> frozenset[Key]:
     rows = (read_yaml(f"{language}/synonyms.yaml")["noun"].get(noun, {}) for language in LANGUAGES)
     forms = (form for row in rows for form in (row.values() if isinstance(row, Mapping) else (row,)))
     return frozenset(tuple(stem(word) for word in fold_all(listed(str(form))[0])) for form in forms)
-
-
-@cache
-def same_word(one: str, other: str) -> bool:
-    """The same word in singular or plural."""
-    return stem(one) == stem(other)

@@ -5,7 +5,7 @@ It does not know what any word means.
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -79,11 +79,6 @@ def stem(word: str) -> str:
         if len(word) >= least and word.endswith(ending) and not word.endswith("ss"):
             return word[: -len(ending)] + ("y" if ending == "ies" else "")
     return word
-
-
-def raw_between(text: str, words: Sequence[Word]) -> str:
-    """The stretch of the text from the first to the last of these words, as written."""
-    return text[words[0].start : words[-1].end] if words else ""
 
 
 def listed(text: str) -> list[str]:
