@@ -116,8 +116,9 @@ def decide(
     where its hash is `hash_`, the hash of these exact calls; `bounds` narrow what the people behind it may.
     """
     risk = risk_of(call, device, state, level)
-    verdicts = _verdicts(call, source, risk) | _bounded(call, device, bounds)
-    if level == "read" or _granted(risk, grant, hash_, source):
+    several = device is not None and device.yeses > 1 and not _harmless(call, device, state)
+    verdicts = _verdicts(call, source, risk, several) | _bounded(call, device, bounds)
+    if level == "read" or (_granted(risk, grant, hash_, source) and not several):
         verdicts = {why: verdict for why, verdict in verdicts.items() if verdict == "refuse"}
     why, verdict = max(verdicts.items(), key=lambda item: STRICTNESS.index(item[1]), default=("", "allow"))
     if verdict == "refuse" or level == "read":
@@ -127,11 +128,17 @@ def decide(
     return Decision(Verdict(verdict), risk, "" if verdict == "allow" else why)
 
 
-def _verdicts(call: Call, source: Source, risk: str) -> dict[str, str]:
-    """What speaks for and against, the reason most worth telling first."""
+def _harmless(call: Call, device: Device, state: State) -> bool:
+    """Always in order, whatever the device: locking, arming, halting."""
+    return call.tool in ("set", "do") and all(_rule(trait, to, device, state).get("always") for trait, to in _parts(call))
+
+
+def _verdicts(call: Call, source: Source, risk: str, several: bool) -> dict[str, str]:
+    """What speaks for and against, the reason most worth telling first; `several` have to say yes."""
     made_by = (table()["origin"][origin] for origin in source.origins)
     return {
         "tainted": "ask" if call.tainted else "allow",
+        "yeses": "ask" if several else "allow",
         "origin": max(made_by, key=STRICTNESS.index),
         "role": table()["level"][risk][source.authority],
     }

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -321,3 +322,26 @@ def test_any_call_gets_a_decision_and_never_a_yes_for_the_unknown(
         assert made.risk not in ("entry", "power") or (grant is not None and grant.entry and made.risk == "entry")
         assert not call.tainted or grant is not None
     assert question(call, thing, "en", lambda value, unit: f"{value} {unit}", why=made.why)
+
+
+SHARED = replace(ALARM, yeses=2)
+
+
+@pytest.mark.parametrize(
+    ("call", "thing", "verdict", "why"),
+    [
+        (put(armed="disarmed"), SHARED, Verdict.ASK, "yeses"),
+        (put(armed="away"), SHARED, Verdict.ALLOW, ""),
+        (put(on=True), replace(LAMP, yeses=2), Verdict.ASK, "yeses"),
+        (put(locked=True), replace(LOCK, yeses=2), Verdict.ALLOW, ""),
+        (put(locked=True, jammed=False), replace(LOCK, yeses=2), Verdict.ASK, "yeses"),
+    ],
+)
+def test_what_several_must_agree_to_is_asked_and_no_grant_lifts_it(call: Call, thing: Device, verdict: Verdict, why: str) -> None:
+    state = {"armed": "home"}
+    assert judged(call, thing, state=state) == Decision(verdict, risk_of(call, thing, state), why)
+    for origin in (Origin.ROUTINE, Origin.SCENE):
+        source = Source("anna", Role.OWNER, origin=origin)
+        granted = judged(call, thing, source, state, grant=Grant("h", entry=True), hash_="h")
+        assert granted.verdict is verdict
+    assert judged(put(armed="disarmed"), SHARED, CHILD).verdict is Verdict.REFUSE

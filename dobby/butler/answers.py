@@ -6,12 +6,13 @@ It does not know how the text was received nor how an effect is carried out.
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from dobby.butler import asking
 from dobby.butler.desk import Desk
-from dobby.butler.errand import Steer, finish, report, work_on, write_plan
-from dobby.butler.judging import acting, judge
+from dobby.butler.errand import Steer, concerned, finish, report, work_on, write_plan
+from dobby.butler.judging import acting, judge, yeses
 from dobby.butler.leave import end_older, older_ones
 from dobby.butler.looking import look_first
 from dobby.events import EffectState as Effect
@@ -28,6 +29,7 @@ from dobby.mind.plan import Plan
 from dobby.store import insist
 
 AGREED = ("approve", "ask")  # kinds that a bare yes can answer
+MAY = {"approve": Role.ADULT, "which": Role.ADULT}  # who may answer, if asked; a driver asks owners, everybody chooses
 LATE = 3600.0  # seconds in which a late yes is told that its question has gone
 UNDELIVERED = 600.0  # seconds after which a question that nobody could be shown is over
 
@@ -50,7 +52,7 @@ def match(desk: Desk, event: Event) -> Answer | None:
     """
     if not _may_answer(event):
         return None
-    mine = [question for question in desk.questions.values() if _is_theirs(question, event)]
+    mine = [question for question in desk.questions.values() if _is_theirs(desk, question, event)]
     if is_yes(event.text) and len([question for question in mine if question.kind in AGREED]) > 1:
         return Answer(None, "which")
     for question in sorted(mine, key=lambda question: -question.id):
@@ -68,7 +70,7 @@ def _may_answer(event: Event) -> bool:
 def veil(desk: Desk, event: Event) -> tuple[Event, Answer | None]:
     """A code that a driver asked for, taken out of its text before anything of it is kept."""
     person = event.source.person
-    mine = [question for question in desk.questions.values() if _is_theirs(question, event)] if _may_answer(event) else []
+    mine = [question for question in desk.questions.values() if _is_theirs(desk, question, event)] if _may_answer(event) else []
     number = max((question.id for question in mine if question.kind == "secret"), default=0)
     late = not number and desk.veiled.get(person, 0.0) > desk.clock.now() and _may_answer(event)
     if (
@@ -81,11 +83,14 @@ def veil(desk: Desk, event: Event) -> tuple[Event, Answer | None]:
     return replace(event, text=asking.VEIL), answer
 
 
-def _is_theirs(question: Question, event: Event) -> bool:
-    source = event.source
-    theirs = question.person == source.person and question.lane == source.lane
-    about = event.refers in ("", f"event:{question.event}", f"question:{question.id}") and question.asked <= event.received
-    return theirs and about and (question.kind == "choose" or source.authority is Role.OWNER)
+def _is_theirs(desk: Desk, question: Question, event: Event) -> bool:
+    """Put to this person, in this conversation or named by its number; and they may answer it, by the role they have."""
+    source, role, known = event.source, event.source.authority, desk.people.get(question.person)
+    named = event.refers == f"question:{question.id}"
+    theirs = question.person == source.person and (named or question.lane == source.lane)
+    about = named or event.refers in ("", f"event:{question.event}")
+    may = question.kind == "choose" or (role.rank >= MAY.get(question.kind, Role.OWNER).rank and known and known.role is role)
+    return bool(theirs and about and may and question.asked <= event.received)
 
 
 def _no_match(desk: Desk, event: Event) -> Answer:
@@ -152,7 +157,7 @@ async def _say(desk: Desk, row: EventRow, key: str) -> None:
 
 async def _ask_which_one(desk: Desk, row: EventRow) -> None:
     """Two are open: which of them was meant? The question's `effects` are the numbers of those questions."""
-    mine = [question for question in desk.questions.values() if question.kind in AGREED and _is_theirs(question, row.event)]
+    mine = [question for question in desk.questions.values() if question.kind in AGREED and _is_theirs(desk, question, row.event)]
     words = [question.words for question in mine]
     draft = Question(
         0,
@@ -200,15 +205,18 @@ async def _yes(desk: Desk, row: EventRow, question: Question, steer: Steer, via:
     held = {number: verdict.why for number, verdict in verdicts.items() if verdict.verdict is Verdict.REFUSE}
     await desk.hands.look_before(effect.call for effect in effects)
     before = {effect.id: desk.hands.before(effect.call) for effect in effects}
-    kept = _kept(question, asker, effects)
+    kept, needed = _kept(question, asker, effects), yeses(desk, (effect.call for effect in effects))
 
-    def agree(db: sqlite3.Connection) -> bool:
+    def agree(db: sqlite3.Connection) -> bool | OutboxRow | None:
         fresh = questions.get(db, question.id)
         if via is not None and questions.end(db, via.id, "chosen", now, row.event.text):
             inbox.move(db, via.event, EventState.DONE, at=now)
         exact = hash_calls(effect.call for effect in effects) == question.hash
         if held or not exact or fresh.state != "open" or (fresh.expires is not None and fresh.expires <= now):
             return False
+        said = {question.person, *(twin.person for twin in questions.twins(db, question, "yes"))}
+        if len(said) < needed or said.isdisjoint(owner.id for owner in desk.people.owners):
+            return _one_of_several(db, desk, row, question)
         questions.end(db, question.id, "yes", now, row.event.text)
         for effect in effects:
             ledger.intend(db, effect.id, before[effect.id])
@@ -220,11 +228,26 @@ async def _yes(desk: Desk, row: EventRow, question: Question, steer: Steer, via:
     agreed = await desk.store.write(agree)
     if via is not None:
         _forget(desk, via)
+    if not isinstance(agreed, bool):
+        desk.questions.pop(question.id, None)
+        desk.post.hand_over([agreed])
+        return
     if not agreed:
         await _close(desk, row, question, "closed", "too_late", held)
         return
     _forget(desk, question)
     await finish(desk, row, kept, steer)
+
+
+def _one_of_several(db: sqlite3.Connection, desk: Desk, row: EventRow, question: Question) -> bool | OutboxRow | None:
+    """A yes that is not enough by itself is kept, and the others are still asked; False where there are none."""
+    others = [desk.people.get(twin.person) for twin in questions.twins(db, question, "open")]
+    if not others:
+        return False
+    now, names = desk.clock.now(), ", ".join(other.name for other in others if other)
+    questions.end(db, question.id, "yes", now, row.event.text, alone=True)
+    inbox.move(db, row.id, EventState.DONE, at=now)
+    return desk.reply(db, row, desk.words("yes_more", row.event.source, names=names))
 
 
 def _kept(question: Question, asker: EventRow, effects: Sequence[EffectRow]) -> dict[str, Any]:
@@ -287,8 +310,9 @@ def _tell_of_end(
         told.append(desk.reply(db, row, words(row.event.source)))
     elif text := words(desk.people_source(question)):
         told.append(desk.tell(db, f"question:{question.id}:ended", question.lane, text))
-    if asker.lane != question.lane:
-        told.append(desk.tell(db, f"question:{question.id}:asker", asker.lane, words(asker.event.source)))
+    for lane, source in concerned(db, desk, question, asker).items():
+        if lane not in (question.lane, row.lane if row else ""):
+            told.append(desk.tell(db, f"question:{question.id}:asker:{lane}", lane, words(source)))
     return told
 
 
@@ -347,7 +371,9 @@ async def expire(desk: Desk, number: int) -> None:
         if left <= 0 and question.kind in asking.KINDS:
             await asking.expire(desk, question)
         elif left <= 0:
-            await _close(desk, None, question, "expired", "no_answer" if question.kind == "approve" else "")
+            said = await desk.store.read(partial(questions.twins, question=question, state="yes"))
+            approve = question.kind == "approve"
+            await _close(desk, None, question, "expired", ("no_second" if said else "no_answer") if approve else "")
         if left <= 0:
             return
         await desk.clock.sleep(left)

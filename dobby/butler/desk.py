@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from dobby.act import Ending, Hands
 from dobby.butler.album import Album
 from dobby.clock import Clock, local
-from dobby.events import Attachment, Call, EffectState, Event, Reply, Source, State
+from dobby.events import Attachment, Call, EffectState, Event, Reply, Role, Source, State
 from dobby.gate import Modes
 from dobby.house.history import History
 from dobby.house.registry import House
@@ -221,10 +221,11 @@ class Desk:
             outbox.spoken_of(db, reply.lane)
         return owed
 
-    def owner_lanes(self) -> list[tuple[str, str]]:
-        """(person, lane) of every owner who can be reached: where they last wrote, else their first address."""
+    def owner_lanes(self, least: Role = Role.OWNER) -> list[tuple[str, str]]:
+        """(person, lane) of every owner (or whoever is at least that) who can be reached: where they last wrote, else their first
+        address."""
         found = []
-        for owner in self.people.owners:
+        for owner in [person for person in self.people if person.role.rank >= least.rank]:
             every = self.people.lanes(owner.id)
             lanes = [lane for lane in every if lane.partition("/")[0] in self.post.bridges] or every  # a way that is open
             lane = self.talk(owner.id).lane or (lanes[0] if lanes else "")

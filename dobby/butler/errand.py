@@ -208,18 +208,28 @@ def _answer(
     picture = kept.get("picture") or next((str(path) for path in shown if path), "")
     replies = [desk.reply(db, row, text, picture=picture, options=tuple(kept.get("options", ())))] if text else []
     if kept.get("question"):
-        replies.append(_tell_asker(db, desk, row, kept["question"], effects))
+        replies += _tell_others(db, desk, row, kept["question"], effects)
     refused = effects and all(effect.state is EffectState.REFUSED for effect in effects)
     inbox.move(db, row.id, EventState.REFUSED if refused else EventState.DONE, at=desk.clock.now())
     return replies, []
 
 
-def _tell_asker(db: sqlite3.Connection, desk: Desk, row: EventRow, number: int, effects: list[EffectRow]) -> OutboxRow | None:
-    """Where somebody else had asked, they hear what came of the yes."""
-    asker = inbox.get(db, questions.get(db, number).event)
-    if asker.lane == row.lane:
-        return None
-    return desk.tell(db, f"question:{number}:asker", asker.lane, report(desk, effects, asker.event.source))
+def concerned(db: sqlite3.Connection, desk: Desk, question: Question, asker: EventRow) -> dict[str, Source]:
+    """Who hears what came of a question beside whoever answered it: who had asked, and who had said yes before; by lane."""
+    said = {twin.lane: desk.people_source(twin) for twin in questions.twins(db, question, "yes")}
+    return {asker.lane: asker.event.source, **said}
+
+
+def _tell_others(
+    db: sqlite3.Connection, desk: Desk, row: EventRow, number: int, effects: list[EffectRow]
+) -> list[OutboxRow | None]:
+    question = questions.get(db, number)
+    told = concerned(db, desk, question, inbox.get(db, question.event))
+    return [
+        desk.tell(db, f"question:{number}:asker:{lane}", lane, report(desk, effects, source))
+        for lane, source in told.items()
+        if lane != row.lane
+    ]
 
 
 def remember(desk: Desk, row: EventRow, kept: dict[str, Any], effects: Sequence[EffectRow]) -> None:

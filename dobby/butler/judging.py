@@ -3,7 +3,7 @@
 It does not know what becomes of a verdict.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from dobby.butler import memories, persons, wording
@@ -44,6 +44,12 @@ def _judge_later(desk: Desk, calls: Sequence[Call], source: Source) -> Decision:
         return Decision(Verdict.REFUSE, "comfort", "rehearse")
     verdicts = [judge(desk, call, source) for call in calls]
     return max(verdicts, key=lambda one: STRICTNESS.index(one.verdict), default=Decision(Verdict.ALLOW, "comfort"))
+
+
+def yeses(desk: Desk, calls: Iterable[Call]) -> int:
+    """How many people have to say yes to these calls, where they are asked about: as the devices say, also of asking less."""
+    ids = [call.device or (str(call.args["device"]) if wording.weakens(call) else "") for call in calls]
+    return max((device.yeses for device in map(desk.house.get, ids) if device), default=1)
 
 
 def acting(source: Source, origin: Origin) -> Source:

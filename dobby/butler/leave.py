@@ -9,9 +9,9 @@ from dataclasses import replace
 from typing import Any
 
 from dobby.butler.desk import Desk
-from dobby.butler.judging import acting, judge
+from dobby.butler.judging import acting, judge, yeses
 from dobby.butler.keeping import inside
-from dobby.events import Call, EffectState, EventState, Origin, Source
+from dobby.events import Call, EffectState, EventState, Origin, Role, Source
 from dobby.gate import Verdict, question
 from dobby.house.units import quantity
 from dobby.journal import inbox, ledger, questions
@@ -26,30 +26,34 @@ from dobby.mind.plan import Plan
 def ask_leave(
     db: sqlite3.Connection, desk: Desk, row: EventRow, asked: list[EffectRow], text: str
 ) -> tuple[list[OutboxRow | None], list[Question]]:
-    """An owner is asked, each time: the owner who spoke, else every owner who can be reached."""
-    source = row.event.source
-    owners = desk.owner_lanes()
-    mine = next((lane for person, lane in owners if person == source.person), "")
-    if not owners:
+    """An owner is asked, each time: the owner who spoke, else every owner who can be reached; where more than one has to say
+    yes, every adult of the house at once."""
+    source, needed = row.event.source, yeses(desk, (effect.call for effect in asked))
+    people = desk.owner_lanes(Role.ADULT if needed > 1 else Role.OWNER)
+    mine = next((lane for person, lane in people if person == source.person), "")
+    if len(people) < needed or not desk.owner_lanes():
         for effect in asked:
-            ledger.move(db, effect.id, EffectState.REFUSED, why="no_owner")
+            ledger.move(db, effect.id, EffectState.REFUSED, why="no_owner" if needed == 1 else "nobody_else")
         inbox.move(db, row.id, EventState.REFUSED, why="no_owner", at=desk.clock.now())
-        return [desk.reply(db, row, _join(text, desk.words("no_owner", source)))], []
+        return [desk.reply(db, row, _join(text, desk.words("no_owner" if needed == 1 else "nobody_else", source)))], []
     inbox.move(db, row.id, EventState.WAITING)
-    if mine:
-        question_ = _question(db, desk, row, asked, source.person, row.lane if source.bridge else mine)
-        return [_put(db, desk, row, question_, text)], [question_]
-    made = [_question(db, desk, row, asked, person, lane) for person, lane in owners]
-    names = ", ".join(owner.name for person, _ in owners if (owner := desk.people.get(person)))
-    replies = [desk.reply(db, row, _join(text, desk.words("asked_owner", source, names=names)))]
+    others = [(person, lane) for person, lane in people if not mine or (needed > 1 and person != source.person)]
+    made = [_question(db, desk, row, asked, person, lane) for person, lane in others]
+    names = ", ".join(known.name for person, _ in others if (known := desk.people.get(person)))
+    replies = [_pass_on(db, desk, source, question_) for question_ in made]
+    if not mine:
+        return [desk.reply(db, row, _join(text, desk.words("asked_owner", source, names=names))), *replies], made
+    own = _question(db, desk, row, asked, source.person, row.lane if source.bridge else mine)
+    more = desk.words("asked_too", source, names=names) if others else ""
+    put = desk.reply(db, row, _join(text, own.words, more), options=yes_no(desk, own), question=own.id)
+    return [put, *replies], [own, *made]
+
+
+def _pass_on(db: sqlite3.Connection, desk: Desk, source: Source, asked: Question) -> OutboxRow | None:
+    """Somebody's wish, put as a question to another."""
     asker = desk.people.get(source.person)
-    for question_ in made:
-        words = desk.words("asks_for", desk.people_source(question_), name=asker.name if asker else "?", question=question_.words)
-        told = desk.tell(
-            db, f"question:{question_.id}", question_.lane, words, options=yes_no(desk, question_), question=question_.id
-        )
-        replies.append(told)
-    return replies, made
+    words = desk.words("asks_for", desk.people_source(asked), name=asker.name if asker else "?", question=asked.words)
+    return desk.tell(db, f"question:{asked.id}", asked.lane, words, options=yes_no(desk, asked), question=asked.id)
 
 
 def _join(*parts: str) -> str:
@@ -60,10 +64,6 @@ def yes_no(desk: Desk, question_: Question) -> tuple[str, str]:
     """The two quick replies, in the asked person's language."""
     source = desk.people_source(question_)
     return desk.words("yes_word", source), desk.words("no_word", source)
-
-
-def _put(db: sqlite3.Connection, desk: Desk, row: EventRow, question_: Question, text: str) -> OutboxRow | None:
-    return desk.reply(db, row, _join(text, question_.words), options=yes_no(desk, question_), question=question_.id)
 
 
 def _question(db: sqlite3.Connection, desk: Desk, row: EventRow, asked: list[EffectRow], person: str, lane: str) -> Question:

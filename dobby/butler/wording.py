@@ -52,7 +52,7 @@ def scene_of(call: Call) -> tuple[Call, ...]:
 
 
 def _named(desk: Desk, args: Mapping[str, Any]) -> Device:
-    """The device with its nickname, or without it again; or with its other name, room, risk, protection."""
+    """The device with its nickname, or without it again; or with its other name, room, risk, protection, yeses."""
     device = desk.house.get(args["device"])
     if device is None:
         raise IllegalMove("The device is gone.")
@@ -66,7 +66,7 @@ def may(call: Call, source: Source) -> bool:
     """What changes the words of everybody is for the adults of the house; one's own phrases for everybody but guests."""
     if call.tool != TEACH:
         return True
-    if call.args.get("trait") in ("risk", "protected"):
+    if call.args.get("trait") in ("risk", "protected", "yeses"):
         return source.authority is Role.OWNER  # what Dobby is careful about is the owner's to say
     own = "phrase" in call.args and call.args.get("person") != ""
     return source.authority.rank >= (Role.CHILD if own else Role.ADULT).rank
@@ -74,7 +74,10 @@ def may(call: Call, source: Source) -> bool:
 
 def weakens(call: Call) -> bool:
     """It makes Dobby ask less: that he asks first himself."""
-    return call.tool == TEACH and call.args.get("trait") == "risk" and call.args.get("value") != "entry"
+    args: Mapping[str, Any] = call.args if call.tool == TEACH else {}
+    return (args.get("trait") == "risk" and args["value"] != "entry") or (
+        args.get("trait") == "yeses" and args["value"] < args["was"]
+    )
 
 
 def _list(db: sqlite3.Connection, desk: Desk, args: Mapping[str, Any]) -> Ending:

@@ -69,7 +69,8 @@ class Device:
     `risk` a consequence class from the gate's table where the kind does not tell it (`entry` for a relay that
     opens a garage); `protected` things are only ever meant by name; `verbs` what `do` understands;
     `same_as` the id of the device that this one is too, reached by another way; `sure` from which score on (0 … 1) a camera's
-    sightings of a kind are told, where a household's thumbs taught it.
+    sightings of a kind are told, where a household's thumbs taught it; `yeses` how many people have to say yes before a guarded
+    thing is done with it.
     """
 
     id: str
@@ -86,6 +87,7 @@ class Device:
     protected: bool = False
     same_as: str = ""
     sure: Mapping[str, float] = field(default_factory=dict)
+    yeses: int = 1
     traits: Mapping[str, Spec] = field(default_factory=dict)
     verbs: Mapping[str, EffectClass] = field(default_factory=dict)
 

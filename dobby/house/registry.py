@@ -85,7 +85,7 @@ class House:
             self.revision += 1
 
     def rename(self, device: str, **changes: object) -> Device:
-        """Correct what a person may correct: name, room, aliases, risk, protected."""
+        """Correct what a person may correct: name, room, aliases, risk, protected, yeses."""
         return self.add(replace(self._devices[device], **changes))  # type: ignore[arg-type]
 
     def add_room(self, room: Room) -> None:

@@ -68,19 +68,27 @@ def give_up(db: sqlite3.Connection, question: int, at: float) -> None:
     db.execute("UPDATE question SET expires = ? WHERE id = ? AND expires IS NULL", (at, question))
 
 
-def end(db: sqlite3.Connection, question: int, state: str, at: float, answer: str = "") -> bool:
-    """Close a question once; False where it was closed before. Its twins (same effects, other people) close with it."""
+def end(db: sqlite3.Connection, question: int, state: str, at: float, answer: str = "", *, alone: bool = False) -> bool:
+    """Close a question once; False where it was closed before. Its twins (same effects, other people) close with it, unless it
+    is to close `alone`."""
     cursor = db.execute(
         "UPDATE question SET state = ?, answer = ?, ended = ? WHERE id = ? AND state = 'open'", (state, answer, at, question)
     )
-    if cursor.rowcount != 1:
-        return False
+    if cursor.rowcount != 1 or alone:
+        return cursor.rowcount == 1
     db.execute(
         "UPDATE question SET state = 'closed', ended = ? WHERE state = 'open' AND kind = 'approve'"
         " AND (event, effects) = (SELECT event, effects FROM question WHERE id = ?)",
         (at, question),
     )
     return True
+
+
+def twins(db: sqlite3.Connection, question: Question, state: str) -> list[Question]:
+    """The same question to other people, where it stands so."""
+    same = "event = ? AND effects = ? AND id <> ? AND kind = 'approve' AND state = ?"
+    values = (question.event, dump(list(question.effects)), question.id, state)
+    return [_row(row) for row in db.execute(f"SELECT {COLUMNS} FROM question WHERE {same} ORDER BY id", values)]
 
 
 def open_questions(db: sqlite3.Connection) -> Sequence[Question]:
