@@ -140,6 +140,12 @@ def unsent(db: sqlite3.Connection) -> list[OutboxRow]:
     return [_row(columns) for columns in db.execute(f"{open_} UNION {changed} ORDER BY id")]
 
 
+def untold(db: sqlite3.Connection, bridge: str, since: float) -> list[OutboxRow]:
+    """What a provider has taken since an instant, and has said nothing of since; oldest first."""
+    where = "state = 'sent' AND provider <> '' AND lane GLOB ? AND changed > ? ORDER BY id LIMIT 50"
+    return [_row(columns) for columns in db.execute(f"SELECT {COLUMNS} FROM outbox WHERE {where}", (f"{bridge}/*", since))]
+
+
 def of_provider(db: sqlite3.Connection, lane: str, provider: str) -> OutboxRow | None:
     """The message that a provider calls so, in this conversation."""
     found = db.execute(f"SELECT {COLUMNS} FROM outbox WHERE provider = ? AND lane = ?", (provider, lane)).fetchone()

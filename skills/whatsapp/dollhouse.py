@@ -61,7 +61,7 @@ class Message:
 
 
 class Twilio:
-    """The server. `webhook` is where messages go, `callbacks` whether states are told; `check` sees each request and answer.
+    """The server. `webhook` is where messages go, `silent`: no state is told; `check` sees each request and answer.
 
     `wrongs` are played one per sent message: `429`, `500` (nothing was done), `lost` (it was done, the answer got lost), `cut`
     (nothing was done), `busy` (accepted, then 63018), `gone` (then 30003), `blind` (then 63019). `loose`: each webhook may
@@ -73,7 +73,7 @@ class Twilio:
         self.webhook = ""
         self.public = ""  # what the signature is made over, where that is not where the webhook really is
         self.wrongs: deque[str] = deque()
-        self.loose, self.joined = False, True
+        self.loose, self.silent, self.joined = False, False, True
         self.ahead = 0.0
         self.url = ""
         self.refused: list[int] = []  # what the webhook answered when it did not take something
@@ -106,6 +106,11 @@ class Twilio:
             task.cancel()
         await self._http.close()
         await self._runner.cleanup()
+
+    @property
+    def busy(self) -> bool:
+        """Something is on its way still."""
+        return bool(self._tasks)
 
     def now(self) -> float:
         """The fake's clock, in seconds since 1970."""
@@ -241,7 +246,7 @@ class Twilio:
             self._spawn(self._tell(message, state))
 
     async def _tell(self, message: Message, state: str) -> None:
-        if not message.callback:
+        if not message.callback or self.silent:
             return
         form = {
             "MessageSid": message.sid,

@@ -208,6 +208,20 @@ async def test_what_came_while_the_webhook_was_down_is_listed_and_taken_in_once_
         assert [row.event.text for row in await events(rig)] == ["hello", "missed 0", "missed 1", "missed 2"]
 
 
+async def test_what_no_callback_has_told_is_asked_for(rig: WhatsAppRig) -> None:
+    await rig.twilio.write(WHO, "hello")
+    await said(rig, 1)
+    rig.twilio.silent = True
+    rig.twilio.wrongs.extend(["lost", "gone", "busy"])
+    for key in ("post", "milk", "bread"):
+        await tell(rig, key, f"The {key} has come.")
+        await reach(rig, key, OutboxState.SENT)
+    await rig.bridge._catch_up()
+    await reach(rig, "post", OutboxState.READ)  # found in the list, and asked about by its SID
+    await reach(rig, "milk", OutboxState.FAILED)
+    await until(lambda: [m.body for m in rig.twilio.shown(WHO)].count("The bread has come.") == 1)
+
+
 async def test_messages_that_come_twice_late_and_in_disorder_are_answered_once(rig: WhatsAppRig) -> None:
     rig.twilio.loose = True
     await asyncio.gather(*(rig.twilio.write(WHO, f"text {number}") for number in range(20)))

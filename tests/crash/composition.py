@@ -29,6 +29,7 @@ from dobby.events import Change, Event, State, Value
 from dobby.house.almanac import Almanac
 from dobby.house.model import Device
 from dobby.house.registry import House
+from dobby.journal import household, inbox
 from dobby.journal.ledger import EffectRow
 from dobby.journal.outbox import OutboxRow
 from dobby.people import People
@@ -36,6 +37,7 @@ from dobby.post import Post, Words
 from dobby.schedule import Wheel
 from dobby.skill.driver import Ask, Finding, Sign, Vault
 from dobby.store import Store
+from tests.crash.letters import NUMBERS
 from tests.crash.scenario import DEVICES, PAGE, PAGER, PEOPLE, PHONE, ScriptedMind
 
 SOON = 0.2  # seconds after which an errand goes on beside its lane
@@ -183,8 +185,11 @@ class Composition:
         self.butler = Butler(self.desk)
         self.wheel = Wheel(store, self.clock, self.people, Almanac(UTC), self.butler.hear)
         self.desk.wake = self.wheel.wake
+        self.running: list[asyncio.Task[None]] = []
         if options.get("model"):
             self._give_wits(options["model"])
+        self.letters = bool(options.get("letters"))
+        self.ways = self._open_doors(options) if options.get("twilio") else []
 
     def _give_wits(self, address: str) -> None:
         """Errands with the model at an address."""
@@ -194,13 +199,43 @@ class Composition:
         config = ModelConfig(mind="scripted", base_url=address, seconds=20.0)
         think(self.desk, config, self.desk.mind, lambda: "k", list, soon=SOON)
 
+    def _open_doors(self, options: dict[str, Any]) -> list[Any]:
+        """WhatsApp, at the Twilio of an address; nobody has any other way."""
+        from dobby.bridge.provider.webhook import open_senders
+        from dobby.config import TwilioConfig
+        from dobby.vault import VaultFile
+
+        home, table = Path(options["home"]), options["twilio"]
+        (home / "vault.json").write_text(json.dumps({"twilio": {"token": table.pop("token"), "picture_key": "crash"}}))
+        vault = VaultFile(home / "vault.json").part("twilio")
+        config = TwilioConfig(**table, port=0)
+        ways = open_senders(self.store, self.people, self.clock, home, config, vault, self.post.moved, settle=SETTLE)
+        for way in ways:
+            way.hear = self.butler.hear
+            self.post.bridges[way.name] = way
+        return list(ways)
+
+    async def open_doors(self) -> int:
+        """Let people in; the webhook's port, 0 where there is none."""
+        for way in self.ways:
+            self.running.append(asyncio.create_task(way.run()))
+            while not way.door.port:
+                await asyncio.sleep(0.005)
+            return int(way.door.port)
+        return 0
+
     async def furnish(self) -> None:
         """The people, on the first start."""
         for person, bridge in PEOPLE:
             if self.people.get(person.id) is None:
                 await self.people.keep(person)
             if not self.people.lanes(person.id):
-                await self.people.reach(person.id, bridge, person.id)
+                await self.people.reach(person.id, *(("whatsapp", NUMBERS[person.id]) if self.letters else (bridge, person.id)))
+        if self.letters:  # he has been listening before
+            seen = str(self.clock.now() - 60.0)
+            await self.store.write(
+                lambda db: household.set_setting(db, "whatsapp_seen", household.setting(db, "whatsapp_seen", seen))
+            )
 
     async def answer(self, asked: dict[str, Any]) -> dict[str, Any]:
         """One request of the starter's: a text to keep, or a question about how things stand."""
@@ -211,6 +246,8 @@ class Composition:
             except DobbyError as error:
                 return {"refused": str(error)}
             return {"ack": asked["key"], "new": heard.new}
+        if "known" in asked:
+            return {"known": await self.store.read(lambda db: inbox.text_of(db, f"twilio:{asked['known']}")) is not None}
         if "later" in asked:
             self.clock.later(asked["later"])
         return await self.status()
@@ -222,6 +259,7 @@ class Composition:
             "waiting": "SELECT count(*) FROM event WHERE state = 'waiting'",
             "outbox": "SELECT count(*) FROM outbox WHERE state IN ('owed', 'sending')",
             "effects": "SELECT count(*) FROM effect WHERE state = 'intended'",
+            "untold": "SELECT count(*) FROM outbox WHERE state = 'sent' AND lane GLOB 'whatsapp/*'",
             "due": "SELECT count(*) FROM due WHERE state = 'waiting'",
         }
         found = await self.store.read(lambda db: {name: db.execute(sql).fetchone()[0] for name, sql in counts.items()})
@@ -251,20 +289,22 @@ async def run(options: dict[str, Any]) -> None:
     if options.get("pages"):
         await store.write(lambda db: db.execute(f"PRAGMA wal_autocheckpoint={options['pages']:d}").fetchone())
     await house.furnish()
-    running = asyncio.create_task(house.butler.run())
+    house.running.append(asyncio.create_task(house.butler.run()))
     await house.butler.ready.wait()
-    turning = asyncio.create_task(house.wheel.run())
+    house.running.append(asyncio.create_task(house.wheel.run()))
     looking = asyncio.create_task(house.look_around())
-    await say(ready=True)
+    await say(ready=True, port=await house.open_doors())
     while (line := await reader.readline()) and "quit" not in (asked := json.loads(line)):
-        for task in (running, turning):
+        for task in house.running:
             if task.done():
-                raise RuntimeError("The butler or the wheel ended by himself.") from task.exception()
+                raise RuntimeError("The butler, the wheel or a way ended by himself.") from task.exception()
         await say(**await house.answer(asked))
     await looking
-    for task in (running, turning):
+    for task in house.running:
         task.cancel()
-    await asyncio.gather(running, turning, return_exceptions=True)
+    await asyncio.gather(*house.running, return_exceptions=True)
+    for way in house.ways:
+        await way.aclose()
     await store.aclose()
     await say(bye=True)
 

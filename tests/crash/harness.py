@@ -17,12 +17,14 @@ from typing import Any
 
 from dobby.dollhouse.scripted import Scripted
 from tests.crash.errands import ERRANDS, answer
+from tests.crash.letters import LETTERS, ONCE, config_of, open_twilio
 from tests.crash.outside import Outside, World
 from tests.crash.scenario import STEPS, Step
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 30.0  # seconds until a process that neither dies nor comes to rest counts as stuck
 STARTS = 8  # of one house at most
+OPEN = ("events", "waiting", "outbox", "effects", "due", "untold")
 LATER = 200.0  # seconds the clock is put forward so that unanswered questions run out
 
 
@@ -69,6 +71,18 @@ class Life:
     deaths: int = 0
     notes: list[str] = field(default_factory=list)
     model: Scripted | None = None
+    twilio: Any = None
+
+    @property
+    def busy(self) -> bool:
+        """Twilio has something on its way."""
+        return self.twilio is not None and bool(self.twilio.busy)
+
+    def saw(self, step: Step, words: str) -> bool:
+        """Has whoever says this step seen these words?"""
+        if self.twilio is not None:
+            return any(words in one.body for one in self.twilio.shown(f"whatsapp:{step.chat}"))
+        return self.world.saw(f"{step.bridge}/{step.chat}", words)
 
 
 class Process:
@@ -170,7 +184,9 @@ class Bench:
             if kill is not None and kill.gate == "ready":
                 await process.arm(kill, threads[kill.thread], self.trace(life))
             process.go()
-            await process.line()
+            port = (await process.line()).get("port")
+            if life.twilio is not None:
+                life.twilio.webhook = f"http://127.0.0.1:{port}"
         except BaseException:
             await process.end()
             raise
@@ -183,8 +199,11 @@ class Bench:
         if life.steps is ERRANDS and life.model is None:
             life.model = Scripted(answer)
             await life.model.open()
+        if life.steps is LETTERS and life.twilio is None:
+            life.twilio = await open_twilio(self._number)
         chosen = {
             **self._options,
+            **({"twilio": config_of(life.twilio)} if life.twilio else {}),
             **({"model": life.model.address} if life.model else {}),
             **options,
             "home": str(life.home),
@@ -231,6 +250,7 @@ async def open_bench(**options: Any) -> AsyncIterator[Bench]:
         outside = Outside(Path(name))
         await outside.open()
         needed = ["anthropic", "httpx2", "dobby.wits.wire"] if options.pop("model", False) else []
+        needed += ["dobby.bridge.provider.webhook", "twilio.rest.api.v2010.account"] if options.get("letters") else []
         command = [sys.executable, "-m", "tests.crash.composition", "--fork", *needed]
         forks = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdin=PIPE)
         bench = Bench(Path(name), outside, forks, options)
@@ -266,11 +286,16 @@ async def drive(process: Process, life: Life, *, hurry: bool = False) -> None:
 async def _status(process: Process, life: Life, seconds: float) -> dict[str, Any]:
     """How things stand, with the clock put forward."""
     life.ahead += seconds
+    if life.twilio is not None:
+        life.twilio.ahead = life.ahead
     return await process.ask(later=seconds)
 
 
 async def _say(process: Process, life: Life, step: Step, hurry: bool) -> None:
     """As a provider does: again and again under one key until it is acknowledged; and once more for good measure."""
+    if life.twilio is not None:
+        await _write(process, life, step)
+        return
     request = {"say": step.text, "key": step.key, "bridge": step.bridge, "chat": step.chat}
     while "ack" not in await process.ask(**request):
         life.refused += 1
@@ -282,11 +307,24 @@ async def _say(process: Process, life: Life, step: Step, hurry: bool) -> None:
         life.notes.append("a repeated key was taken for a new text")
 
 
+async def _write(process: Process, life: Life, step: Step) -> None:
+    """Through Twilio, which tells the webhook again and again, or (`ONCE`) a single time: the rest is for Dobby to find out."""
+    while step.key not in life.acked:
+        again = step.key not in life.twilio.messages or step.key not in ONCE
+        taken = again and await life.twilio.write(f"whatsapp:{step.chat}", step.text, sid=step.key)
+        if taken or (await process.ask(known=step.key))["known"]:
+            life.acked.add(step.key)
+        else:
+            life.refused += 1
+            await _status(process, life, 5.0)
+            await asyncio.sleep(0.02)
+
+
 async def _in_turn(process: Process, life: Life, step: Step, hurry: bool) -> bool:
     """Wait until what it answers can be seen; False where that will not happen any more."""
-    while step.after and not life.world.saw(f"{step.bridge}/{step.chat}", step.after):
+    while step.after and not life.saw(step, step.after):
         how = await _status(process, life, 1.0 if hurry else 0.0)
-        if not any(how[name] for name in ("events", "outbox")) and not life.world.saw(f"{step.bridge}/{step.chat}", step.after):
+        if not life.busy and not any(how[name] for name in ("events", "outbox", "untold")) and not life.saw(step, step.after):
             life.skipped.add(step.key)
             return False
         await asyncio.sleep(0.01)
@@ -299,7 +337,7 @@ async def _rest(process: Process, life: Life, hurry: bool) -> None:
     ahead = 0
     while True:
         how = await _status(process, life, 1.0 if hurry else 0.0)
-        if how["idle"] and not any(how[name] for name in ("events", "waiting", "outbox", "effects", "due")):
+        if how["idle"] and not life.busy and not any(how[name] for name in OPEN):
             return
         if how["idle"] and how["due"] and not any(how[name] for name in ("events", "outbox", "effects")):
             await _status(process, life, 5.0)

@@ -38,8 +38,10 @@ async def count(bench: Bench, life: Life, gate: str = "ready") -> Counts:
         if gate == "ready":
             await process.trace(process.pid, *arguments)
         process.go()
-        await process.line()
-        await drive(process, life)
+        port = (await process.line()).get("port")
+        if life.twilio is not None:
+            life.twilio.webhook = f"http://127.0.0.1:{port}"
+        await drive(process, life, hurry=life.twilio is not None)
     finally:
         await process.end()
     return {(name, call): n for name, tid in threads.items() for call, n in _calls(Path(f"{traces}.{tid}")).items()}

@@ -2,7 +2,7 @@
 
     python -m tests.crash.sweep                 everything, controls and power cuts included (`make crash`, about 20 minutes)
     python -m tests.crash.sweep --every 5       every fifth point of each
-    python -m tests.crash.sweep --only running  one of running, due, errands, start, migration, errors
+    python -m tests.crash.sweep --only running  one of running, due, errands, letters, start, migration, errors
     python -m tests.crash.sweep --naive         the negative control: without reconciliation effects must double
 
 It does not know the product's insides: only processes, rows and what reached the world.
@@ -21,6 +21,7 @@ from pathlib import Path
 from tests.crash import points, power
 from tests.crash.errands import ERRANDS
 from tests.crash.harness import Bench, Kill, Stuck, live, open_bench
+from tests.crash.letters import LETTERS
 from tests.crash.scenario import DUE, FIRST, STEPS, Step
 from tests.crash.tally import HEAD, Tally
 from tests.crash.verdict import judge
@@ -40,7 +41,7 @@ async def put_through(bench: Bench, tally: Tally, kills: Sequence[Kill | None], 
     life = bench.life(fresh=fresh, steps=steps)
     errors = [kill for kill in kills if kill and not kill.kills]
     try:
-        await live(bench, life, kills, hurry=bool(errors))
+        await live(bench, life, kills, hurry=bool(errors) or steps is LETTERS)
     except (Stuck, TimeoutError) as error:
         life.notes.append(f"stuck: {error}")
     may_die = sum(kill is not None and (kill.kills or kill.gate == "start") for kill in kills)
@@ -50,6 +51,8 @@ async def put_through(bench: Bench, tally: Tally, kills: Sequence[Kill | None], 
     tally.add(kills, bench.trace(life).read_text().count("(INJECTED)") if errors else life.deaths, judge(life))
     if life.model is not None:
         await life.model.aclose()
+    if life.twilio is not None:
+        await life.twilio.__aexit__()
     bench.forget(life)
 
 
@@ -112,6 +115,16 @@ async def sweep_errands(step: int = 1) -> Tally:
         return await sweep(bench, "errands with a model", plan(points.every(counts), counts, step=step), steps=ERRANDS)
 
 
+async def sweep_letters(step: int = 1, **options: bool) -> Tally:
+    """WhatsApp through a Twilio that misbehaves: every write from the webhook to the last state that is told."""
+    async with open_bench(letters=True, **options) as bench:
+        life = bench.life(steps=LETTERS)
+        counts = await points.count(bench, life)
+        await life.twilio.__aexit__()
+        name = "whatsapp" + (" (naive)" if options.get("naive") else "")
+        return await sweep(bench, name, plan(points.every(counts), counts, step=step), steps=LETTERS)
+
+
 async def sweep_first_start(step: int = 1) -> Tally:
     """An empty folder: every write of making the files, and of the first three texts."""
     async with open_bench() as bench:
@@ -157,6 +170,7 @@ async def everything(step: int) -> bool:
     print(HEAD)
     good = [show(await work(step)) for work in SWEEPS.values()]
     good.append(show(await sweep_running(step * CONTROL, naive=True), must_double=True))
+    good.append(show(await sweep_letters(step * CONTROL, naive=True), must_double=True))
     good.append(show(await sweep_whole(max(8, WHOLE // step))))
     print(f"\n{power.HEAD}")
     for full in (True, False):
@@ -171,6 +185,7 @@ SWEEPS = {
     "running": sweep_running,
     "due": sweep_due,
     "errands": sweep_errands,
+    "letters": sweep_letters,
     "start": sweep_first_start,
     "migration": sweep_migration,
     "errors": sweep_errors,

@@ -15,7 +15,7 @@ from tests.crash.tally import Tally
 from tests.crash.whole import sweep_whole
 
 # Every k-th point, so that all of it stays under three minutes on two cores; `make crash` takes every one.
-RUNNING, APPOINTMENTS, ERRANDS, START, MIGRATION, ERRORS, NAIVE = 4, 8, 60, 3, 3, 23, 16
+RUNNING, APPOINTMENTS, ERRANDS, LETTERS, START, MIGRATION, ERRORS, NAIVE = 4, 8, 60, 60, 3, 3, 23, 16
 STATES = 800  # of the disk
 DAEMONS = 8  # kills of the whole daemon
 
@@ -60,6 +60,12 @@ class TestKilled:
 
     async def test_an_errand_with_a_model_goes_on_at_its_step(self, seen: Seen) -> None:
         tally = await sweep.sweep_errands(ERRANDS)
+        seen.append(tally)
+        assert not tally.words
+        assert tally.kills > tally.points / 2
+
+    async def test_whatsapp_is_answered_once_whatever_twilio_does_meanwhile(self, seen: Seen) -> None:
+        tally = await sweep.sweep_letters(LETTERS)
         seen.append(tally)
         assert not tally.words
         assert tally.kills > tally.points / 2

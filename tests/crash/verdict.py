@@ -11,6 +11,7 @@ from typing import Any
 
 from tests.crash.errands import ERRANDS, judge_errands
 from tests.crash.harness import Life
+from tests.crash.letters import judge_letters
 from tests.crash.scenario import AT_LAST, DUE, PAGER, STEPS
 
 ENDED = ("done", "refused", "failed", "parked")
@@ -43,12 +44,16 @@ def judge(life: Life) -> Verdict:
         verdict.corrupt += [row[0] for row in db.execute("PRAGMA integrity_check") if row[0] != "ok"]
         verdict.corrupt += [str(tuple(row)) for row in db.execute("PRAGMA foreign_key_check")]
         _judge_events(verdict, life, db)
-        _judge_messages(verdict, life, db)
+        if life.twilio is None:
+            _judge_messages(verdict, life, db)
         _judge_effects(verdict, life, db)
         if life.steps is STEPS:
             _judge_world(verdict, life, db)
         if life.steps is DUE:
             _judge_runs(verdict, life, db)
+        if life.twilio is not None:
+            found = {"lost": verdict.lost, "doubled": verdict.doubled, "wrong": verdict.wrong}
+            judge_letters(found, life.world, db, life.twilio)
         if life.steps is ERRANDS and life.model is not None:
             found = {"lost": verdict.lost, "doubled": verdict.doubled, "wrong": verdict.wrong}
             judge_errands(found, life.world, db, life.model)

@@ -14,12 +14,11 @@ from aiohttp import web
 from multidict import MultiDict
 from twilio.request_validator import RequestValidator
 
-from dobby.bridge.provider.account import Account, Secrets, codes, says
-from dobby.bridge.provider.whatsapp import SETTLE, STATES, Twilio
+from dobby.bridge.provider.account import Account, Secrets
+from dobby.bridge.provider.whatsapp import SETTLE, STATES, Moved, Twilio
 from dobby.clock import Clock
 from dobby.config import TwilioConfig
 from dobby.errors import StoreError
-from dobby.events import OutboxState
 from dobby.journal import outbox
 from dobby.people import People
 from dobby.store import Store
@@ -29,7 +28,6 @@ LARGEST = 64 * 1024  # bytes of a request; Twilio's have a few
 MOST_FILES = 10
 PICTURES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}
 EMPTY = '<?xml version="1.0" encoding="UTF-8"?><Response/>'
-Moved = Callable[..., Awaitable[bool]]
 
 
 def open_senders(
@@ -46,17 +44,17 @@ def open_senders(
     """Every sender that the config names; the first one opens the webhook, where there is a public address."""
     account = Account(config.account, secrets, config.api)
     named = [name for name, number in (("whatsapp", config.number), ("sms", config.sms)) if number]
-    senders = [Twilio(name, store, people, clock, folder, account, config, settle=settle) for name in named]
+    senders = [Twilio(name, store, people, clock, folder, account, config, moved, settle=settle) for name in named]
     if senders and config.public_url:
-        senders[0].door = Webhook(store, config, account, senders, moved)
+        senders[0].door = Webhook(store, config, account, senders)
     return senders
 
 
 class Webhook:
-    """Listens for all senders of an account; `moved` is the post's."""
+    """Listens for all senders of an account."""
 
-    def __init__(self, store: Store, config: TwilioConfig, account: Account, senders: Sequence[Twilio], moved: Moved) -> None:
-        self._store, self._config, self._account, self._moved = store, config, account, moved
+    def __init__(self, store: Store, config: TwilioConfig, account: Account, senders: Sequence[Twilio]) -> None:
+        self._store, self._config, self._account = store, config, account
         self._senders = {sender.sender: sender for sender in senders}
         self._bridges: Mapping[str, Twilio] = {sender.name: sender for sender in senders}
         self._runner: web.AppRunner | None = None
@@ -121,20 +119,16 @@ class Webhook:
     async def _status(self, request: web.Request) -> web.Response:
         """How far a message has come; states come in any order, and the row goes only forward."""
         form = await self._signed(request)
-        number, state = int(request.match_info["row"]), STATES.get(form.get("MessageStatus", ""))
+        number, status = int(request.match_info["row"]), form.get("MessageStatus", "")
         row = await self._store.read(lambda db: outbox.get(db, number))
         name, _, chat = row.reply.lane.partition("/") if row else ("", "", "")
         sid = form.get("MessageSid", "")
-        if row is None or state is None or name not in self._bridges or row.provider not in ("", sid):
+        if row is None or status not in STATES or name not in self._bridges or row.provider not in ("", sid):
             raise web.HTTPNotFound
         if form.get("To", "").removeprefix("whatsapp:") != chat:
             raise web.HTTPForbidden
-        code = form.get("ErrorCode", "")
-        if code == "63016":
-            self._bridges[name].closed(chat)
-        why, then = (says(code), codes().get(code, {}).get("then", "")) if state is OutboxState.FAILED else ("", "")
         try:
-            await self._moved(number, state, why, sid, then)
+            await self._bridges[name].learn(row, sid, status, form.get("ErrorCode", ""))
         except StoreError as error:
             raise web.HTTPServiceUnavailable from error
         return web.Response(status=204)

@@ -9,14 +9,14 @@ import json
 import logging
 import re
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from dobby.bridge import Hear, worded
 from dobby.bridge.provider import attachments
-from dobby.bridge.provider.account import Account, Listed
+from dobby.bridge.provider.account import Account, Listed, codes, says
 from dobby.clock import Clock
 from dobby.config import TwilioConfig
 from dobby.errors import DobbyError, Refused, StoreError, Unreachable
@@ -35,7 +35,9 @@ ALONE = 20.0  # the same, where there is no public address and looking is the on
 PICTURE_SECONDS = 600  # a picture can be fetched for so long
 PACE = (30, 180.0)  # messages to one person in so many seconds; WhatsApp allows one in six, and a few dozen at once
 LONGEST_VARIABLE = 900  # characters of a template's words
+UNTOLD = 24 * 3600.0  # seconds in which Twilio is asked what became of a message, where no callback has said so
 FILE_SECONDS = 8.0  # a webhook waits so long for its files
+Moved = Callable[..., Awaitable[bool]]
 
 
 class Door(Protocol):
@@ -61,13 +63,14 @@ class Twilio(Words):
         folder: Path,
         account: Account,
         config: TwilioConfig,
+        moved: Moved,
         *,
         settle: float = SETTLE,
     ) -> None:
-        """`folder` keeps files that come in; `settle` as `SETTLE`. `door` is what has to be opened for this sender."""
+        """`folder` keeps files that come in; `moved` is the post's; `settle` as `SETTLE`. `door`: what is to be opened for it."""
         self.name, self.hear, self.trouble = name, None, ""
         self._store, self._people, self._clock, self._folder = store, people, clock, folder
-        self._account, self._config, self._settle = account, config, settle
+        self._account, self._config, self._moved, self._settle = account, config, moved, settle
         self.door: Door | None = None
         self._sent: dict[str, deque[float]] = {}
         self._order: dict[str, asyncio.Lock] = {}
@@ -144,7 +147,10 @@ class Twilio(Words):
             raise Unreachable("Twilio cannot be asked now.") from error
         taken = await self._store.read(lambda db: outbox.taken(db, [one.sid for one in listed], row.id))
         body = " ".join(worded(row.reply).split())
-        return any(_is(one, body) and one.sid not in taken and one.created >= row.changed - 5 for one in listed)
+        fits = (one.sid for one in listed if _is(one, body) and one.sid not in taken and one.created >= row.changed - 5)
+        if found := next(fits, ""):
+            await self._moved(row.id, OutboxState.SENT, provider=found)  # what becomes of it can be asked
+        return bool(found)
 
     # Pictures, for Twilio to fetch
 
@@ -170,6 +176,7 @@ class Twilio(Words):
         while True:
             try:
                 await self._backfill()
+                await self._catch_up()
                 self.trouble = closed
             except (DobbyError, OSError) as error:
                 self.trouble = str(error)
@@ -186,6 +193,24 @@ class Twilio(Words):
                 urls = await self._account.media_of(one.sid) if one.media else []
                 await self.take(one.sid, one.sender, {"Body": one.body}, urls, sent=one.sent)
         await self._store.write(lambda db: household.set_setting(db, name, str(now)))
+
+    async def _catch_up(self) -> None:
+        """A callback that failed does not come again either: what is told as sent and no more is looked at."""
+        since = self._clock.now() - UNTOLD
+        for row in await self._store.read(lambda db: outbox.untold(db, self.name, since)):
+            await self.learn(row, row.provider, *await self._account.status(row.provider))
+
+    async def learn(self, row: OutboxRow, sid: str, status: str, code: str) -> None:
+        """How far a message has come, in Twilio's words; what the code of a failure means is in `twilio.toml`.
+
+        :raises StoreError: it could not be written down.
+        """
+        state = STATES.get(status)
+        if code == "63016":  # until this person writes, only the template goes
+            self._shut.add(row.reply.lane.partition("/")[2])
+        why, then = (says(code), codes().get(code, {}).get("then", "")) if state is OutboxState.FAILED else ("", "")
+        if state not in (None, row.state):
+            await self._moved(row.id, state, why, sid, then)
 
     async def take(self, sid: str, sender: str, form: Mapping[str, str], files: list[str], *, sent: float = 0.0) -> None:
         """One message into a row, in order per sender; it is on the disk when this returns.
@@ -233,10 +258,6 @@ class Twilio(Words):
         if row is None:
             return ""
         return f"question:{row.reply.question}" if row.reply.question else f"outbox:{row.id}"
-
-    def closed(self, chat: str) -> None:
-        """Twilio says that the window is closed: until this person writes, only the template goes."""
-        self._shut.add(chat)
 
 
 def _is(one: Listed, body: str) -> bool:
