@@ -117,7 +117,7 @@ class Desk:
     under_way: dict[int, EffectRow] = field(default_factory=dict)
     _asked_by: dict[int, Source] = field(default_factory=dict)
     _watches: "dict[int, asyncio.Task[None] | None]" = field(default_factory=dict)
-    spawn: Callable[[Coroutine[Any, Any, None], str], "asyncio.Task[None] | None"] = lambda work, name: None
+    spawn: Callable[[Coroutine[Any, Any, Any], str], "asyncio.Task[None] | None"] = lambda work, name: None
     on_put: Callable[[int], object] = lambda question: None
     wake: Callable[[], None] = lambda: None
     look: Callable[[Plan, Source, Ask], Awaitable[str]] = _blind

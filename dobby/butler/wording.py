@@ -13,7 +13,7 @@ from dobby.butler.desk import Desk
 from dobby.errors import IllegalMove
 from dobby.events import Call, Change, EffectState, Role, Source
 from dobby.house import lists
-from dobby.house.model import Device
+from dobby.house.model import Device, Room
 from dobby.journal import household, inbox, taught
 from dobby.journal.inbox import EventRow
 from dobby.journal.ledger import EffectRow
@@ -22,6 +22,8 @@ from dobby.journal.taught import Taught
 from dobby.mind.plain.taught import folded
 
 TOOLS = (LIST, TEACH)
+TWO = {"taught": "forgotten", "named": "unnamed", "room": "no_room"}  # what takes each other back
+BACK = TWO | {back: to for to, back in TWO.items()}
 
 
 def carry(db: sqlite3.Connection, desk: Desk, effect: EffectRow, grant: int | None = None) -> Ending:
@@ -32,7 +34,9 @@ def carry(db: sqlite3.Connection, desk: Desk, effect: EffectRow, grant: int | No
     args: Mapping[str, Any] = effect.call.args
     if effect.call.tool == LIST:
         return _list(db, desk, args)
-    if "device" in args:
+    if "room" in args:
+        _room(db, desk, args)
+    elif "device" in args:
         household.keep_device(db, _named(desk, args))
     elif args["to"] == "taught":
         asker = inbox.get(db, effect.event).event.source.person
@@ -43,6 +47,16 @@ def carry(db: sqlite3.Connection, desk: Desk, effect: EffectRow, grant: int | No
         if taught.forget(db, folded(args["phrase"]), args.get("person", asker), desk.clock.now()) is None:
             raise IllegalMove("That was not taught.")
     return Ending(EffectState.DONE)
+
+
+def _room(db: sqlite3.Connection, desk: Desk, args: Mapping[str, Any]) -> None:
+    """A new room, or none again where nothing stands in it."""
+    if args["to"] == "room":
+        household.keep_room(db, Room(args["room"], args["floor"]))
+    elif list(desk.house.in_room(args["room"])):
+        raise IllegalMove("Something stands in it.")
+    else:
+        household.drop_room(db, args["room"])
 
 
 def scene_of(call: Call) -> tuple[Call, ...]:
@@ -103,7 +117,7 @@ def back(effect: EffectRow) -> Call:
         turned = {"value": old["was"], "was": old["value"], "said": old["unsaid"], "unsaid": old["said"]}
         return Call(TEACH, "", {**old, **turned})
     if effect.call.tool == TEACH:
-        to = {"taught": "forgotten", "forgotten": "taught", "named": "unnamed", "unnamed": "named"}[str(effect.call.args["to"])]
+        to = BACK[str(effect.call.args["to"])]
         was: Any = effect.call.args.get("was")
         if to == "forgotten" and was:
             return Call(TEACH, "", {**effect.call.args, **was, "to": "taught", "was": None})
@@ -117,8 +131,8 @@ def settle(desk: Desk, effects: Sequence[EffectRow]) -> None:
     if any(effect.state is EffectState.DONE and effect.call.tool == TEACH for effect in effects):
         desk.taught = desk.store.look(taught.phrases)
     for effect in effects:
-        if effect.state is EffectState.DONE and effect.call.tool == TEACH and "device" in effect.call.args:
-            desk.house.add(_named(desk, effect.call.args))
+        if effect.state is EffectState.DONE and effect.call.tool == TEACH:
+            _settle(desk, effect.call.args)
         if effect.state is EffectState.DONE and effect.call.tool == LIST:
             args: Mapping[str, Any] = effect.call.args
             device = lists.make_list(args["name"])
@@ -127,6 +141,17 @@ def settle(desk: Desk, effects: Sequence[EffectRow]) -> None:
             else:
                 desk.house.add(device)
                 desk.house.state.hear(Change(device.id, {"items": args["items"], "count": len(args["items"])}, available=True))
+
+
+def _settle(desk: Desk, args: Mapping[str, Any]) -> None:
+    if "device" in args:
+        device = desk.house.add(_named(desk, args))
+        if args.get("trait") == "same_as":  # what was heard of it counted for another thing, or not at all
+            desk.spawn(desk.hands.look(desk.house.get(device.same_as) or device), f"look at {device.id}")
+    elif args["to"] == "room":
+        desk.house.add_room(Room(args["room"], args["floor"]))
+    elif args["to"] == "no_room":
+        desk.house.remove_room(args["room"])
 
 
 async def not_understood(desk: Desk, row: EventRow) -> None:

@@ -93,6 +93,11 @@ class House:
         self._rooms[room.name.casefold()] = room
         self.revision += 1
 
+    def remove_room(self, name: str) -> None:
+        """There is no such room."""
+        if self._rooms.pop(name.casefold(), None):
+            self.revision += 1
+
     def room(self, name: str) -> Room | None:
         """A room by its own name, whatever the case."""
         return self._rooms.get(name.casefold())

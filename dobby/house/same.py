@@ -26,8 +26,8 @@ def same(found: Device, house: Iterable[Device]) -> Device | None:
     if found.kind in ALONE or found.same_as:
         return None
     every = list(house)
-    kin = [one for one in every if one.driver != found.driver and _kin(one, found)]
-    siblings = [one for one in every if one.driver == found.driver and one.id != found.id and _kin(one, found)]
+    kin = [one for one in every if one.driver != found.driver and kin_of(one, found)]
+    siblings = [one for one in every if one.driver == found.driver and one.id != found.id and kin_of(one, found)]
     for alike in (_known_as, _part_of_the_same, _described_as):
         those = [one for one in kin if alike(found, one, every)]
         if len(those) == 1 and not any(alike(sibling, those[0], every) for sibling in siblings):
@@ -40,13 +40,14 @@ def same(found: Device, house: Iterable[Device]) -> Device | None:
 def _alone(one: Device, every: Iterable[Device], found: Device) -> bool:
     """Nobody of its own family looks like it, and none of the other family is it already."""
     taken = any(way.same_as == one.id and way.driver == found.driver for way in every)
-    twins = [each for each in every if each.driver == one.driver and each.id != one.id and _kin(each, one)]
+    twins = [each for each in every if each.driver == one.driver and each.id != one.id and kin_of(each, one)]
     return (
         not taken and not one.same_as and not any(_known_as(found, twin, ()) or _described_as(found, twin, ()) for twin in twins)
     )
 
 
-def _kin(one: Device, other: Device) -> bool:
+def kin_of(one: Device, other: Device) -> bool:
+    """Could they be one thing: of one kind and no other class, as far as both say."""
     alike = one.kind == other.kind or any({one.kind, other.kind} <= kinds for kinds in KIN)
     return alike and (one.device_class == other.device_class or not (one.device_class and other.device_class))
 

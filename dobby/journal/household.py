@@ -37,6 +37,11 @@ def keep_room(db: sqlite3.Connection, room: Room) -> None:
     )
 
 
+def drop_room(db: sqlite3.Connection, name: str) -> None:
+    """A room that there is not."""
+    db.execute("DELETE FROM room WHERE name = ?", (name,))
+
+
 def rooms(db: sqlite3.Connection) -> list[Room]:
     """Every room somebody described."""
     rows = db.execute("SELECT name, floor, aliases FROM room ORDER BY rowid")

@@ -14,6 +14,7 @@ from dobby.events import Call
 from dobby.house.model import Device
 from dobby.journal.pack import TEACH, call_dict
 from dobby.mind.answer import chosen, is_amendment, is_no, is_stop, is_yes
+from dobby.mind.oneness import Oneness
 from dobby.mind.plain.index import Index, stems
 from dobby.mind.plain.lexicon import LANGUAGES, meaning, read_yaml
 from dobby.mind.plain.mark import OPERATIVE, Mark
@@ -101,6 +102,7 @@ class Teaching:
     def __init__(self, mark: Reader, thinker: Thinker, now: Callable[[str], Plan]) -> None:
         self.mark, self.thinker, self.now = mark, thinker, now
         self.table, self.speech = table(thinker.speech.language), thinker.speech
+        self.house = Oneness(thinker.index.house, self.speech, self.table, self._one, thinker.context.talked)
 
     def plan(self, text: str) -> Plan | None:
         """What a text teaches, lets be forgotten or asks about it; None where it does none of these."""
@@ -113,7 +115,7 @@ class Teaching:
             found = re.fullmatch(pattern.replace(" ", "(?: ,)? "), line.line)
             if found:
                 return self._teach(line, found)
-        return self._forget(bare) or self._name(text, bare) or self._change(text, line)
+        return self.house.plan(line) or self._forget(bare) or self._name(text, bare) or self._change(text, line)
 
     def _say(self, key: str, **facts: object) -> Plan:
         return Plan(say=self.speech.say(key, **facts), language=self.speech.language)
@@ -180,10 +182,9 @@ class Teaching:
         if trait == "room" and device.kind in _TRAVELLERS:
             return None
         if trait == "room":
-            room = self._room(str(value))
-            if not room:
-                return None
-            value = room
+            value = self._room(said := str(value))
+            if not value:
+                return self.house.unknown_room(device, said)
         elif trait == "name" and not self._free(device.id, str(value)):
             return self._say("teach_reserved", phrase=value)
         was = getattr(device, trait)
@@ -193,12 +194,8 @@ class Teaching:
 
     def _shown(self, value: str | bool) -> str:
         """A value in words: rooms and names are their own."""
-        key = f"changed_{value or 'none'}".casefold()
-        return (
-            self.speech.say(key)
-            if key in ("changed_true", "changed_false", "changed_none", "changed_entry", "changed_comfort")
-            else str(value)
-        )
+        key = str(value or "none").casefold()
+        return self.speech.say(f"changed_{key}") if key in ("true", "false", "none", "entry", "comfort") else str(value)
 
     def _room(self, said: str) -> str:
         """A room of the house, or one that is said to be new; "" for any other words."""
