@@ -26,6 +26,7 @@ from dobby.journal.questions import Question
 from dobby.journal.sightings import Seen
 from dobby.journal.taught import Taught
 from dobby.memory import Memory
+from dobby.memory.wishes import Wish
 from dobby.mind.plain.scenes import shipped_scenes
 from dobby.mind.plan import Context, Mind, Outcome, Plan
 from dobby.people import People
@@ -107,7 +108,7 @@ class Desk:
     history: History | None = None
     album: Album = field(default_factory=Album)
     memory: Memory | None = None
-    wishes: list[dict[str, Any]] = field(default_factory=list)
+    wishes: list[Wish] = field(default_factory=list)
     taught: dict[tuple[str, str], Taught] = field(default_factory=dict)
     offered: Mapping[str, Taught] = field(default_factory=shipped_scenes)
     modes: Modes = field(default_factory=Modes)

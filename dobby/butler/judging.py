@@ -9,11 +9,11 @@ from dataclasses import replace
 from dobby.butler import memories, persons, wording
 from dobby.butler.desk import Desk
 from dobby.butler.keeping import inside
-from dobby.butler.wishes import bound
 from dobby.clock import local
-from dobby.events import Call, Origin, Source
+from dobby.events import Call, Origin, Role, Source
 from dobby.gate import STRICTNESS, Bounds, Decision, Grant, Modes, Verdict, decide
 from dobby.journal.pack import PERSON
+from dobby.memory.wishes import forbids
 
 
 def judge(desk: Desk, call: Call, source: Source, grant: Grant | None = None, hash_: str = "") -> Decision:
@@ -36,7 +36,11 @@ def judge(desk: Desk, call: Call, source: Source, grant: Grant | None = None, ha
     limits, at = desk.people.limits(source), local(desk.clock.now(), desk.zone)
     bounds = Bounds(limits, at.hour * 60 + at.minute)
     decision = decide(call, device, source, state=state, modes=desk.modes, grant=grant, level=level, hash_=hash_, bounds=bounds)
-    return bound(desk, call, source, decision)
+    if not forbids(desk.wishes, call, desk.house, at):
+        return decision
+    directly = source.origins == {Origin.PERSON} and source.authority.rank >= Role.ADULT.rank
+    wished = Decision(Verdict.ASK if directly else Verdict.REFUSE, decision.risk, "wish")
+    return max(decision, wished, key=lambda one: STRICTNESS.index(one.verdict))
 
 
 def _judge_later(desk: Desk, calls: Sequence[Call], source: Source) -> Decision:

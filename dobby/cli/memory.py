@@ -7,7 +7,6 @@ know what is kept.
 import asyncio
 import json
 import sys
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -56,23 +55,13 @@ async def _ask(folder: Path, request: dict[str, Any]) -> dict[str, Any]:
         lock.release()
 
 
-def _day(at: float) -> str:
-    return datetime.fromtimestamp(at).strftime("%Y-%m-%d %H:%M")
-
-
 @memory.command()
 @click.argument("words", nargs=-1)
 @click.option("--limit", default=20, show_default=True, help="How many notes.")
 @click.pass_obj
 def search(folder: Path, words: tuple[str, ...], limit: int) -> None:
     """Notes that fit WORDS best, or the newest."""
-    _tell(ask(folder, "search", text=" ".join(words), limit=limit)["notes"])
-
-
-def _tell(notes: list[dict[str, Any]]) -> None:
-    for note in notes:
-        marks = ("  (private)" if note["private"] else "") + ("" if note["valid"] else "  (no longer so)")
-        click.echo(f"{note['note']:>6}  {_day(note['at'])}  {note['by']}: {note['text']}{marks}")
+    click.echo(ask(folder, "search", text=" ".join(words), limit=limit)["told"])
 
 
 @memory.command()
@@ -80,22 +69,10 @@ def _tell(notes: list[dict[str, Any]]) -> None:
 @click.pass_obj
 def show(folder: Path, what: str) -> None:
     """A note by its number, with what follows from it and what it said before; or what is known about somebody or something."""
-    found = ask(folder, "show", what=what)
-    _tell(found["notes"])
-    for fact in found["facts"]:
-        until = f" until {_day(fact['until'])}" if fact["until"] is not None else ""
-        more = f"  ({fact['by']}, note {fact['note']}{', disputed' if fact['doubted'] else ''})"
-        click.echo(f"        {fact['who']} {fact['what']}: {fact['value']}, since {_day(fact['since'])}{until}{more}")
-    for earlier in found["earlier"]:
-        click.echo(f"        until {_day(earlier['until'])}: {earlier['text']}")
+    click.echo(ask(folder, "show", what=what)["told"])
 
 
-@memory.command()
-@click.argument("what")
-@click.pass_context
-def history(ctx: click.Context, what: str) -> None:
-    """The same as `show`: what a note said before, what was once so."""
-    ctx.invoke(show, what=what)
+memory.add_command(show, "history")
 
 
 @memory.command()

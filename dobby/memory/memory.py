@@ -54,7 +54,7 @@ class Memory:
             raise Refused(f"A note has 1 to {LONGEST} characters.")
         if source.authority is Role.UNKNOWN:
             raise Refused("Of people I do not know I keep nothing.")
-        note = Note(text, at, source.person, self._name(source.person), source.lane, kind, private, place, key or None)
+        note = Note(text, at, source.person, self.name(source.person), source.lane, kind, private, place, key or None)
         day = local(at, self.zone)
         return await self.store.write(lambda db: notes.keep(db, note, day))
 
@@ -65,7 +65,7 @@ class Memory:
 
         A newer one of the same kind ends the older, whose history stays; what somebody else says stands beside it. Its number.
         """
-        key, name, kind = self._subject(who)
+        key, name, kind = self.person(who) or facts.key_of(who), self.name(who), "person" if self.person(who) else "thing"
         now = self.clock.now()
         return await self.store.write(
             lambda db: facts.learn(db, key, name, kind, what, value, note=note, since=since, until=until, sure=sure, now=now)
@@ -77,7 +77,7 @@ class Memory:
         """The notes that fit a text best, best first; `before` and `after` bound the time they are from (default: up to now)."""
         rights = notes.may_see(who)
         until = now if before is None else min(before, now)
-        me = self._name(notes.whose(who))
+        me = self.name(notes.whose(who))
 
         most = max(limit, vectors.LOOKED) if self.meaning else limit
 
@@ -123,7 +123,7 @@ class Memory:
 
     async def about(self, person_or_thing: str, *, who: Source) -> list[Fact]:
         """What is known about somebody or something: what counts today first, then what did; contradictions are marked."""
-        key, _, _ = self._subject(person_or_thing)
+        key = self.person(person_or_thing) or facts.key_of(person_or_thing)
         return await self.store.read(lambda db: facts.of_subject(db, key, who))
 
     async def forget(self, selector: Selector, *, who: Source, brought: str = "") -> Forgotten:
@@ -167,17 +167,15 @@ class Memory:
         """Close the file."""
         await self.store.aclose()
 
-    def _name(self, person: str) -> str:
-        known = self.people.get(person) if self.people else None
-        return known.name if known else person
+    def person(self, named: str) -> str:
+        """Somebody's id, by id or name; "" for who is not known."""
+        key = facts.key_of(named)
+        return next((one.id for one in self.people or () if key in (one.id.casefold(), one.name.casefold())), "")
 
-    def _subject(self, who: str) -> tuple[str, str, str]:
-        """Key, name and kind of whom a fact is about."""
-        key = facts.key_of(who)
-        for person in self.people or ():
-            if key in (person.id.casefold(), person.name.casefold()):
-                return person.id, person.name, "person"
-        return key, " ".join(who.split()), "thing"
+    def name(self, named: str) -> str:
+        """What somebody is called, by id or name; anything else is called as it is."""
+        known = self.people.get(self.person(named)) if self.people else None
+        return known.name if known else " ".join(named.split())
 
 
 def open_memory(

@@ -3,12 +3,12 @@
 It does not know how a note is found again (`search`).
 """
 
-import json
 import re
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from dobby.events import Role, Source
 
@@ -161,20 +161,10 @@ def reword(db: sqlite3.Connection, note: int, text: str, private: bool | None, n
             db.execute("UPDATE fact SET ended = ?, until = coalesce(until, ?) WHERE id = ?", (now, now, fact))
 
 
-def wordings(db: sqlite3.Connection, note: int) -> list[dict[str, object]]:
+def wordings(db: sqlite3.Connection, note: int) -> list[dict[str, Any]]:
     """What a note said before, newest first."""
     rows = db.execute("SELECT text, until FROM wording WHERE note = ? ORDER BY until DESC, rowid DESC", (note,))
     return [{"text": text, "until": until} for text, until in rows]
-
-
-def wish(db: sqlite3.Connection, note: int, body: str) -> None:
-    """What a note wants never to be done."""
-    db.execute("INSERT OR REPLACE INTO wish (note, body) VALUES (?, ?)", (note, body))
-
-
-def wishes(db: sqlite3.Connection) -> list[dict[str, object]]:
-    """All standing wishes."""
-    return [json.loads(body) for (body,) in db.execute("SELECT body FROM wish ORDER BY note")]
 
 
 def count(db: sqlite3.Connection) -> int:

@@ -13,7 +13,7 @@ from dobby.clock import local
 from dobby.errors import Refused
 from dobby.events import Source
 from dobby.memory import notes
-from dobby.memory.facts import select
+from dobby.memory.facts import Fact, select
 from dobby.memory.memory import Memory
 from dobby.memory.notes import Recollection
 from dobby.people import People
@@ -27,7 +27,7 @@ Request = Mapping[str, Any]
 def page(rows: Iterable[Recollection], memory: Memory) -> str:
     """Notes as Markdown."""
     lines = (
-        f"- {row.note} | {local(row.at, memory.zone):%Y-%m-%d %H:%M} | {row.by} | {'private' if row.private else 'shared'} | "
+        f"- {row.note} | {_day(row.at, memory)} | {row.by} | {'private' if row.private else 'shared'} | "
         + BREAK.join(row.text.splitlines())
         for row in rows
     )
@@ -53,7 +53,23 @@ def read_page(text: str) -> list[tuple[int, bool, str]]:
 async def _search(memory: Memory, who: Source, request: Request) -> dict[str, Any]:
     now, limit, text = memory.clock.now(), int(request.get("limit", 20)), str(request.get("text", ""))
     rows = await (memory.recall(text, who=who, limit=limit, now=now) if text else memory.lately(who=who, limit=limit))
-    return {"notes": [asdict(row) for row in rows], "page": page(rows, memory)}
+    told = "\n".join(_line(row, memory) for row in rows)
+    return {"notes": [asdict(row) for row in rows], "page": page(rows, memory), "told": told}
+
+
+def _day(at: float, memory: Memory) -> str:
+    return f"{local(at, memory.zone):%Y-%m-%d %H:%M}"
+
+
+def _line(row: Recollection, memory: Memory) -> str:
+    marks = ("  (private)" if row.private else "") + ("" if row.valid else "  (no longer so)")
+    return f"{row.note:>6}  {_day(row.at, memory)}  {row.by}: {row.text}{marks}"
+
+
+def _fact(fact: Fact, memory: Memory) -> str:
+    until = f" until {_day(fact.until, memory)}" if fact.until is not None else ""
+    more = f"  ({fact.by}, note {fact.note}{', disputed' if fact.doubted else ''})"
+    return f"        {fact.who} {fact.what}: {fact.value}, since {_day(fact.since, memory)}{until}{more}"
 
 
 async def _show(memory: Memory, who: Source, request: Request) -> dict[str, Any]:
@@ -66,7 +82,8 @@ async def _show(memory: Memory, who: Source, request: Request) -> dict[str, Any]
     seen, rights = notes.may_see(who)
     facts = facts or await memory.store.read(lambda db: select(db, f"fact.note = ? AND {seen}", (int(what), *rights)))
     earlier = await memory.store.read(lambda db: notes.wordings(db, found[0].note)) if found else []
-    return {"notes": [asdict(row) for row in found], "facts": [asdict(fact) for fact in facts], "earlier": earlier}
+    was = [f"        until {_day(one['until'], memory)}: {one['text']}" for one in earlier]
+    return {"told": "\n".join([_line(row, memory) for row in found] + [_fact(fact, memory) for fact in facts] + was)}
 
 
 async def _edit(memory: Memory, who: Source, request: Request) -> dict[str, Any]:

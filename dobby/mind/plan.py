@@ -13,6 +13,7 @@ from dobby.events import Call, Due, EffectState, Role, State, Value
 from dobby.house.model import Device
 from dobby.journal.pack import due_call
 from dobby.journal.taught import Taught
+from dobby.memory.answers import Recall
 
 
 class Order(StrEnum):
@@ -97,19 +98,6 @@ class Past:
     wanted: Value = None
     since: float = 0.0
     until: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Recall:
-    """One look into the memory: `kind` is `said`, `know`, `when`, `why`, `ask` (any question), `forget`, `all` (forget all
-    of it), `last` (forget that), `keep` (to yourself) or `share`. It is `about` something,
-    said `by` somebody, on the `day` of an instant.
-    """
-
-    kind: str
-    about: str = ""
-    by: str = ""
-    day: float = 0.0
 
 
 def passes(wanted: Value, value: Value) -> bool | None:

@@ -12,12 +12,13 @@ from typing import Any
 
 from dobby.events import Call, Role, Value
 from dobby.journal.pack import REMEMBER, call_dict
+from dobby.memory.answers import Recall
 from dobby.mind.plain.index import Index, stems
 from dobby.mind.plain.lexicon import LANGUAGES, read_yaml
 from dobby.mind.plain.speech import Speech, phrases
 from dobby.mind.plain.taught import folded
 from dobby.mind.plain.when import Line
-from dobby.mind.plan import Context, Order, Plan, Recall
+from dobby.mind.plan import Context, Order, Plan
 
 _MOST_SUBJECT = 6  # words that somebody or something is called by
 NIGHT = "22:00-06:00"  # where no hours are named
