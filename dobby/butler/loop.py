@@ -295,7 +295,8 @@ class Butler:
         plan = await self._plan(row, steer)
         if plan.recall is not None and plan.order is Order.NONE:
             plan = await memories.answered(self.desk, plan, row.event.source)
-        await memories.overhear(self.desk, row, plan)
+        else:
+            plan = await memories.overhear(self.desk, row, plan)
         if plan.order is Order.THINK and thinking:
             await thinking.begin(row, plan, steer)
             return

@@ -19,7 +19,7 @@ from dobby.memory.answers import Answers, Recall
 from dobby.memory.notes import core
 from dobby.mind.plain.speech import Speech
 from dobby.mind.plan import Choice, Order, Plan
-from dobby.mind.remembering import table
+from dobby.mind.remembering import states, table
 
 TOOLS = (REMEMBER, FORGET)
 CHOICES = 5  # notes that are offered to be forgotten
@@ -91,13 +91,21 @@ def back(effect: EffectRow) -> Call | None:
     return Call(FORGET, "", {"notes": [effect.after["note"]]}) if "note" in effect.after else None
 
 
-async def overhear(desk: Desk, row: EventRow, plan: Plan) -> None:
-    """What was said that is neither a command nor a question is kept word for word, for whoever said it alone."""
-    event = row.event
+async def overhear(desk: Desk, row: EventRow, plan: Plan) -> Plan:
+    """What was said that is neither a command nor a question is kept word for word, for whoever said it alone; that is said
+    where it is plainly a statement. "That" is no longer what was told before.
+    """
+    event, talk = row.event, desk.talk(row.event.source.person)
+    if plan.recall is None and event.kind is EventKind.TEXT:
+        talk.recalled = ()
     remark = event.kind is EventKind.TEXT and event.text.strip() and not event.text.rstrip().endswith("?")
     acts = plan.calls or plan.choices or plan.due or plan.order is not Order.NONE or plan.shown
     if desk.memory is not None and remark and not acts and (not plan.understood or plan.mind != "plain"):
-        await desk.memory.note(event.text, source=event.source, at=event.received, private=True, key=event.key)
+        note = await desk.memory.note(event.text, source=event.source, at=event.received, private=True, key=event.key)
+        talk.recalled = (note,)
+        if not plan.understood and plan.say and states(event.text, plan.language):
+            return replace(plan, say=f"{plan.say} {desk.words('memory_overheard', event.source)}")
+    return plan
 
 
 async def answered(desk: Desk, plan: Plan, source: Source) -> Plan:
@@ -124,9 +132,9 @@ async def _letting_go(ask: Answers, wish: Recall, bare: Plan) -> Plan:
     """One note that is meant goes; of several it is asked which."""
     notes = await ask.meant(wish)
     if not notes:
-        return replace(bare, say=ask.say("memory_nothing"))
+        return replace(bare, say=ask.say("memory_nothing" if ask.seen or wish.kind != "last" else "ok"))
     every = Call(FORGET, "", {"notes": [note.note for note in notes]})
-    if len(notes) == 1:
+    if len(notes) == 1 and (wish.about or wish.kind == "last"):
         return replace(bare, calls=(every,))
     choices = [Choice(core(note.text)[:LABEL], (Call(FORGET, "", {"notes": [note.note]}),)) for note in notes[:CHOICES]]
     if wish.kind == "all":

@@ -13,9 +13,10 @@ from dobby.clock import local
 from dobby.events import Source
 from dobby.memory.facts import Fact
 from dobby.memory.memory import Memory
-from dobby.memory.notes import TALK, Recollection, core
+from dobby.memory.notes import Recollection, core
 from dobby.memory.search import covers, stops, words
 
+MANY = 500  # notes that are forgotten at once
 TOLD = 3  # notes in one answer
 ENOUGH = 0.6  # of the words that a question asks for: then a note answers it
 DAY = 86_400.0
@@ -23,9 +24,9 @@ DAY = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Recall:
-    """One look into the memory: `kind` is `said`, `know`, `when`, `what`, `why`, `ask` (any question), `forget`, `all` (forget
-    all of it), `last` (forget that), `keep` (to yourself) or `share`. It is `about` something, said `by` somebody, on the
-    `day` of an instant.
+    """One look into the memory: `kind` is `said`, `know`, `when`, `what`, `why`, `wrong`, `ask` (any question), `forget`, `all`
+    (forget all of it), `last` (forget that), `keep` (to yourself) or `share`. It is `about` something, said `by` somebody, on
+    the `day` of an instant.
     """
 
     kind: str
@@ -55,7 +56,8 @@ class Answers:
 
     async def answer(self, wish: Recall) -> str:
         """What is known of it; "" where nothing is."""
-        asked = {"know": self._know, "said": self._said, "when": self._when, "what": self._what, "why": self._why}
+        asked = {"know": self._know, "said": self._said, "when": self._when, "what": self._what}
+        asked |= {"why": self._why, "wrong": self._wrong}
         return await asked.get(wish.kind, self._any)(wish)
 
     def _told(self, facts: Sequence[Fact], notes: Sequence[Recollection] = ()) -> str:
@@ -77,7 +79,7 @@ class Answers:
     def fact(self, fact: Fact) -> str:
         """One fact, with who said it, and until when it was so."""
         template = self.tells["tells_you" if fact.who == self.me else "tells"].get(fact.what, self.tells["tells_other"])
-        value = f" {fact.value}" if fact.what == "came" and fact.value else fact.value
+        value = f" {fact.value}".replace(" ,", ",") if fact.what == "came" and fact.value else fact.value
         parts = {"who": fact.who, "what": fact.what, "value": value, "day": self._day(fact.since)}
         said = re.sub(r"{(\w+)}", lambda part: parts[part[1]], template).strip()
         said = said[:1].upper() + said[1:]
@@ -95,8 +97,10 @@ class Answers:
 
     async def _know(self, wish: Recall) -> str:
         facts = await self.memory.about(wish.about, who=self.who)
-        told = {fact.note for fact in facts}
-        return self._told(facts, [note for note in await self._mentions(wish.about) if note.note not in told][:TOLD])
+        notes, told = await self._mentions(wish.about), {fact.note for fact in facts}
+        if not facts and not notes and self.memory.person(wish.about) == self.who.person:
+            notes = await self.memory.lately(who=self.who, by=self.who.person, limit=TOLD)  # their own words are of them
+        return self._told(facts, [note for note in notes if note.note not in told][:TOLD])
 
     async def _mentions(self, about: str, by: str = "", limit: int = 20) -> list[Recollection]:
         """Notes that have the words themselves."""
@@ -133,18 +137,21 @@ class Answers:
     async def _why(self, wish: Recall) -> str:
         return self._told((), await self.memory.read(self.seen, who=self.who)) or self.say("memory_why_none")
 
+    async def _wrong(self, wish: Recall) -> str:
+        return self.say("memory_wrong") if self.seen else ""
+
     # What is meant by "that", and what is to go
 
     async def last(self) -> list[Recollection]:
-        """What was just talked about, else the newest note of one's own of this talk."""
-        if self.seen:
-            return await self.memory.read(self.seen, who=self.who)
-        return await self.memory.lately(who=self.who, by=self.who.person, after=self.now - TALK, limit=1)
+        """What was just talked about."""
+        return await self.memory.read(self.seen, who=self.who)
 
     async def meant(self, wish: Recall) -> list[Recollection]:
         """What somebody wants forgotten, of what they may change: notes with these words, and those that facts follow from."""
         if wish.kind == "last":
             return await self.last()
+        if not wish.about:
+            return await self.memory.lately(who=self.who, by=self.who.person, limit=MANY)
         facts = await self.memory.about(wish.about, who=self.who)
         notes = [*await self._mentions(wish.about, limit=50), *await self.memory.read([f.note for f in facts], who=self.who)]
         found = {note.note: note for note in notes}

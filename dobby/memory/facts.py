@@ -13,7 +13,7 @@ from dobby.memory.notes import may_see
 
 DOUBT = 0.3  # how much less sure a fact may be and still take another's place
 ARTICLES = re.compile(r"^(?:the|a|an|my|our|der|die|das|den|dem|ein|eine|mein|meine|unser|unsere)\s+", re.IGNORECASE)
-MANY = frozenset({"likes", "dislikes", "came", "happened", "allergic", "said", "wish"})  # of these several are so at once
+MANY = frozenset(["likes", "dislikes", "came", "happened", "allergic", "said", "am", "favourite"])  # several at once
 COLUMNS = "fact.id, subject.name, fact.what, fact.value, fact.since, fact.until, fact.learnt, fact.ended, fact.sure, fact.note"
 
 

@@ -110,8 +110,8 @@ def may_change(who: Source) -> Rights:
 
 
 LEAD = re.compile(
-    r"^(?:please |bitte )?(?:remember|note|keep in mind|for the record|merk(?:e)? dir|notier(?:e)?(?: dir)?)\b"
-    r"[\s,:]*(?:that |dass )?",
+    r"^(?:please |bitte )?(?:remember|note|keep in mind|for the record|do(?: not|n['’]t) forget|merke? dir|notiere?(?: dir)?"
+    r"|erinnere? dich daran)\b(?: bitte| please)?[\s,:]*(?:that |dass )?",
     re.IGNORECASE,
 )
 

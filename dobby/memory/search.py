@@ -146,7 +146,7 @@ def _shares(at: Sequence[int], size: int) -> dict[int, float]:
 
 def covers(text: str, wanted: str) -> float:
     """How much of what is wanted a text has itself, 0 to 1; endings do not matter."""
-    heads = [word[: max(4, len(word) - 3)] for word in words(wanted)]
+    heads = [word[: max(3 if word.endswith("ing") else 4, len(word) - 3)] for word in words(wanted)]
     has = WORD.findall(text.casefold())
     met = [any(word.startswith(head) or (len(head) >= COMPOUND and head in word) for word in has) for head in heads]
     return sum(met) / max(1, len(heads))

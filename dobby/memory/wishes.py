@@ -44,8 +44,16 @@ def _meets(wish: Wish, call: Call, house: House) -> bool:
         device = house.get(call.device)
         loud = LOUD.get(device.kind, {}) if device and device.room == wish["room"] else {}
         return any(value in loud.get(trait, ()) for trait, value in call.args.items()) or ("volume" in call.args and bool(loud))
-    same = (one for one in wish["calls"] if (one["tool"], one["device"]) == (call.tool, call.device))
-    return any(call.args.get(trait) == value for one in same for trait, value in one["args"].items())
+    done = _comes_to(call.args)
+    same = [_comes_to(one["args"]) for one in wish["calls"] if one["device"] == call.device]
+    return any(all(done.get(trait) == value for trait, value in never.items()) for never in same)
+
+
+def _comes_to(args: Mapping[str, Any]) -> dict[str, Any]:
+    """What a call does, however it was put: to play is to be playing, to be dimmed is to be on."""
+    if args.get("verb") == "play":
+        args = {"playing": "playing", **{key: value for key, value in args.items() if key == "what"}}
+    return {"on": True, **args} if args.get("brightness") else dict(args)
 
 
 def _holds(wish: Wish, house: House, now: datetime) -> bool:

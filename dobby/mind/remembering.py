@@ -21,6 +21,7 @@ from dobby.mind.plain.when import Line
 from dobby.mind.plan import Context, Order, Plan
 
 _MOST_SUBJECT = 6  # words that somebody or something is called by
+LOOKS = ("last", "forget", "why", "keep", "share", "said", "know")  # in this order
 NIGHT = "22:00-06:00"  # where no hours are named
 _OWN = re.compile(r"['’]?s$")
 
@@ -64,7 +65,7 @@ class Remembering:
         for kind in ("never", "quiet"):
             if not asks and (found := self._match(kind, bare)):
                 return self._wish(text, bare, found)
-        for kind in ("last", "forget", "why", "keep", "share", "said", "know"):
+        for kind in LOOKS:
             if found := self._match(kind, line):
                 return self._look(kind, line, found)
         return None if asks else self._stated(text, "early")
@@ -76,11 +77,15 @@ class Remembering:
         line, asks = Line(text.strip().rstrip("?!. ")), text.rstrip().endswith("?")
         if found := self._match("when", line):
             return self._hint("when", self._about(line, found))
+        if self._match("wrong", line):
+            return self._hint("wrong", "")
         if asks:
             return None
         if found := self._match("forget_late", line):
             return self._look("forget", line, found)
-        return self._stated(text, "")
+        what, private, shared = self._whose(text)
+        told = self._match("remember_late", Line(what))
+        return self._keep(text, what, private, shared) if told or private else self._stated(text, "")
 
     def stated(self, text: str) -> Plan | None:
         """A plain statement about what the house does not know."""
@@ -104,7 +109,7 @@ class Remembering:
     def _match(self, kind: str, line: Line) -> "re.Match[str] | None":
         bare = line.line
         found = next((match for pattern in self.table[kind] if (match := re.fullmatch(pattern, bare))), None)
-        phrase = folded(found["about"]) if found and kind.startswith("forget") else ""
+        phrase = folded(found.groupdict().get("about") or "") if found and kind.startswith("forget") else ""
         return None if phrase in dict(self.context.taught) or phrase in dict(self.context.scenes) else found
 
     # Keeping
@@ -140,13 +145,15 @@ class Remembering:
     def _facts(self, text: str, hows: tuple[str, ...]) -> Iterator[tuple[list[Value], bool]]:
         """The fact that a statement says, as `[who, what, value, since]`, and whether it is for the house."""
         line = Line(text)
+        if lead := re.match(rf"(?:{self.table['lead']}) ", line.line):
+            line = line.without(*lead.span())
         for rule in self.table["facts"]:
             how = "early" if rule.get("early") and not rule.get("told") else "told" if rule.get("told") else ""
             found = re.fullmatch(rule["pattern"], line.line) if how in hows else None
             who = self._subject(line, found) if found else ""
             if found and who:
                 at = self._day(found["day"]) if "day" in found.groupdict() and found["day"] else 0
-                value = line.raw(*found.span("value")).strip(" \"'“”„‘’,") if found["value"] else ""
+                value = line.raw(*found.span("value")).strip(" \"'“”„‘’") if found["value"] else ""
                 yield [who, rule["what"], value, at], bool(rule.get("shared"))
                 return
 
@@ -215,6 +222,11 @@ class Remembering:
         if re.fullmatch(self.table["me"], about):
             return self.context.person
         return line.raw(*found.span("about")).strip(" ,'\"“”") if about else ""
+
+
+def states(text: str, language: str) -> bool:
+    """Whether a text is plainly a statement."""
+    return re.fullmatch(table(language)["statement"], Line(text.strip().rstrip("!. ")).line) is not None
 
 
 def understood(text: str, context: Context, languages: Sequence[str], now: Callable[[str], Plan], index: Index) -> Plan:

@@ -63,6 +63,11 @@ async def test_the_plumber_came(home: Family) -> None:
         ("we put the toolbox in the attic", "where is the toolbox?", "in the attic"),
         ("Leo is allergic to nuts", "what do you know about Leo?", "Leo is allergic to nuts"),
         ("keep in mind that the piano was tuned by Weber", "who tuned the piano?", "Weber"),
+        ("the plumber was here today, he fixed the boiler", "when did the plumber come?", "was here today, he fixed the boiler"),
+        ("remember that the gate code man comes on Tuesday", "who is coming on Tuesday?", "gate code man"),
+        ("actually, Grandma's birthday is May 4th", "when is Grandma's birthday?", "May 4th"),
+        ("don't forget we need to call the roofer", "what have you remembered about the roofer?", "“we need to call"),
+        ("remember to buy candles", "what do you know about candles?", "buy candles"),
     ],
 )
 async def test_the_houses_lore(home: Family, said: str, asked: str, answer: str) -> None:
@@ -79,6 +84,8 @@ async def test_the_houses_lore(home: Family, said: str, asked: str, answer: str)
         ("Leo ist allergisch gegen Nüsse", "Was weißt du über Leo?", "Leo ist allergisch gegen Nüsse"),
         ("Toms Geburtstag ist am 12. Juni", "Wann hat Tom Geburtstag?", "12. Juni"),
         ("Der linke Schalter ist die Terrasse", "Was ist der linke Schalter?", "Terrasse"),
+        ("Merk dir bitte: der Autoschlüssel hängt im Flur", "Wo hängt der Autoschlüssel?", "„der Autoschlüssel hängt im Flur“"),
+        ("Erinnere dich daran, dass die Mülltonne mittwochs raus muss", "Wann muss die Mülltonne raus?", "mittwochs"),
     ],
 )
 async def test_german(haus: Family, said: str, asked: str, answer: str) -> None:
@@ -95,6 +102,16 @@ async def test_what_one_says_of_oneself_is_ones_own_until_it_is_shared(home: Fam
     assert "attic" in await home.asks("tom", "what did Anna say about the present?")
     assert "between us" in await home.asks("anna", "keep that to yourself")
     assert "attic" not in await home.asks("tom", "what did Anna say about the present?")
+
+
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [("remember I'm vegetarian", "You are vegetarian"), ("my favourite colour is green", "Your favourite colour is green")],
+)
+async def test_what_one_says_of_oneself_is_known_of_oneself(home: Family, said: str, answer: str) -> None:
+    assert await home.asks("gus", said) == "Noted, for you alone."
+    assert answer in await home.asks("gus", "what do you know about me?")
+    assert "nothing" in await home.asks("anna", "what do you know about Gus?")
 
 
 async def test_between_us(home: Family) -> None:
@@ -150,9 +167,38 @@ async def test_it_is_taken_back_at_once(home: Family) -> None:
     assert "nothing" in await home.asks("anna", "what do you know about the gardener?")
 
 
+async def test_that_is_what_was_just_told_and_nothing_older(home: Family) -> None:
+    await home.asks("anna", "remember that the gardener is Finch")
+    assert "leave it" in await home.asks("anna", "forget it"), "never mind"
+    await home.say("anna", "bedroom light off")
+    await home.asks("anna", "forget that")
+    assert "Finch" in await home.asks("anna", "what do you know about the gardener?")
+    assert "tell me how it is" in await home.asks("anna", "that's wrong")
+    assert "Forgotten" in await home.asks("anna", "forget that")
+    assert "nothing" in await home.asks("anna", "what do you know about the gardener?")
+
+
+async def test_forgetting_everything_is_ones_own_and_asked(home: Family) -> None:
+    await home.asks("tom", "remember that the bins go out on Tuesdays")
+    await home.asks("anna", "remember that the gardener is Finch")
+    assert "Which of these" in await home.asks("anna", "forget everything")
+    assert "Forgotten" in await home.asks("anna", "all 1")
+    assert "nothing" in await home.asks("anna", "what do you know about the gardener?")
+    assert "Tuesdays" in await home.asks("anna", "what do you know about the bins?")
+
+
+async def test_what_is_kept_can_be_asked_for(home: Family) -> None:
+    await home.asks("anna", "remember that the gardener is Finch")
+    await home.asks("tom", "just between us, remember that the safe code is 9313")
+    told = await home.asks("anna", "what do you remember?")
+    assert "Finch" in told and "9313" not in told
+
+
 async def test_a_remark_is_kept_for_whoever_made_it(home: Family) -> None:
     await home.asks("anna", "had a lovely long walk around the lake with Ada")
     assert "lovely long walk" in await home.asks("anna", "what did I say about the lake?")
+    assert (await home.asks("anna", "the baby sleeps at 7")).endswith("I keep it as a note, for you alone.")
+    assert "at 7" in await home.asks("anna", "when does the baby sleep?")
     assert "lovely" not in await home.asks("tom", "what did Anna say about the lake?")
 
 
@@ -210,7 +256,15 @@ async def test_a_wish_that_is_not_understood_is_only_remembered_and_that_is_said
     assert "only remembered" in await home.asks("leo", "never turn on the bedroom light"), "a child's wish binds nobody"
 
 
+async def test_a_wish_said_as_dont(home: Family) -> None:
+    assert "I hold to it" in await home.asks("anna", "don't play music in the bedroom after 7pm")
+    assert "never be done" in await home.asks("tom", "play jazz in the bedroom")
+    assert "hold to it" not in await home.asks("anna", "don't turn on the terrace heater"), "that is of now"
+
+
 async def test_german_wishes(haus: Family) -> None:
+    assert "nur im Gedächtnis" in await haus.asks("anna", "weck nie das Baby")
+    assert "daran halte ich mich" in await haus.asks("anna", "Dimme nie das Bedroom Light")
     assert "daran halte ich mich" in await haus.asks("anna", "Mach den Terrace Heater nie an, wenn niemand zuhause ist")
     assert "nie zu tun" in await haus.asks("tom", "Terrace Heater an")
     await haus.say("tom", "nein")
