@@ -59,7 +59,8 @@ class TwilioConfig:
 
     `number` is the WhatsApp sender, `sms` the one for SMS ("" for none); `public_url` is the address that a tunnel leads
     to `host` and `port`, as Twilio knows it; `template` and `buttons` are ContentSids: the approved template for messages
-    after 24 hours of silence, and one with two quick replies; `api` is another server than Twilio's.
+    after 24 hours of silence, and one with two quick replies; `api` is another server than Twilio's; `prices` are dollars for
+    one message, as in `bridge/provider/prices.toml`.
     """
 
     account: str = ""
@@ -71,6 +72,7 @@ class TwilioConfig:
     template: str = ""
     buttons: str = ""
     api: str = "https://api.twilio.com"
+    prices: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

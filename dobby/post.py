@@ -8,8 +8,8 @@ import logging
 import re
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Protocol
 
@@ -24,6 +24,7 @@ from dobby.turns import Turns
 log = logging.getLogger(__name__)
 SEND_SECONDS = 60.0  # a bridge has to take a message or to look it up
 LONGEST_PAUSE = 60.0  # seconds between tries while a bridge cannot be reached
+TYPING = 4.5  # seconds such a sign lasts: Telegram's five, with some for the way
 THINKING = 0.7  # seconds of work after which a person sees that Dobby is at it
 MOST_AGAIN = 3  # times a message that failed for a passing reason is sent anew
 URGENT = "!"  # ends the queue of one message that waits for none
@@ -283,14 +284,28 @@ class Post:
         self.hand_over([instead])
         return moved
 
-    async def show_typing(self, lane: str) -> None:
-        """After a moment of work, say so where the bridge has a sign for it; until cancelled."""
+    @contextmanager
+    def at_it(self, lane: str) -> Iterator[None]:
+        """While something for this conversation is worked on, and longer than a moment, its bridge shows that."""
         name, _, chat = lane.partition("/")
-        bridge = self.bridges.get(name)
-        await asyncio.sleep(THINKING)
-        with suppress(Exception):  # nothing hangs on it
-            if bridge is not None:
+        shows = self._tasks is not None and name in self.bridges
+        task = self._tasks.create_task(self._show_typing(self.bridges[name], chat)) if shows and self._tasks else None
+        try:
+            yield
+        finally:
+            if task is not None:
+                task.cancel()
+
+    async def _show_typing(self, bridge: Bridge, chat: str) -> None:
+        pause = THINKING
+        while True:
+            await asyncio.sleep(pause)
+            pause = TYPING
+            try:
                 await bridge.typing(chat)
+            except Exception as error:  # nothing hangs on it
+                log.info("%s shows no typing: %r", bridge.name, error)
+                return
 
 
 def pieces(text: str, longest: int) -> list[str]:

@@ -228,7 +228,8 @@ class Butler:
             row = lane.waiting.popleft()
             lane.steer = Steer(halted=row.id in lane.urgent)
             lane.urgent.discard(row.id)
-            await self._guarded(row, self._work(row, lane.steer))
+            with self.desk.post.at_it(row.lane):
+                await self._guarded(row, self._work(row, lane.steer))
             lane.steer = None
         self._lanes.pop(name, None)
 

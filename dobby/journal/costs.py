@@ -1,6 +1,7 @@
 """What anything has cost: one row per use of what is paid for, whoever is paid.
 
-It does not know prices, nor what may be spent.
+Messages through Twilio have no rows of their own: they are counted from those that came and went, at the owner's prices.
+It does not know what may be spent.
 """
 
 import json
@@ -17,7 +18,21 @@ BY: Mapping[str, str] = {
     "role": "what",
     "skill": "what",
     "kind": "kind",
+    "message": "what",
 }
+ONLY = {"role": "model", "skill": "skill", "message": "message"}  # what some ways of adding up leave the rest out for
+WINDOW = 86_100.0  # seconds after a person's word in which WhatsApp takes free words; later ones were templates
+ROWS = f"""
+SELECT kind, provider, what, person, amount, unit, detail, at FROM cost
+UNION ALL SELECT 'message', 'twilio', what, person, price(what), 'USD', '{{}}', at FROM (
+  SELECT substr(lane, 1, instr(lane, '/') - 1) || ' in' AS what, person, received AS at FROM event WHERE key GLOB 'twilio:*'
+  UNION ALL
+  SELECT substr(lane, 1, instr(lane, '/') - 1) || CASE WHEN lane GLOB 'sms/*' OR EXISTS (
+      SELECT 1 FROM event WHERE event.lane = outbox.lane AND received BETWEEN outbox.at - {WINDOW} AND outbox.at
+    ) THEN ' out' ELSE ' template' END,
+    coalesce((SELECT person FROM event WHERE event.id = outbox.event), ''), at
+  FROM outbox WHERE provider <> '' AND (lane GLOB 'whatsapp/*' OR lane GLOB 'sms/*')
+)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +79,19 @@ class Sum:
     detail: Mapping[str, float]
 
 
-def summary(db: sqlite3.Connection, by: str, since: float = 0.0) -> Sequence[Sum]:
-    """Costs added up by `day`, `person`, `provider`, `role`, `skill` or `kind`, the dearest first.
+def summary(db: sqlite3.Connection, by: str, since: float = 0.0, prices: Mapping[str, float] | None = None) -> Sequence[Sum]:
+    """Costs added up by `day`, `person`, `provider`, `role`, `skill`, `kind` or `message`, the dearest first.
+
+    `prices` are dollars for one message by what it is: `whatsapp in`, `whatsapp out`, `whatsapp template`, `sms in`, `sms out`.
 
     :raises KeyError: there is no such way to add up.
     """
     sums: dict[tuple[str, str], list[tuple[float, Mapping[str, float]]]] = {}
-    kind = {"role": " AND kind = 'model'", "skill": " AND kind = 'skill'"}.get(by, "")
-    for key, unit, amount, detail in db.execute(f"SELECT {BY[by]}, unit, amount, detail FROM cost WHERE at >= ?{kind}", (since,)):
+    db.create_function("price", 1, lambda what: (prices or {}).get(what, 0.0), deterministic=True)
+    kind = ONLY.get(by, "%")
+    for key, unit, amount, detail in db.execute(
+        f"SELECT {BY[by]}, unit, amount, detail FROM ({ROWS}) WHERE at >= ? AND kind LIKE ?", (since, kind)
+    ):
         sums.setdefault((key, unit), []).append((amount, json.loads(detail)))
     rows = [Sum(key, len(all_), sum(one for one, _ in all_), unit, _added(all_)) for (key, unit), all_ in sums.items()]
     return sorted(rows, key=lambda row: (by == "day" and row.key, row.amount), reverse=True)

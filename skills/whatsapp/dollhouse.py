@@ -75,6 +75,7 @@ class Twilio:
         self.wrongs: deque[str] = deque()
         self.loose, self.silent, self.joined = False, False, True
         self.ahead = 0.0
+        self.typed: list[str] = []  # under which messages somebody was shown typing
         self.url = ""
         self.refused: list[int] = []  # what the webhook answered when it did not take something
         self.templates = {"HX" + "1" * 32: "Dobby: {{1}} Reply to see more.", "HX" + "2" * 32: "{{1}}"}
@@ -90,6 +91,7 @@ class Twilio:
         app.router.add_get(base + "/Messages/{sid}.json", self._one)
         app.router.add_get(base + "/Messages/{sid}/Media.json", self._media)
         app.router.add_get(base + "/Messages/{sid}/Media/{number}", self._file)
+        app.router.add_post("/v2/Indicators/Typing.json", self._typing)
         app.router.add_get("/stored/{sid}/{number}", self._stored)
         app.router.add_get("/", self._page)
         app.router.add_get("/phone", self._phone)
@@ -262,6 +264,14 @@ class Twilio:
         url = message.callback.replace(self.public, self.webhook, 1) if self.public else message.callback
         for _ in range(2 if self.loose and self._chance.random() < 0.3 else 1):
             await self.post(url, form)
+
+    async def _typing(self, request: web.Request) -> web.Response:
+        self._authorise(request)
+        form = await request.post()
+        if form.get("channel") != "whatsapp" or form.get("messageId") not in self.messages:
+            return _error(400, 20001, "Invalid parameter")
+        self.typed.append(str(form["messageId"]))
+        return web.json_response({"success": True})
 
     def _list(self, request: web.Request) -> web.Response:
         asked = request.query

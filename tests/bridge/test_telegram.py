@@ -50,6 +50,14 @@ async def tell(rig: TelegramRig, key: str, text: str, **more: str) -> outbox.Out
     return now
 
 
+async def test_somebody_is_seen_typing_while_it_takes_longer(rig: TelegramRig) -> None:
+    rig.dobby.mind.hold.clear()
+    rig.api.write(ANNA, "lamp on")
+    await until(lambda: rig.api.calls.count("sendChatAction") >= 2)  # it lasts five seconds, and is said again
+    rig.dobby.mind.hold.set()
+    await said(rig, 1)
+
+
 async def test_a_question_has_buttons_and_a_press_answers_it_once(rig: TelegramRig) -> None:
     rig.api.write(ANNA, "unlock the front door")
     question = (await said(rig, 1))[0]

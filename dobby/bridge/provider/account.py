@@ -30,7 +30,7 @@ from dobby.errors import Refused, Unreachable, Unsure
 
 quiet = logging.getLogger(__name__)
 quiet.setLevel(logging.WARNING)  # the SDK tells every request at length, with people's numbers
-API = "https://api.twilio.com"
+API, MESSAGING = "https://api.twilio.com", "https://messaging.twilio.com"
 SECONDS = 15.0  # one request; Twilio's own limit for ours
 HOPS = 3  # redirects from a file's address to where it lies
 FILES = (".twilio.com", ".twiliocdn.com", ".amazonaws.com")  # where Twilio's redirects may lead, without credentials
@@ -81,7 +81,9 @@ class _Http(AsyncTwilioHttpClient):  # type: ignore[misc]
     async def request(self, method: str, url: str, *args: Any, **more: Any) -> Any:
         if more.get("auth"):
             more["headers"] = {**(more.get("headers") or {}), "Authorization": _basic(*more.pop("auth"))}
-        return await super().request(method, url.replace(API, self._api, 1), *args, **more)
+        elsewhere = self._api if self._api != API else MESSAGING
+        led = url.replace(MESSAGING, elsewhere, 1).replace(API, self._api, 1)
+        return await super().request(method, led, *args, **more)
 
 
 class Account:
@@ -133,6 +135,13 @@ class Account:
         with told():
             made = await self._client.messages.create_async(**fields)
         return str(made.sid)
+
+    async def typing(self, sid: str) -> None:
+        """Under the message with this SID: somebody is typing, for 25 seconds or until the answer; it counts as read, too
+        (https://www.twilio.com/docs/whatsapp/api/typing-indicators-resource, a public beta)."""
+        data = {"messageId": sid, "channel": "whatsapp"}
+        with told():
+            await self._client.request_async("POST", f"{MESSAGING}/v2/Indicators/Typing.json", data=data)
 
     async def outbound(self, sender: str, to: str, limit: int = 60) -> list[Listed]:
         """What went to somebody lately, newest first; what is still queued has no date of sending, so none is asked for."""

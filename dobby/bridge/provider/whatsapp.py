@@ -74,6 +74,7 @@ class Twilio(Words):
         self.door: Door | None = None
         self._sent: dict[str, deque[float]] = {}
         self._order: dict[str, asyncio.Lock] = {}
+        self._last: dict[str, str] = {}  # what each person wrote last, until it is shown that somebody is typing under it
         self._shut: set[str] = set()  # where Twilio said that the window is closed, whatever our rows say
 
     name: str
@@ -151,6 +152,12 @@ class Twilio(Words):
         if found := next(fits, ""):
             await self._moved(row.id, OutboxState.SENT, provider=found)  # what becomes of it can be asked
         return bool(found)
+
+    async def typing(self, chat: str) -> None:
+        """Under what was written last, once: it lasts until the answer. SMS has no such sign."""
+        sid = self._last.pop(chat, "")
+        if sid and self.name == "whatsapp":
+            await self._account.typing(sid)
 
     # Pictures, for Twilio to fetch
 
@@ -237,6 +244,7 @@ class Twilio(Words):
             )
             if self.hear is None:
                 raise StoreError("Dobby is just starting.")
+            self._last[chat] = sid
             await self.hear(event)
             self._shut.discard(chat)
         if len(self._order) > 1000:
