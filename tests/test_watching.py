@@ -23,7 +23,7 @@ from tests.vision.films import dusky, film, mirrored, near
 
 pytestmark = pytest.mark.timeout(120)  # real video, on a machine that may be busy
 pytest.importorskip("cv2")
-pytest.importorskip("av")
+av = pytest.importorskip("av")
 pytest.importorskip("onvif")
 PREFIX = iter(f"127.94.{number}" for number in range(1, 250))
 
@@ -71,6 +71,23 @@ async def test_a_delivery_is_told_once_with_its_photo(tmp_path: Path) -> None:
         assert text == "Something marked FedEx arrived at the driveway."
         assert Path(picture).read_bytes().startswith(b"\xff\xd8\xff")
         assert Path(picture).is_relative_to(tmp_path / "sightings")
+
+
+async def test_a_clip_begins_before_the_visit_is_shown_in_words_and_goes_with_it(tmp_path: Path) -> None:
+    async with watched(tmp_path, "delivery") as (dobby, _):
+        [(_, picture)] = await become(lambda: told(dobby, "%marked FedEx%"))
+        clip = Path(picture).with_suffix(".mp4")
+        await become(lambda: asyncio.to_thread(clip.is_file), 40)
+        with av.open(str(clip)) as box:
+            assert box.streams.video[0].width == 1280  # of the large stream
+            frames = [float(frame.time or 0) for frame in box.decode(box.streams.video[0])]
+        assert frames[-1] - frames[0] > 6.0 + 1.0  # the arrival, what follows, and what came before
+        async with Line(tmp_path) as line:
+            await line.ask("say", id="1", text="show me the clip")
+        [(_, shown)] = await become(lambda: told(dobby, "__:__ Something marked FedEx%"))
+        assert shown == str(clip)
+        assert {picture, str(clip)} <= await dobby.store.write(lambda db: rows.erase(db, time.time() + 1))
+        assert [each for _, each in await told(dobby, "%marked FedEx%") if each] == []
 
 
 async def test_one_visit_to_three_cameras_is_one_message(tmp_path: Path) -> None:

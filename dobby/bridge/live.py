@@ -46,7 +46,13 @@ def line_json(line: Line) -> dict[str, Any]:
         return row | {"id": line.key.rpartition(":")[2], "tick": tick(line)}
     picture = f"/api/picture/{line.outbox}" if line.picture else ""
     options = () if line.answered else line.options
-    return row | {"outbox": line.outbox, "state": line.state, "options": list(options), "picture": picture}
+    return row | {
+        "outbox": line.outbox,
+        "state": line.state,
+        "options": list(options),
+        "picture": picture,
+        "film": line.picture.endswith(".mp4"),
+    }
 
 
 class Window:

@@ -34,7 +34,7 @@ from dobby.bridge.live import Live, line_json
 from dobby.bridge.say import Say
 from dobby.clock import Clock
 from dobby.errors import DiskFull, StoreError
-from dobby.events import Event, OutboxState, Source
+from dobby.events import Event, EventKind, OutboxState, Source
 from dobby.journal import outbox
 from dobby.journal.outbox import OutboxRow
 from dobby.people import People, Person
@@ -51,7 +51,7 @@ MOST_LINES = 200
 MOST_SEEN = 500
 ENDING = 2.0  # seconds open requests have when the page closes
 MEDIA = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml", "json": "application/json"}
-PICTURES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}
+PICTURES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp", ".mp4": "video/mp4"}
 ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
 
@@ -169,6 +169,8 @@ class Web(Words):
                 web.get("/api/house", self._house),
                 web.get("/api/live", self._open_live),
                 web.get("/api/picture/{outbox:[0-9]{1,15}}", self._picture),
+                web.get("/api/clip/{outbox:[0-9]{1,15}}", self._picture),
+                web.post("/api/react", self._react),
                 web.post("/api/say", self._say),
                 web.post("/say", self.things.say),
                 web.post("/api/seen", self._seen),
@@ -258,12 +260,26 @@ class Web(Words):
             refuse(web.HTTPServiceUnavailable, str(error))
         return web.json_response({"moved": count})
 
+    async def _react(self, request: web.Request) -> web.Response:
+        """A thumb at a message of this person's own lane."""
+        person = await self._door.person(request)
+        fields = await fields_of(request, need={"outbox": int, "reaction": str})
+        lane, number = _lane(person), fields["outbox"]
+        row = await self._store.read(lambda db: outbox.get(db, number)) if 0 < number < 2**53 else None
+        if row is None or row.reply.lane != lane:
+            refuse(web.HTTPNotFound, "There is no such message.")
+        source, key = self._people.source("web", person.id), f"{lane}:{number}:reaction:{self._clock.now():.3f}"
+        await self.hear(Event(key, source, EventKind.REACTION, reaction=fields["reaction"][:8], refers=f"outbox:{number}"))
+        return web.json_response({})
+
     async def _picture(self, request: web.Request) -> web.StreamResponse:
-        """The picture of a message in this person's own lane."""
+        """The picture of a message in this person's own lane, or the clip beside it."""
         person = await self._door.person(request)
         number = int(request.match_info["outbox"])
         row = await self._store.read(lambda db: outbox.get(db, number))
         path = Path(row.reply.picture) if row and row.reply.lane == _lane(person) and row.reply.picture else None
+        if path and request.path.startswith("/api/clip/"):
+            path = path.with_suffix(".mp4")
         media = PICTURES.get(path.suffix.lower()) if path else None
         if path is None or media is None or not await asyncio.to_thread(path.is_file):
             refuse(web.HTTPNotFound, "There is no such picture.")

@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from dobby.butler.desk import Desk
@@ -264,8 +265,10 @@ async def answer(desk: Desk, row: EventRow, plan: Plan) -> Plan:
     """What they want is kept, what was seen is listed."""
     interest, source = plan.interest or Interest(""), row.event.source
     plan = replace(plan, order=Order.NONE, interest=None)
-    if interest.order == "came":
+    if interest.order in ("came", "unsure"):
         return await _came(desk, row, plan, interest)
+    if interest.order == "clip":
+        return await _clip(desk, row, plan, interest)
     if interest.order == "this":
         return replace(plan, say=await _not_this(desk, row.event))
     if interest.order == "wrong":
@@ -307,21 +310,45 @@ async def _not_this(desk: Desk, event: Event) -> str:
     return desk.words("sight_hush_this", source, said=said) if last else desk.words("sight_nothing_told", source)
 
 
+async def _clip(desk: Desk, row: EventRow, plan: Plan, interest: Interest) -> Plan:
+    """The clip of what is quoted, or was told last, there if a place is named."""
+    source, words = row.event.source, set(plain(interest.place).split())
+
+    def find(db: sqlite3.Connection) -> list[Seen]:
+        if words and not row.event.refers:
+            return [
+                one
+                for one in rows.between(db, desk.clock.now() - 86400, desk.clock.now() + 1)
+                if words <= set(_places(desk, one).split())
+            ]
+        return rows.told_in(db, about(db, row.event, desk.clock.now() - 86400))
+
+    if source.authority.rank < Role.ADULT.rank:
+        return replace(plan, say=desk.words("role", source))
+    kept = [one for one in await desk.store.read(find) if one.clip and Path(one.clip).is_file()]
+    if not kept:
+        return replace(plan, say=desk.words("sight_no_clip", source))
+    return replace(plan, say=f"{_hour(desk, kept[-1].at)} {sentence(desk, kept[-1], source)}", picture=kept[-1].clip)
+
+
 async def _came(desk: Desk, row: EventRow, plan: Plan, interest: Interest) -> Plan:
-    """Everybody of that day, each with the hour, the last pictures behind it."""
-    source, now = row.event.source, local(desk.clock.now(), desk.zone)
+    """Everybody of that day, each with the hour, the last pictures behind it; or what was not sure enough to be told."""
+    source, now, unsure = row.event.source, local(desk.clock.now(), desk.zone), interest.order == "unsure"
     if source.authority.rank < Role.CHILD.rank:
         return replace(plan, say=desk.words("role", source))
     today = now.replace(hour=0, minute=0, second=0, microsecond=0)
     back = interest.day in ("yesterday", "last night", "gestern", "letzte nacht")
     since, until = (today - timedelta(days=1), today) if back else (today, now + timedelta(seconds=1))
-    seen = await desk.store.read(lambda db: rows.between(db, since.timestamp(), until.timestamp()))
-    seen = [one for one in seen if (one.kind != "motion" or one.told) and sure(desk.house.get(one.camera), one)]
+    seen = await desk.store.read(lambda db: rows.between(db, since.timestamp(), until.timestamp(), unsure))
+    if not unsure:
+        seen = [one for one in seen if (one.kind != "motion" or one.told) and sure(desk.house.get(one.camera), one)]
     if not seen:
-        return replace(plan, say=desk.words("sight_nobody", source))
+        return replace(plan, say=desk.words("sight_none_unsure" if unsure else "sight_nobody", source))
     lines = [f"{_hour(desk, one.at)} {sentence(desk, one, source)}" for one in seen[-LISTED:]]
     more = [desk.words("sight_more", source, count=len(seen) - LISTED)] if len(seen) > LISTED else []
+    more += [desk.words("sight_unsure", source)] if unsure else []
     shown = [one for one in seen if one.picture][-SHOWN - 1 :]
+    last = None if unsure or not shown else shown.pop()  # a thumb at what was not sure needs a message of its own
 
     def show(db: sqlite3.Connection) -> list[OutboxRow | None]:
         return [
@@ -332,8 +359,8 @@ async def _came(desk: Desk, row: EventRow, plan: Plan, interest: Interest) -> Pl
                 f"{_hour(desk, one.at)} {sentence(desk, one, source)}",
                 picture=one.picture,
             )
-            for one in shown[:-1]
+            for one in shown
         ]
 
     desk.post.hand_over(await desk.store.write(show))
-    return replace(plan, say="\n".join(lines + more), picture=shown[-1].picture if shown else "")
+    return replace(plan, say="\n".join(lines + more), picture=last.picture if last else "")

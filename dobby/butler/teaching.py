@@ -125,8 +125,8 @@ def about(db: sqlite3.Connection, event: Event, since: float) -> str:
     if refers.startswith("outbox:"):
         row = outbox.get(db, int(refers.removeprefix("outbox:")))
         refers = row.reply.key if row else ""
-    if refers.startswith("sighting:"):  # on the page of the cameras
-        return refers.removeprefix("sighting:")
+    if refers.startswith("event:"):  # shown in an answer
+        return refers.rpartition(":")[2]
     if not refers:
         refers = outbox.latest(db, "sight:", f":{event.source.person}", since)
     return refers.rpartition(":")[0] if refers.startswith("sight:") else ""

@@ -55,15 +55,17 @@ def _select(db: sqlite3.Connection, where: str, values: Any = ()) -> list[Seen]:
     return [_row(row) for row in db.execute(f"SELECT {', '.join(COLUMNS)} FROM sighting WHERE {where}", values)]
 
 
-def between(db: sqlite3.Connection, since: float, until: float) -> list[Seen]:
-    """Visits that began in this time, oldest first, candidates aside; one that several cameras saw is one."""
+def between(db: sqlite3.Connection, since: float, until: float, unsure: bool = False) -> list[Seen]:
+    """Visits that began in this time, oldest first: candidates only, or all others; one that several cameras saw is one."""
     first = "NOT EXISTS (SELECT 1 FROM sighting AS first WHERE first.visit = sighting.same_as AND first.told = sighting.told)"
     return _select(
-        db, f"at >= ? AND at < ? AND NOT candidate AND phase IN ('arrived', 'press') AND {first} ORDER BY at", (since, until)
+        db,
+        f"at >= ? AND at < ? AND candidate = ? AND phase IN ('arrived', 'press') AND {first} ORDER BY at",
+        (since, until, int(unsure)),
     )
 
 
-ABOUT = "(told = :key AND told <> '' OR told = '' AND id = :key)"
+ABOUT = "(told = :key AND told <> '' OR id = :key)"
 
 
 def told_in(db: sqlite3.Connection, key: str) -> list[Seen]:
@@ -135,8 +137,9 @@ def views(db: sqlite3.Connection) -> dict[str, dict[str, Any]]:
 # Erasing
 
 
-def erase(db: sqlite3.Connection, before: float, files: Iterable[str] = ()) -> None:
-    """Forget what is older; messages keep their words and lose what is in these files."""
-    gone = db.execute("DELETE FROM sighting WHERE at < ? RETURNING picture", (before,)).fetchall()
-    names = {(name,) for name in (*files, *(row[0] for row in gone)) if name}
-    db.executemany("UPDATE outbox SET picture = '' WHERE picture = ?", names)
+def erase(db: sqlite3.Connection, before: float, files: Iterable[str] = ()) -> set[str]:
+    """Forget what is older; messages keep their words and lose what is in these files, and in those that are returned."""
+    gone = db.execute("DELETE FROM sighting WHERE at < ? RETURNING picture, clip", (before,)).fetchall()
+    names = {name for name in (*files, *(each for row in gone for each in row)) if name}
+    db.executemany("UPDATE outbox SET picture = '' WHERE picture = ?", [(name,) for name in names])
+    return names

@@ -78,7 +78,7 @@ class Child:
             watcher, seconds = self.watchers.get(camera.id), self._settings.clip if self._settings else 0.0
             if watcher is not None and seconds and not camera.masks and not sighting.candidate:
                 sighting = replace(sighting, clip=str(path.with_suffix(".mp4")))
-                self._clips.append((time.time() + seconds, watcher, path.with_suffix(".mp4"), sighting.certain))
+                self._clips.append((sighting.certain + seconds, watcher, path.with_suffix(".mp4"), sighting.certain))
         self._album.owe(sighting)
         self._owed[sighting.id] = (time.monotonic(), sighting)
         self.say({"is": "sighting", **asdict(sighting)})

@@ -172,8 +172,8 @@ class Watching:
             files = await asyncio.to_thread(_files, self._folder)
             before = max(now - config.days * 86400, _too_much(files, config.megabytes * 2**20))
             old = [path for path, at, _ in files if at < before]
-            await self._store.write(partial(rows.erase, before=before, files=[str(path.resolve()) for path in old]))
-            await asyncio.to_thread(_remove, old)
+            gone = await self._store.write(partial(rows.erase, before=before, files=[str(path.resolve()) for path in old]))
+            await asyncio.to_thread(_remove, [Path(name) for name in gone if self._inside(name)])
             await self._clock.sleep(SWEEP)
 
 

@@ -51,6 +51,7 @@ class Chat {
       press: (line, label) => this.answer(line, label),
       again: (id) => this.unsent.again(id),
       discard: (id) => this.discard(id),
+      react: (line, reaction) => say("/api/react", { outbox: line.outbox, reaction }),
     });
     this.unsent = new Unsent(person.id, () => this.draw(), () => location.reload());
     this.link = new Link({

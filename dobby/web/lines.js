@@ -9,9 +9,10 @@ const ICON = {
 const SVG = "http://www.w3.org/2000/svg";
 
 export class Lines {
-  /** `list` is the `<ol>`; `press(line, label)` a quick reply, `again(id)` and `discard(id)` for a text that failed. */
-  constructor(list, { press, again, discard }) {
-    Object.assign(this, { list, press, again, discard, known: new Map(), nodes: new Map() });
+  /** `list` is the `<ol>`; `press(line, label)` a quick reply, `again(id)` and `discard(id)` for a text that failed,
+      `react(line, thumb)` what somebody thinks of a line. */
+  constructor(list, { press, again, discard, react }) {
+    Object.assign(this, { list, press, again, discard, react, known: new Map(), nodes: new Map() });
   }
 
   take(lines) {
@@ -76,10 +77,27 @@ export class Lines {
     const text = make("p", "text");
     text.dir = "auto";
     const bubble = make("div", "bubble", text, make("span", "meta", make("time")));
-    if (line.picture) bubble.prepend(Object.assign(make("img"), { src: line.picture, alt: word("picture"), loading: "lazy" }));
+    if (line.film) bubble.prepend(film(line.picture, false));
+    else if (line.picture) bubble.prepend(Object.assign(make("img"), { src: line.picture, alt: word("picture"), loading: "lazy" }));
+    if (line.picture && /^(sight|event:\d+):/.test(line.key)) bubble.append(this.sight(line, bubble));
     const node = make("li", line.mine ? "line mine" : "line his", bubble);
     node.tabIndex = -1;
     return node;
+  }
+
+  /** What the eyes saw: its clip in place of the photo, and two thumbs. */
+  sight(line, bubble) {
+    const play = button(word("clip"), () => {
+      const shown = film(line.picture.replace("/picture/", "/clip/"), true);
+      shown.onerror = () => { shown.replaceWith(photo); Object.assign(play, { disabled: true, textContent: word("no_clip") }); };
+      const photo = bubble.querySelector("img");
+      photo?.replaceWith(shown);
+    });
+    const thumbs = ["👍", "👎"].map((thumb) => button(thumb, () => {
+      for (const one of thumbs) one.setAttribute("aria-pressed", one.textContent === thumb);
+      this.react(line, thumb);
+    }));
+    return make("div", "sight", play, ...thumbs);
   }
 
   setTick(node, line) {
@@ -121,6 +139,10 @@ function make(tag, name = "", ...children) {
   node.className = name;
   node.append(...children);
   return node;
+}
+
+function film(src, autoplay) {
+  return Object.assign(make("video"), { src, autoplay, controls: true, muted: true, playsInline: true, preload: "metadata" });
 }
 
 function button(label, press) {

@@ -140,7 +140,7 @@ class BotApi:
             return _ok(BOT)
         if method == "getFile":
             return _ok({"file_id": form["file_id"], "file_unique_id": "u", "file_path": f"{form['file_id']}.bin"})
-        if method in ("sendMessage", "sendPhoto"):
+        if method in ("sendMessage", "sendPhoto", "sendVideo"):
             return self._send(form)
         if method.startswith("editMessage"):
             return self._edit(method, form)

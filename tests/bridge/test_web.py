@@ -279,6 +279,22 @@ async def test_pictures_go_only_to_whom_they_were_sent(tmp_path: Path, dobby: Do
         assert (answer.status, answer.content_type, await answer.read()) == (200, "image/png", b"\x89PNG")
     assert [(await anna.get(f"/api/picture/{number}"))[0] for number in (2, 3, 4)] == [404] * 3
     assert (await ben.get("/api/picture/1"))[0] == 404
+    picture.with_suffix(".mp4").write_bytes(b"a film")
+    async with anna.http.get(f"{anna.base}/api/clip/1") as answer:
+        assert (answer.status, answer.content_type, await answer.read()) == (200, "video/mp4", b"a film")
+    assert [(await anna.get(f"/api/clip/{number}"))[0] for number in (2, 3, 4)] == [404] * 3
+    assert (await ben.get("/api/clip/1"))[0] == 404
+
+
+async def test_a_thumb_at_ones_own_message_is_an_event(dobby: Dobby, anna: Visitor, ben: Visitor) -> None:
+    await anna.say("one", "lamp on")
+    number = (await replied(anna, 1))[-1]["outbox"]
+    said = {"outbox": number, "reaction": "👎"}
+    assert [(await who.post("/api/react", said))[0] for who in (anna, ben)] == [200, 404]
+    assert (await anna.post("/api/react", {"outbox": 2**60, "reaction": "👎"}))[0] == 404
+    assert (await anna.post("/api/react", {"outbox": "1", "reaction": "👎"}))[0] == 422
+    kept = await dobby.store.read(lambda db: db.execute("SELECT body FROM event WHERE kind = 'reaction'").fetchall())
+    assert len(kept) == 1 and f"outbox:{number}" in kept[0][0]
 
 
 async def test_the_drawing_is_what_the_house_is_at_this_moment(dobby: Dobby, anna: Visitor) -> None:
@@ -306,7 +322,7 @@ async def test_a_guest_is_drawn_nothing_and_a_child_no_network(dobby: Dobby, ann
 
 # The door
 
-PRIVATE = ("/api/me", "/api/lines", "/api/live", "/api/house", "/api/picture/1")
+PRIVATE = ("/api/me", "/api/lines", "/api/live", "/api/house", "/api/picture/1", "/api/clip/1")
 
 
 @pytest.mark.parametrize("session", [None, "", "garbage", "x" * 4000, "dobby", "'; DROP TABLE login; --", "\udcff\udcfe"])

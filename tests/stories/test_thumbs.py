@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -26,7 +27,7 @@ async def thumb(home: Family, one: Seen, emoji: str = "👎", person: str = "ann
     """A reaction to the message of a sighting, as a bridge hands it in; what is answered."""
     before = len(home.bridge.sent)
     rows = [row for row in home.bridge.sent if row.reply.key == f"sight:{one.id}:{person}"]
-    refers = f"outbox:{rows[0].id}" if rows else f"sighting:{one.id}"
+    refers = f"outbox:{rows[0].id}" if rows else f"event:1:{one.id}"
     source = home.people.source("web", person)
     await home.butler.hear(Event(f"r{next(KEYS)}", source, EventKind.REACTION, reaction=emoji, refers=refers))
     await home.rest()
@@ -167,3 +168,34 @@ def test_what_nobody_spoke_of_counts_for_half() -> None:
     few = [(0.5, "bad"), (0.55, ""), (0.55, ""), (0.55, ""), (0.9, "")]
     tuned = tune(messages(*few * 4))
     assert tuned is not None and 0.5 < tuned.sure < 0.55 and tuned.missed == 0
+
+
+async def test_what_was_not_sure_is_shown_to_who_asks_and_a_thumb_there_counts(home: Family) -> None:
+    assert await home.tells("anna", "what were you not sure of?") == "I left nothing out for want of being sure."
+    one = await come(home, 0.7, candidate=True)
+    before = len(home.bridge.sent)
+    said = await home.tells("anna", "who might you have missed today?")
+    assert "A person is at the driveway." in said and "wasn't sure enough" in said
+    [shown] = [row for row in home.bridge.sent[before:] if row.reply.picture]
+    assert shown.reply.picture == one.picture
+    source = home.people.source("web", "anna")
+    await home.butler.hear(Event("u1", source, EventKind.REACTION, reaction="👍", refers=f"outbox:{shown.id}"))
+    await home.rest()
+    assert await label(home, one) == "good"
+
+
+async def test_the_clip_of_what_was_told_last_or_of_a_place(home: Family, tmp_path: Path) -> None:
+    assert "no clip" in await home.asks("anna", "show me the clip")
+    clips = [str(tmp_path / f"{name}.mp4") for name in ("drive", "gate")]
+    await told(home, seen(home, clip=clips[0]))
+    await told(home, seen(home, "person", camera="camera.gate", clip=clips[1]))
+    assert "no clip" in await home.asks("anna", "show me the clip")  # its seconds are not over
+    for clip in clips:
+        Path(clip).write_bytes(b"film")
+    for text, clip in (("show me the clip", clips[1]), ("can I see the video of the driveway?", clips[0])):
+        await home.say("anna", text)
+        assert home.bridge.sent[-1].reply.picture == clip
+    await home.say("gus", "show me the clip")
+    assert not home.bridge.sent[-1].reply.picture
+    await home.people.keep(replace(home.people.named("Anna"), language="de"))  # type: ignore[type-var]
+    assert "19:40 Gate: da ist eine Person." in await home.tells("anna", "Zeig mir die Aufnahme")

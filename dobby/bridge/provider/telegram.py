@@ -12,7 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from telegram import Bot, CallbackQuery, InlineKeyboardButton, InlineKeyboardMarkup, InputMediaPhoto, Message, Update
+from telegram import (
+    Bot,
+    CallbackQuery,
+    InlineKeyboardButton,
+    InlineKeyboardMarkup,
+    InputMediaPhoto,
+    InputMediaVideo,
+    Message,
+    Update,
+)
 from telegram import MessageReactionUpdated as Reacted
 from telegram.error import BadRequest, Conflict, Forbidden, InvalidToken, NetworkError, RetryAfter, TelegramError
 
@@ -232,7 +241,8 @@ class Telegram(Words):
         chat, reply = row.reply.lane.partition("/")[2], row.reply
         with self._told():
             if reply.picture and (picture := Path(reply.picture)).is_file():
-                sent = await self._bot.send_photo(chat, picture, caption=reply.text, reply_markup=_buttons(row))
+                send = self._bot.send_video if picture.suffix == ".mp4" else self._bot.send_photo
+                sent = await send(chat, picture, caption=reply.text, reply_markup=_buttons(row))
             else:
                 sent = await self._bot.send_message(chat, reply.text, reply_markup=_buttons(row))
         return str(sent.message_id)
@@ -246,7 +256,8 @@ class Telegram(Words):
         chat, reply, number = row.reply.lane.partition("/")[2], row.reply, int(row.provider)
         with self._told():
             if reply.picture and (picture := Path(reply.picture)).is_file():
-                media = InputMediaPhoto(picture.read_bytes(), caption=reply.text)
+                kind = InputMediaVideo if picture.suffix == ".mp4" else InputMediaPhoto
+                media = kind(picture.read_bytes(), caption=reply.text)
                 await self._bot.edit_message_media(media, chat, number, reply_markup=_buttons(row))
             else:
                 await self._bot.edit_message_text(reply.text, chat, number, reply_markup=_buttons(row))

@@ -26,7 +26,7 @@ from dobby.store import Store
 log = logging.getLogger(__name__)
 LARGEST = 64 * 1024  # bytes of a request; Twilio's have a few
 MOST_FILES = 10
-PICTURES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}
+PICTURES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp", ".mp4": "video/mp4"}
 EMPTY = '<?xml version="1.0" encoding="UTF-8"?><Response/>'
 
 
