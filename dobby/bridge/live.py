@@ -1,4 +1,5 @@
-"""What open pages hear: after every commit, the lines of their lane that are new or stand differently.
+"""What open pages hear: after every commit, the lines of their lane that are new or stand differently, and what their person
+is asked elsewhere.
 
 A page gets lines as they are in the rows, whole, under their place in the conversation; to hear one twice is harmless.
 It does not know how a line came to be.
@@ -12,7 +13,7 @@ from typing import Any
 from aiohttp import WSCloseCode, web
 
 from dobby.events import EffectState, EventState
-from dobby.journal import outbox
+from dobby.journal import outbox, questions
 from dobby.journal.outbox import Line
 from dobby.people import People
 from dobby.store import Store
@@ -62,10 +63,12 @@ class Window:
         self._lane = lane
         self._last = after
         self._known: dict[int, Line] = {}
+        self._asked: list[dict[str, Any]] | None = None
         self.more = True
 
-    def look(self, db: sqlite3.Connection) -> list[Line]:
-        """New lines and lines that stand differently, in order; `more` where not all new ones fitted."""
+    def look(self, db: sqlite3.Connection) -> dict[str, Any]:
+        """New lines and lines that stand differently, in order; `more` where not all new ones fitted. `asked`: what their person
+        is asked elsewhere, where that is not as it was."""
         new = outbox.conversation(db, self._lane, after=self._last, limit=BATCH) if self._last else ()
         self.more = len(new) == BATCH
         recent = () if self.more else outbox.conversation(db, self._lane, limit=RECENT)
@@ -73,7 +76,10 @@ class Window:
         changed = [line for seq, line in sorted(lines.items()) if self._known.get(seq) != line]
         self._known = lines
         self._last = max((self._last, *lines)) or -1  # -1: after the lane's beginning; 0 would mean its end
-        return changed
+        asked = questions.elsewhere(db, self._lane.partition("/")[2], self._lane)
+        news = {"asked": asked} if asked != self._asked else {}
+        self._asked = asked
+        return {"lines": [line_json(line) for line in changed], **news} if changed or news else {}
 
 
 class Live:
@@ -121,10 +127,10 @@ class Live:
             quiet = True
             while await self._may_hear(socket, session):
                 news.clear()
-                lines = await self._store.read(window.look)
-                if lines or quiet:
+                told = await self._store.read(window.look)
+                if told or quiet:
                     async with asyncio.timeout(PATIENCE):
-                        await socket.send_json({"lines": [line_json(line) for line in lines]})
+                        await socket.send_json(told or {"lines": []})
                 quiet = not window.more and await self._rest(news)
         except (ConnectionError, TimeoutError):
             log.debug("A page went away.")

@@ -96,6 +96,17 @@ def open_questions(db: sqlite3.Connection) -> Sequence[Question]:
     return [_row(row) for row in db.execute(f"SELECT {COLUMNS} FROM question WHERE state = 'open' ORDER BY id")]
 
 
+def elsewhere(db: sqlite3.Connection, person: str, lane: str) -> list[dict[str, Any]]:
+    """What somebody is asked outside of this conversation and has not answered: number, words and labels as they were put."""
+    rows = db.execute(
+        "SELECT question.id, outbox.text, outbox.options, max(outbox.id)"
+        " FROM question JOIN outbox ON outbox.question = question.id"
+        " WHERE question.state = 'open' AND question.person = ? AND question.lane <> ? GROUP BY question.id ORDER BY question.id",
+        (person, lane),
+    )
+    return [{"question": number, "text": text, "options": json.loads(options)} for number, text, options, _ in rows]
+
+
 def of_event(db: sqlite3.Connection, event: int) -> Sequence[Question]:
     """The open ones that an event is waiting for."""
     return [question for question in open_questions(db) if question.event == event]

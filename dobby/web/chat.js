@@ -1,5 +1,6 @@
 // The page: logs in, shows the conversation, sends what is written. Knows nothing of what a text means.
 
+import { Asked } from "/asked.js";
 import { Drawing } from "/house.js";
 import { Lines } from "/lines.js";
 import { Link } from "/link.js";
@@ -53,10 +54,11 @@ class Chat {
       discard: (id) => this.discard(id),
       react: (line, reaction) => say("/api/react", { outbox: line.outbox, reaction }),
     });
+    this.asked = new Asked($("asked"), (question, label) => this.say(label, `question:${question}`));
     this.unsent = new Unsent(person.id, () => this.draw(), () => location.reload());
     this.link = new Link({
       after: () => this.lines.last,
-      hear: (lines) => this.hear(lines),
+      hear: (news) => this.hear(news),
       up: (up) => this.showLink(up),
       loggedOut: () => location.reload(),
     });
@@ -138,7 +140,8 @@ class Chat {
 
   // Hearing
 
-  hear(lines) {
+  hear({ lines, asked }) {
+    if (asked) this.asked.take(asked);
     const last = this.lines.last;
     for (const line of lines) if (line.mine) this.unsent.drop(line.id);
     const news = lines.filter((line) => line.seq > last && !line.mine).length;

@@ -4,7 +4,7 @@ const QUIET = 45_000; // ms of silence after which the channel counts as dead: D
 const LONGEST_PAUSE = 4_000;
 
 export class Link {
-  /** `after()` is the last line known, `hear(lines)`, `up(isUp)`, `loggedOut()`. */
+  /** `after()` is the last line known, `hear({lines, asked})`, `up(isUp)`, `loggedOut()`. */
   constructor({ after, hear, up, loggedOut }) {
     Object.assign(this, { after, hear, up, loggedOut, pause: 250, heard: 0 });
     addEventListener("online", () => this.check());
@@ -19,7 +19,7 @@ export class Link {
     socket.onmessage = (message) => {
       this.expect(socket);
       this.pause = 250;
-      this.hear(JSON.parse(message.data).lines);
+      this.hear(JSON.parse(message.data));
       this.up(true);
     };
     socket.onclose = (end) => socket === this.socket && this.lost(end);
