@@ -37,7 +37,9 @@ class Drawing:
         adult = person.role.rank >= Role.ADULT.rank
         if adult and self._clock.now() - self._looked > FRESH and self._looking is None:
             self._looking = asyncio.create_task(self._ask())
-        rooms = self._rooms(self._speech(person)) if person.role.rank > Role.GUEST.rank else []
+        theirs = person.limits.rooms if person.role is Role.GUEST else ()
+        house = self._house.only(theirs) if theirs else self._house
+        rooms = self._rooms(house, self._speech(person)) if theirs or person.role.rank > Role.GUEST.rank else []
         return {"rooms": rooms, "network": self._network() if adult else [], "looked": max(0.0, self._looked) if adult else 0.0}
 
     async def _ask(self) -> None:
@@ -46,15 +48,15 @@ class Drawing:
         finally:
             self._looked, self._looking = self._clock.now(), None
 
-    def _rooms(self, speech: Speech) -> list[dict[str, Any]]:
+    def _rooms(self, house: House, speech: Speech) -> list[dict[str, Any]]:
         shown: dict[str, list[dict[str, Any]]] = {}
-        for device in [one for one in self._house if not one.part_of and one.kind not in UNSEEN][:MOST]:
+        for device in [one for one in house if not one.part_of and one.kind not in UNSEEN][:MOST]:
             state, away = self._house.state.of(device.id), self._house.state.unavailable_since(device.id) is not None
             rule, told = rule_of(meaning()["states"]["active"], device), speech.condition(device, state) if state else ""
             on = bool(rule and holds(rule, state)) and not away
             thing = {"name": device.name, "kind": device.kind, "state": told, "on": on, "away": away}
             shown.setdefault(device.room, []).append(thing)
-        rooms = [(room.name, room.floor) for room in self._house.rooms] + [("", "")]
+        rooms = [(room.name, room.floor) for room in house.rooms] + [("", "")]
         return [{"name": name, "floor": floor, "things": shown[name]} for name, floor in rooms if name in shown]
 
     def _network(self) -> list[dict[str, Any]]:

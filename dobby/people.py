@@ -156,6 +156,11 @@ class People:
         mine = [person.limits] if person else []
         return mine + (self.limits(source.behalf) if source.behalf else [])
 
+    def hears_of(self, person: str) -> tuple[str, ...]:
+        """The rooms that somebody may ask about and hear of; none for the whole house. A guest's rooms are all of it to them."""
+        known = self._people.get(person)
+        return known.limits.rooms if known and known.role is Role.GUEST else ()
+
     async def make_code(self, person: str) -> str:
         """A one-time code for the page, good for a quarter of an hour: shown once, kept as a hash."""
         code = new_code()

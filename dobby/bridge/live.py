@@ -66,9 +66,8 @@ class Window:
         self._asked: list[dict[str, Any]] | None = None
         self.more = True
 
-    def look(self, db: sqlite3.Connection) -> dict[str, Any]:
-        """New lines and lines that stand differently, in order; `more` where not all new ones fitted. `asked`: what their person
-        is asked elsewhere, where that is not as it was."""
+    def look(self, db: sqlite3.Connection) -> list[Line]:
+        """New lines and lines that stand differently, in order; `more` where not all new ones fitted."""
         new = outbox.conversation(db, self._lane, after=self._last, limit=BATCH) if self._last else ()
         self.more = len(new) == BATCH
         recent = () if self.more else outbox.conversation(db, self._lane, limit=RECENT)
@@ -76,10 +75,14 @@ class Window:
         changed = [line for seq, line in sorted(lines.items()) if self._known.get(seq) != line]
         self._known = lines
         self._last = max((self._last, *lines)) or -1  # -1: after the lane's beginning; 0 would mean its end
-        asked = questions.elsewhere(db, self._lane.partition("/")[2], self._lane)
-        news = {"asked": asked} if asked != self._asked else {}
-        self._asked = asked
-        return {"lines": [line_json(line) for line in changed], **news} if changed or news else {}
+        return changed
+
+    def news(self, db: sqlite3.Connection) -> dict[str, Any]:
+        """What a page is told: such `lines`, and what its person is `asked` elsewhere, where that is not as it was; empty for
+        nothing."""
+        lines, was = [line_json(line) for line in self.look(db)], self._asked
+        self._asked = questions.elsewhere(db, self._lane.partition("/")[2], self._lane)
+        return {"lines": lines} | ({"asked": self._asked} if self._asked != was else {}) if lines or self._asked != was else {}
 
 
 class Live:
@@ -127,7 +130,7 @@ class Live:
             quiet = True
             while await self._may_hear(socket, session):
                 news.clear()
-                told = await self._store.read(window.look)
+                told = await self._store.read(window.news)
                 if told or quiet:
                     async with asyncio.timeout(PATIENCE):
                         await socket.send_json(told or {"lines": []})

@@ -160,6 +160,7 @@ class Desk:
             relative=talk.relative,
             busy=bool(self.mine_under_way(source)),
             place=self.place,
+            rooms=self.people.hears_of(source.person),
             taught=tuple((phrase, row.means) for phrase, row in self.told(source.person) if not row.is_scene),
             scenes=tuple((phrase, row) for phrase, row in self.told(source.person) if row.is_scene),
         )

@@ -319,7 +319,9 @@ class Butler:
             return await located(self.desk, source, event.location)
         if event.kind is EventKind.VOICE and not event.text.strip():
             return await self._heard(event)
-        if event.kind is EventKind.ERRAND or (self.desk.thinking and is_photo(event)):
+        if event.kind is EventKind.ERRAND or (
+            self.desk.thinking and is_photo(event) and not self.desk.people.hears_of(source.person)
+        ):
             about, language = event.text.strip() or "What is on this photo?", self.desk.language_of(source)
             return Plan(order=Order.THINK, about=about, language=language)
         if event.kind not in (EventKind.TEXT, EventKind.EDIT) and not event.text.strip():

@@ -24,9 +24,14 @@ BACK: dict[str, tuple[str, ...]] = {"play": ("playing",), "clean": ("state",)}
 OPPOSITE = {"next": "previous", "previous": "next", "add": "remove", "remove": "add", "complete": "add"}
 
 
+OWN = {Order.UNDO, Order.EXPLAIN, Order.STOP, Order.LOST, Order.APPOINTMENTS, Order.LEFT, Order.CHANGE, *appointed.STATES}
+
+
 async def carry(desk: Desk, row: EventRow, plan: Plan, steer: Steer) -> None:
-    """Do what the order says and end the event."""
-    if plan.order is Order.UNDO:
+    """Do what the order says and end the event. Who may hear of some rooms alone hears of what is their own."""
+    if plan.order not in OWN and desk.people.hears_of(row.event.source.person):
+        await _say(desk, row, plan, desk.words("role", row.event.source))
+    elif plan.order is Order.UNDO:
         await _undo(desk, row, plan, steer)
     elif plan.order is Order.EXPLAIN:
         await _say(desk, row, plan, await _explain(desk, row.event.source))

@@ -107,6 +107,15 @@ class House:
         """All rooms, in the order they were named."""
         return tuple(self._rooms.values())
 
+    def only(self, rooms: Iterable[str]) -> "House":
+        """What somebody may know of who may know of these rooms alone: what stands there now, as it is at any moment, and the
+        weather."""
+        part, names = House(self.clock), {room.casefold() for room in rooms}
+        part.state, part.revision = self.state, self.revision
+        part._rooms = {name: room for name, room in self._rooms.items() if name in names}
+        part._devices = {one.id: one for one in self if one.room.casefold() in names or one.kind == "weather"}
+        return part
+
     def in_room(self, name: str) -> Iterable[Device]:
         """What stands in a room."""
         wanted = name.casefold()

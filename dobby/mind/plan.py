@@ -53,7 +53,7 @@ class Context:
     of this person's last act, `was` how the device of each was before and `relative` whether it was a
     step up or down; `busy` is True while an errand of this
     conversation is under way; `place` is where the house stands, in degrees north and east; `taught` what phrases
-    mean to this person, `scenes` which of them stand for calls.
+    mean to this person, `scenes` which of them stand for calls; `rooms` are all that this person may hear of (none: the house).
     """
 
     person: str
@@ -70,6 +70,7 @@ class Context:
     place: tuple[float, float] | None = None
     taught: tuple[tuple[str, str], ...] = ()
     scenes: tuple[tuple[str, Taught], ...] = ()
+    rooms: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,12 +26,13 @@ class Routed:
         self._sentences: Any = None
 
     async def plan(self, text: str, context: Context) -> Plan:
-        """A skill's own sentence is that skill's; everything else is the plain mind's."""
+        """A skill's own sentence is that skill's; everything else is the plain mind's. A model knows the whole house: it does not
+        think for whom that is not for."""
         call = self._own(text)
         if call is not None:
             return Plan(calls=(call,), language=context.language, mind="skill")
         plan = await self._plain.plan(text, context)
-        if not self._thinks() or (plan.understood and not plan.rest and not self._is_limit(plan)):
+        if context.rooms or not self._thinks() or (plan.understood and not plan.rest and not self._is_limit(plan)):
             return plan
         return await self._split(text, context)
 

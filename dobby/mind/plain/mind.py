@@ -48,7 +48,14 @@ class PlainMind:
         self._plan("warm up the kettle at 7", nobody)
 
     async def plan(self, text: str, context: Context) -> Plan:
-        """What to do or say about a text; never raises, never acts."""
+        """What to do or say about a text; never raises, never acts. Who may hear of some rooms alone talks to a mind that knows
+        no others."""
+        if context.rooms:
+            house = self.house.only(context.rooms)
+            last = context.last if all(house.get(call.device) for call in context.last) else ()
+            talked = tuple(key for key in context.talked if house.get(key))
+            context = replace(context, rooms=(), scenes=(), talked=talked, last=last, was=context.was if last else ())
+            return await PlainMind(house, self.language).plan(text, context)
         if self._index is None:
             await asyncio.to_thread(self.warm)
         return self._plan(text, context)
