@@ -32,14 +32,6 @@ CREATE TRIGGER note_changed AFTER UPDATE OF text, name, day ON note BEGIN
   INSERT INTO word (rowid, text, name, day) VALUES (NEW.id, NEW.text, NEW.name, NEW.day);
 END;
 
--- What a note said before it was corrected.
-CREATE TABLE wording (
-  note INTEGER NOT NULL REFERENCES note (id) ON DELETE CASCADE,
-  text TEXT NOT NULL,
-  until REAL NOT NULL                  -- when it was corrected
-) STRICT;
-CREATE INDEX wording_note ON wording (note, until);
-
 -- Whom and what facts are about: people, places, things.
 CREATE TABLE subject (
   key TEXT PRIMARY KEY,                -- folded, or a person's id
@@ -63,12 +55,6 @@ CREATE TABLE fact (
 ) STRICT;
 CREATE INDEX fact_subject ON fact (subject, what);
 CREATE INDEX fact_note ON fact (note);
-
--- A standing wish that could be understood: what is not to be done (JSON: calls or a room to be quiet in; hours; nobody home).
-CREATE TABLE wish (
-  note INTEGER PRIMARY KEY REFERENCES note (id) ON DELETE CASCADE,
-  body TEXT NOT NULL
-) STRICT;
 
 -- A forgetting that is under way: what else must go, kept until it has gone everywhere.
 CREATE TABLE forgetting (

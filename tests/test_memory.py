@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -12,9 +13,10 @@ from dobby.clock import FixedClock
 from dobby.errors import Refused
 from dobby.events import Origin, Role, Source
 from dobby.journal import open_journal
-from dobby.memory import Memory, open_memory
+from dobby.memory import MIGRATIONS, Memory, open_memory, wishes
 from dobby.memory.nightly import Night, consolidate, keep
 from dobby.people import People, Person
+from dobby.store import Store
 
 ZONE = ZoneInfo("Europe/Berlin")
 NOON = datetime(2026, 3, 2, 12, tzinfo=ZONE).timestamp()
@@ -192,6 +194,24 @@ async def test_the_night_merges_and_ends_and_the_second_time_finds_nothing(memor
     assert [(fact.value, fact.since) for fact in await memory.about("anna", who=ANNA)] == [("Tea", NOON - 9 * DAY)]
     assert [fact.now for fact in await memory.about("grandma", who=TOM)] == [False]
     assert len(await found(memory, "tea")) == 3, "the notes stay as they were said"
+
+
+async def test_a_wish_that_is_put_differently_no_longer_binds(memory: Memory) -> None:
+    number = await told(memory, "Never turn on the heater.")
+    await memory.store.write(lambda db: wishes.keep(db, number, {"calls": [], "hours": "", "nobody": False}))
+    assert not await memory.reword(number, "Never turn on the heater.", True) and await memory.store.read(wishes.standing)
+    assert await memory.reword(number, "Never turn on the fan.", None)
+    assert await memory.store.read(wishes.standing) == []
+
+
+async def test_a_memory_of_before_corrections_is_taken_along(tmp_path: Path) -> None:
+    store = Store(tmp_path / "memory.db", MIGRATIONS[:1])
+    old = Memory(store)
+    await told(old, "The piano was tuned by Weber.")
+    await old.aclose()
+    memory = open_memory(tmp_path)
+    assert await memory.store.read(wishes.standing) == [] and len(await found(memory, "piano")) == 1
+    await memory.aclose()
 
 
 async def test_said_again_it_has_been_so_since_the_first_time(memory: Memory) -> None:

@@ -80,7 +80,9 @@ def test_it_is_edited_as_markdown_with_history_and_restored(folder: Path, tmp_pa
     assert "tuned by Steiner" in shown and ": The piano was tuned by Weber." in shown
     assert "until" in next(line for line in shown.splitlines() if "tuner: Weber" in line), "what it no longer says has ended"
     assert "(private)" in dobby(folder, "search", "safe").stdout
+    assert "no longer so" not in shown, "a note that was corrected is what holds"
     assert "tuned by Weber" in dobby(folder, "restore", "1").stdout
+    assert "until" not in next(line for line in dobby(folder, "show", "1").stdout.splitlines() if "tuner: Weber" in line)
     assert "never" in dobby(folder, "restore", "2").stderr
 
 

@@ -92,7 +92,8 @@ def edit(folder: Path, words: tuple[str, ...], limit: int) -> None:
         click.echo(page, err=True)  # what was typed is not lost
         raise
     left = f" Left alone, as they are somebody else's: {done['left']}." if done["left"] else ""
-    click.echo(f"{done['changed']} corrected.{left}")
+    loose = f" No longer held to until you tell him anew: {done['loose']}." if done["loose"] else ""
+    click.echo(f"{done['changed']} corrected.{left}{loose}")
     _gone(done["forgotten"])
 
 

@@ -22,7 +22,7 @@ from dobby.paths import shipped
 from dobby.people import People
 from dobby.store import Store
 
-MIGRATIONS = ((shipped("memory") / "schema.sql").read_text("utf-8"),)
+MIGRATIONS = tuple((shipped("memory") / name).read_text("utf-8") for name in ("schema.sql", "corrections.sql"))
 LONGEST = 4000  # characters of one note
 
 
@@ -104,12 +104,13 @@ class Memory:
         rights = notes.may_see(who)
         return await self.store.read(lambda db: [row for row in notes.read(db, numbers, rights).values()])
 
-    async def reword(self, note: int, text: str, private: bool | None) -> None:
-        """Correct a note's words; what it said before stays in its history. Who may is asked before (`changeable`)."""
+    async def reword(self, note: int, text: str, private: bool | None) -> bool:
+        """Correct a note's words; what it said before stays in its history. Who may is asked before (`changeable`).
+        Whether a standing wish no longer binds by it."""
         if not text.strip() or len(text) > LONGEST:
             raise Refused(f"A note has 1 to {LONGEST} characters.")
         now = self.clock.now()
-        await self.store.write(lambda db: notes.reword(db, note, text.strip(), private, now))
+        return await self.store.write(lambda db: notes.reword(db, note, text.strip(), private, now))
 
     async def changeable(self, numbers: Sequence[int], *, who: Source) -> set[int]:
         """Which of these notes somebody may forget."""

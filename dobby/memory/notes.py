@@ -137,7 +137,7 @@ def lately(db: sqlite3.Connection, rights: Rights, person: str, after: float, be
 
 def _read(db: sqlite3.Connection, where: str, values: Sequence[object]) -> dict[int, Recollection]:
     overtaken = (
-        "EXISTS (SELECT 1 FROM fact WHERE fact.note = note.id)"
+        "EXISTS (SELECT 1 FROM fact WHERE fact.note = note.id AND fact.sure >= 0)"
         " AND NOT EXISTS (SELECT 1 FROM fact WHERE fact.note = note.id AND fact.ended IS NULL)"
     )
     rows = db.execute(f"SELECT id, text, at, name, kind, private, place, {overtaken} FROM note WHERE {where}", values)
@@ -150,15 +150,24 @@ def share(db: sqlite3.Connection, note: int, person: str, private: bool) -> bool
     return db.execute(sql, (private, note, person)).rowcount == 1
 
 
-def reword(db: sqlite3.Connection, note: int, text: str, private: bool | None, now: float) -> None:
-    """Correct a note; what it said before stays in its history, and facts that it no longer says end."""
+def reword(db: sqlite3.Connection, note: int, text: str, private: bool | None, now: float) -> bool:
+    """Correct a note; what it said before stays in its history. Facts that it no longer says end (their `sure` turns negative:
+    nothing newer took their place), those that it says again count again, and a wish no longer binds: whether there was one."""
     old = db.execute("SELECT text FROM note WHERE id = ?", (note,)).fetchone()[0]
-    if text != old:
-        db.execute("INSERT INTO wording (note, text, until) VALUES (?, ?, ?)", (note, old, now))
     db.execute("UPDATE note SET text = ?, private = coalesce(?, private) WHERE id = ?", (text, private, note))
-    for fact, value in db.execute("SELECT id, value FROM fact WHERE note = ? AND ended IS NULL", (note,)).fetchall():
-        if value.casefold() not in text.casefold():
-            db.execute("UPDATE fact SET ended = ?, until = coalesce(until, ?) WHERE id = ?", (now, now, fact))
+    if text == old:
+        return False
+    db.execute("INSERT INTO wording (note, text, until) VALUES (?, ?, ?)", (note, old, now))
+    facts = db.execute("SELECT id, value, sure FROM fact WHERE note = ? AND (ended IS NULL OR sure < 0)", (note,)).fetchall()
+    for fact, value, sure in facts:
+        says = value.casefold() in text.casefold()
+        if says and sure < 0:
+            sql = "UPDATE fact SET until = nullif(until, ended), ended = NULL, sure = -sure WHERE id = ?"
+            db.execute(sql, (fact,))
+        elif not says and sure >= 0:
+            sql = "UPDATE fact SET ended = ?, until = coalesce(until, ?), sure = -sure WHERE id = ?"
+            db.execute(sql, (now, now, fact))
+    return db.execute("DELETE FROM wish WHERE note = ?", (note,)).rowcount == 1
 
 
 def wordings(db: sqlite3.Connection, note: int) -> list[dict[str, Any]]:

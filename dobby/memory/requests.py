@@ -69,7 +69,7 @@ def _line(row: Recollection, memory: Memory) -> str:
 def _fact(fact: Fact, memory: Memory) -> str:
     until = f" until {_day(fact.until, memory)}" if fact.until is not None else ""
     more = f"  ({fact.by}, note {fact.note}{', disputed' if fact.doubted else ''})"
-    return f"        {fact.who} {fact.what}: {fact.value}, since {_day(fact.since, memory)}{until}{more}"
+    return f"        {fact.who} {fact.what}{': ' * bool(fact.value)}{fact.value}, since {_day(fact.since, memory)}{until}{more}"
 
 
 async def _show(memory: Memory, who: Source, request: Request) -> dict[str, Any]:
@@ -94,13 +94,16 @@ async def _edit(memory: Memory, who: Source, request: Request) -> dict[str, Any]
     kept = {number: (private, text) for number, private, text in rows if number}
     changed = {n: words for n, words in kept.items() if n in shown and words != (shown[n].private, shown[n].text.strip())}
     gone = [number for number in shown if number not in kept]
-    for number in may & changed.keys():
-        private, text = changed[number]
-        await memory.reword(number, text, private)
+    loose = [number for number in sorted(may & changed.keys()) if await memory.reword(number, *changed[number][::-1])]
     for private, text in ((private, text) for number, private, text in rows if not number):
         await memory.note(text, source=who, at=memory.clock.now(), private=private, kind="written")
     left = sorted((changed.keys() | set(gone)) - may)
-    return {"changed": len(may & changed.keys()), "forgotten": asdict(await memory.forget(gone, who=who)), "left": left}
+    return {
+        "changed": len(may & changed.keys()),
+        "forgotten": asdict(await memory.forget(gone, who=who)),
+        "left": left,
+        "loose": loose,
+    }
 
 
 async def _forget(memory: Memory, who: Source, request: Request) -> dict[str, Any]:

@@ -188,7 +188,8 @@ class Remembering:
             plan = self.now(f"{line.raw(*found.span('act'))} {parts.get('part') or ''}")
             calls: list[Value] = [call_dict(call) for call in plan.calls] if plan.understood and not plan.choices else []
             wish = {"calls": calls, "hours": hours, "nobody": bool(parts["condition"])} if calls else {}
-        args: dict[str, Value] = {"text": text.strip(), "facts": [], "private": False, "wish": wish}
+        guest = self.context.role is Role.GUEST
+        args: dict[str, Value] = {"text": text.strip(), "facts": [], "private": guest, "wish": wish}
         return Plan(calls=(Call(REMEMBER, "", args),), language=self.speech.language)
 
     def _hours(self, said: str) -> str:
