@@ -6,6 +6,7 @@ where sightings go.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,7 @@ class Eye:
             self._doubt(frame)
         for visit in list(self.visits):
             self._go_on(visit, frame)
-        if look.blobs or self.tracks.live or self._whole_at:
+        if look.stirs or self.tracks.live or self._whole_at:
             self.active = frame.at
 
     def press(self, at: float, picture: Picture | None) -> None:
@@ -97,10 +98,7 @@ class Eye:
         """At the start, and after all of the picture changed: what stands there is known, who came meanwhile is told."""
         meanwhile = self._whole_at < 0 and frame.at - self.yard.saved < STALE
         self._whole_at = 0.0
-        large, near = self._detect(frame, []), self._detect(frame, self._tiles(frame))
-        small = [box for box in near if not any(box.kind == other.kind and box.inside(other) > 0.5 for other in large)]
-        boxes = [box for box in [*large, *small] if box.score >= SURE]
-        for box in self.yard.fresh(boxes):
+        for box in self.yard.fresh([box for box in self._everything(frame) if box.score >= SURE]):
             visit = None
             if meanwhile and box.kind in HOLD and not self._ignored(box):
                 visit = self._begin(box.kind, box, frame.at, frame.at)
@@ -120,8 +118,16 @@ class Eye:
         """Is it still there? One look."""
         return next((b for b in self._detect(frame, [box]) if b.kind == kind and b.iou(box) > 0.4), None)
 
+    def _everything(self, frame: Frame) -> list[Box]:
+        """All of the picture at once and in squares, where small things are larger; what a square cuts off is left to the whole."""
+        boxes = self._detect(frame, [])
+        for tile in self._tiles(frame):
+            near = [box for box in self._detect(frame, [tile]) if not _cut_off(box, tile)]
+            boxes += [box for box in near if not any(box.kind == b.kind and max(box.inside(b), b.iou(box)) > 0.5 for b in boxes)]
+        return boxes
+
     def _tiles(self, frame: Frame) -> list[Box]:
-        """Squares that cover the picture from side to side."""
+        """Squares that cover the picture from side to side, as the regions that make them."""
         high, wide = frame.luma.shape
         share, count = min(1.0, high / wide), max(1, round(wide / high + 0.2))
         steps = [index / max(1, count - 1) * (1 - share) for index in range(count)]
@@ -131,12 +137,12 @@ class Eye:
         wanting = [track for track in self.tracks.live if track.wants_a_name(frame.at)]
         if not wanting or not self.detector.names:
             return
-        regions = _joined([track.box for track in wanting])
+        look = partial(self._detect, frame, _joined([track.box for track in wanting]))
         if len(wanting) >= CROWD or len(self.tracks.live) > 2 * CROWD:
             if frame.at < self._around_at:
                 return
-            self._around_at, regions, wanting = frame.at + AROUND, self._tiles(frame), list(self.tracks.live)
-        boxes = [box for box in self._detect(frame, regions) if not self._stands(box, frame)]
+            self._around_at, look, wanting = frame.at + AROUND, partial(self._everything, frame), list(self.tracks.live)
+        boxes = [box for box in look() if not self._stands(box, frame)]
         for box in self.tracks.name(boxes):
             if box.score >= SURE:
                 self.tracks.begin(box, frame.at).name(box)
@@ -182,7 +188,7 @@ class Eye:
             return None
         begun = self.yard.known(track.named[0], track.kind)
         near = [thing for thing in self.yard.things if thing.kind == track.kind and (thing is begun or _near(thing, track))]
-        gone = (thing for thing in near if thing.seen < frame.at and not self._found(frame, thing.box, thing.kind))
+        gone = (thing for thing in near if thing.seen < frame.at and not self._still(thing, track, frame))
         thing = next(gone, None)
         if thing is None:
             return None
@@ -193,6 +199,11 @@ class Eye:
             visit = self._begin(thing.kind, thing.box, track.born, frame.at)
             visit.told = visit.dwelt = True  # nothing came: it was there before
         return visit
+
+    def _still(self, thing: Parked, track: Track, frame: Frame) -> bool:
+        """Does it stand there yet? What is found there may be what goes."""
+        found = self._found(frame, thing.box, thing.kind)
+        return found is not None and not (thing.kind in LIVING and found.iou(track.box) > GOES)
 
     def _ignored(self, box: Box) -> bool:
         zone = zone_of(box, self.camera.zones)
@@ -339,6 +350,12 @@ def _near(thing: Parked, track: Track) -> bool:
     """May it be this that moves there now: does its place look otherwise of late, and is it not far?"""
     doubtful = thing.doubt > 0 or thing.kind in LIVING
     return doubtful and max(abs(thing.box.foot[axis] - track.path[0][1 + axis]) for axis in (0, 1)) < FAR
+
+
+def _cut_off(box: Box, tile: Box) -> bool:
+    """Does a side of the square around a region (half as large again) cut through it, where the picture goes on?"""
+    left, right = tile.x - tile.w / 4, tile.x + 1.25 * tile.w
+    return (left > 0.01 and box.x < left + 0.01) or (right < 0.99 and box.x + box.w > right - 0.01)
 
 
 def _joined(boxes: Sequence[Box]) -> list[Box]:

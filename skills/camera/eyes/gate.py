@@ -20,6 +20,8 @@ SMALLEST = 0.0008  # of the picture
 FLOOD = 0.5  # of the picture: then all of it has changed
 SLOW, FAST = 0.02, 0.25  # of a look, into the usual
 TEXTURE = 0.45  # correlation of what is under a change with what was there: above, only the light has changed
+FOCUS = 0.12  # steepest step per pixel as a share of a change's height: below, it is out of focus, so it sits on the lens
+STAYS = 0.3  # of a change that was one at the last look already: below, it is a drop of rain
 SEED = 8  # looks that make a usual
 
 Luma = NDArray[np.uint8]
@@ -27,10 +29,12 @@ Luma = NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What one look found; `flood` says that all of the picture has changed."""
+    """What one look found: `blobs` are what may be things, `flood` says that all of the picture has changed, `stirs` that
+    something has (drops of rain too), so that a closer look is worth it."""
 
     blobs: tuple[Box, ...]
     flood: bool = False
+    stirs: bool = False
 
 
 class Gate:
@@ -41,6 +45,7 @@ class Gate:
         self._restless: Any = None
         self._looks = 0
         self._small: Any = None
+        self._before: Any = None  # what had changed at the last look
 
     def look(self, luma: Luma) -> Look:
         """What differs in this plane, as boxes in shares of the picture."""
@@ -53,10 +58,14 @@ class Gate:
         mask = (apart > STEP + RESTLESS * self._restless).astype(np.uint8)
         if self._looks > 1 and cv2.countNonZero(mask) > FLOOD * mask.size:
             self._usual, self._looks = small, 0
-            return Look((), True)
+            return Look((), True, True)
         near = cv2.dilate(cv2.morphologyEx(mask, cv2.MORPH_OPEN, _CROSS), _SQUARE)
         self._learn(small, apart, near)
-        return Look(tuple(self._blobs(near, small, usual)) if self._looks >= SEED and near.any() else ())
+        before, self._before = self._before, near
+        if self._looks < SEED or not near.any():
+            return Look(())
+        every = self._blobs(near, small, usual, before)
+        return Look(tuple(box for box in every if box.kind != "drop"), stirs=bool(every))
 
     def _learn(self, small: Any, apart: Any, near: Any) -> None:
         pace = FAST if self._looks < SEED else SLOW
@@ -64,7 +73,7 @@ class Gate:
         cv2.accumulateWeighted(apart, self._restless, pace / 2)
         np.clip(self._restless, 1.5, 30.0, out=self._restless)
 
-    def _blobs(self, near: Any, small: Any, usual: Any) -> list[Box]:
+    def _blobs(self, near: Any, small: Any, usual: Any, before: Any) -> list[Box]:
         high, wide = small.shape
         count, labels, stats, _ = cv2.connectedComponentsWithStats(near, connectivity=8)
         found = []
@@ -73,9 +82,11 @@ class Gate:
             if area < SMALLEST * high * wide:
                 continue
             here = (slice(y, y + h), slice(x, x + w))
-            if only_light(small[here], usual[here], labels[here] == index):
+            where = labels[here] == index
+            if only_light(small[here], usual[here], where) or on_the_lens(small[here] - usual[here], where):
                 continue
-            found.append(Box("", "", area / (high * wide), x / wide, y / high, w / wide, h / high))
+            kind = "" if before[here][where].mean() > STAYS else "drop"
+            found.append(Box(kind, "", area / (high * wide), x / wide, y / high, w / wide, h / high))
         return sorted(found, key=lambda box: -box.score)[:24]
 
     def take_in(self, box: Box) -> None:
@@ -116,3 +127,12 @@ def only_light(now: Any, usual: Any, where: Any) -> bool:
     was = (usual - cv2.blur(usual, (7, 7)))[where]
     both = float(np.sqrt((fine * fine).mean() * (was * was).mean()))
     return both > 0.3 and float((fine * was).mean()) / both > TEXTURE
+
+
+def on_the_lens(change: Any, where: Any) -> bool:
+    """Are all edges of a change soft? A spider, a drop or dirt on the lens is out of focus, what is farther away is not."""
+    if change.shape[0] < 8 or change.shape[1] < 8:
+        return False
+    across, down = np.abs(change[1:-1, 2:] - change[1:-1, :-2]), np.abs(change[2:, 1:-1] - change[:-2, 1:-1])
+    steps = np.maximum(across, down)[where[1:-1, 1:-1]] / 2
+    return steps.size > 0 and float(np.percentile(steps, 98)) < FOCUS * float(np.abs(change[where]).max())

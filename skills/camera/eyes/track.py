@@ -61,10 +61,11 @@ class Track:
         return any(self.calls[0].iou(box) < 0.6 for box in self.calls[1:])
 
     def thing_like(self) -> bool:
-        """Nameless: does it move as things do, far for its size, straight, not tiny?"""
+        """Nameless: does it move as things do, far for its size, straight, step by step, not tiny?"""
         points = [place[1:] for place in self.path]
-        far, length = math.dist(points[0], points[-1]), sum(math.dist(a, b) for a, b in pairwise(points))
-        return len(points) >= 6 and self.box.area > 0.004 and far > max(0.15, 0.8 * self.box.w) and far > 0.6 * length
+        far, steps = math.dist(points[0], points[-1]), [math.dist(a, b) for a, b in pairwise(points)]
+        steady = len(steps) >= 5 and far > 0.6 * sum(steps) and max(steps) < far / 3
+        return steady and self.box.area > 0.004 and far > max(0.15, 0.8 * self.box.w)
 
     def follow(self, box: Box, now: float) -> None:
         """It is here now."""
