@@ -15,29 +15,19 @@ from typing import Any
 
 import av
 import cv2
-import numpy as np
 import psutil
 
-from benchmarks.sheet import QUICK, Row, at_most, machine_row, rounded, run, share
-from dobby.vision.detect import Box, around, seeing
+from benchmarks import driveway, frigate
+from benchmarks.sheet import QUICK, Row, at_most, machine_row, rounded, run
+from dobby.vision.detect import Box, seeing
 from dobby.vision.stream import Stream, bgr_of, luma_of
 from dobby.vision.watcher import Watcher
-from dobby.vision.wire import Camera, Settings, Sighting, Zone
-from tests.vision.films import film, scene
+from dobby.vision.wire import Camera, Settings
+from tests.vision.films import film
 
 see = seeing()
 DATA = Path(os.environ.get("DOBBY_VISION", Path(__file__).resolve().parents[2] / "shared" / "data" / "vision"))
 WEIGHTS = DATA / "weights" / "yolox_nano.onnx"
-NUISANCES = ("rain", "wind", "flicker", "headlights", "spider", "switch", "parked", "quiet")
-STREET = Zone("street", scene.ZONES["street"], ignore=True)
-PATIENCE = 8.0  # seconds after an arrival stands in which its sighting counts as of it
-
-
-class Silent:
-    """Reads nothing."""
-
-    def read(self, bgr: Any) -> tuple[list[str], str]:
-        return [], ""
 
 
 def measure(quick: bool) -> list[Row]:
@@ -50,8 +40,9 @@ def measure(quick: bool) -> list[Row]:
         machine_row(),
         *_idle(folder, 12 if quick else 40, note),
         *_many(folder, (4, 16) if quick else (1, 4, 16), note),
-        *_nuisances(detector, 30 if quick else 600, note),
-        *_arrivals(detector, note),
+        *driveway.nuisances(detector, 20 if quick else 600, note),
+        *driveway.arrivals(detector, note),
+        *driveway.day(detector, quick, note),
         *_calls(detector, 12 if quick else 60, note),
         *_photo(note),
     ]
@@ -72,7 +63,7 @@ def _idle(folder: Path, seconds: int, note: str) -> Iterator[Row]:
     for size, mode, limit in (((640, 360), "full", 2.0), ((1280, 720), "keyframes", 1.4)):
         path = film(folder / f"{size[1]}.mp4", "quiet", 0, seconds, size=size, fps=15, gop=30)
         ours = _spent(lambda path=path, mode=mode: _look(path, mode)) / seconds * 100
-        theirs = _spent(lambda path=path: _frigate_idle(path)) / seconds * 100
+        theirs = _spent(lambda path=path: frigate.idle(path)) / seconds * 100
         beside = {"Frigate-shaped": rounded(theirs)}
         yield at_most(f"idle camera, {size[1]}p {mode}, % of a core", ours, "%", limit, beside, note)
 
@@ -91,42 +82,6 @@ def _look(path: Path, mode: str) -> int:
 def _watcher(path: Path, mode: str, detector: Any, out: Any) -> Watcher:
     settings = Settings(folder=tempfile.mkdtemp(prefix="dobby-eyes-"), pace=False)
     return Watcher(Camera("bench", watch=str(path), decode=mode), settings, detector, None, out, lambda state, why: None)
-
-
-def _frigate_idle(path: Path) -> None:
-    """Frigate: every frame decoded, 5 a second kept (`-vf fps=5`), then its motion step (improved_motion.py)."""
-    motion, due = FrigateMotion(), 0.0
-    with av.open(str(path)) as box:
-        stream = box.streams.video[0]
-        for frame in box.decode(stream):
-            if float(frame.time or 0) >= due:
-                due += 0.2
-                motion.look(frame.to_ndarray(format="yuv420p")[: frame.height])
-
-
-class FrigateMotion:
-    """Luma to height 100 (nearest), contrast stretched between the 4th and 96th percentile, blurred, held against a running
-    average, threshold 30, dilated, contours over 10 pixels."""
-
-    def __init__(self) -> None:
-        self._average: Any = None
-
-    def look(self, luma: Any) -> list[Box]:
-        high, wide = luma.shape
-        small = cv2.resize(luma, (100 * wide // high, 100), interpolation=cv2.INTER_NEAREST)
-        low, top = np.percentile(small, (4, 96))
-        small = np.clip((small.astype(np.float32) - low) * (255 / max(1.0, top - low)), 0, 255)
-        small = cv2.GaussianBlur(small, (3, 3), 1)
-        self._average = small.copy() if self._average is None else self._average
-        apart = cv2.absdiff(small, self._average).astype(np.uint8)
-        cv2.accumulateWeighted(small, self._average, 0.01)
-        mask = cv2.dilate((apart > 30).astype(np.uint8), None, iterations=2)
-        found = []
-        for contour in cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)[0]:
-            if cv2.contourArea(contour) > 10:
-                x, y, w, h = cv2.boundingRect(contour)
-                found.append(Box("", "", 0, x / small.shape[1], y / 100, w / small.shape[1], h / 100))
-        return found
 
 
 def _many(folder: Path, counts: Sequence[int], note: str) -> Iterator[Row]:
@@ -164,51 +119,6 @@ def _quietly(watcher: Watcher, path: Path) -> None:
 # Seeing
 
 
-def _watch(script: str, seconds: float, detector: Any, zones: Sequence[Zone] = ()) -> list[tuple[float, Sighting]]:
-    """What is told of a scene, and when; at five looks a second."""
-    told: list[tuple[float, Sighting]] = []
-    now = [0.0]
-    camera = Camera("bench", watch="x", zones=tuple(zones))
-    eye = see.Eye(camera, Settings(), detector, lambda sighting, *_: told.append((now[0], sighting)), reader=Silent())
-    day = scene.load(script)
-    for index in range(int(seconds * 5)):
-        now[0] = index / 5
-        picture = scene.frame(day, now[0])
-        eye.see(see.Frame(1.7e9 + now[0], cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), lambda picture=picture: picture))
-    return told
-
-
-def _nuisances(detector: Any, seconds: float, note: str) -> Iterator[Row]:
-    """What must not become a visit."""
-    found = {name: len(_visits(_watch(name, seconds, detector))) for name in NUISANCES}
-    which = "yolox-nano" if detector.names else "motion alone: no weights here"
-    yield at_most(
-        f"false visits, {seconds:g} s of each nuisance", sum(found.values()), "visits", 0, dict(found), f"{which}. {note}".strip()
-    )
-
-
-def _visits(told: Sequence[tuple[float, Sighting]]) -> list[Sighting]:
-    return [sighting for _, sighting in told if sighting.phase == "arrived" and not sighting.candidate]
-
-
-def _arrivals(detector: Any, note: str) -> Iterator[Row]:
-    """Who comes, against the script's truth: told once, and how soon after the eyes were sure."""
-    wanted, right, more, late = 0, 0, 0, []
-    for name in ("delivery", "walker", "door"):
-        day = scene.load(name)
-        truth = [visit for visit in scene.truth(day) if visit.zone == "driveway" and visit.kind in ("vehicle", "person")]
-        told = _watch(name, day.seconds, detector, [STREET])
-        rows = [(at, one) for at, one in told if one.phase == "arrived" and not one.candidate]
-        hits = [[one for one in rows if visit.seen <= one[0] <= visit.at + PATIENCE] for visit in truth]
-        wanted, right = wanted + len(truth), right + sum(bool(hit) for hit in hits)
-        more += len(rows) - sum(bool(hit) for hit in hits)
-        late += [at - (one.certain - 1.7e9) for at, one in rows]
-    yield Row("arrivals told", right, "visits", f"= {wanted}", right == wanted, {"truth": wanted}, note)
-    yield at_most("repeated or unfounded alerts in the same scenes", more, "visits", 0, {}, note)
-    if late:
-        yield at_most("certain to told (without reading), p95", share(late, 0.95), "s", 2.0, {"worst": rounded(max(late))}, note)
-
-
 def _calls(detector: Any, seconds: float, note: str) -> Iterator[Row]:
     """Looks of the detector at real clips, ours and by Frigate's region policy (one per cluster of motion or moving thing)."""
     if not detector.names:
@@ -226,7 +136,7 @@ def _calls(detector: Any, seconds: float, note: str) -> Iterator[Row]:
             eye.see(see.Frame(1.7e9 + index / 5, luma, lambda bgr=bgr: bgr))
             seen_by_us[index] = [track.box for track in eye.tracks.live if track.named] + [thing.box for thing in eye.yard.things]
         ours = detector.calls - before
-        theirs, seen_by_them = _frigate_calls(frames, detector)
+        theirs, seen_by_them = frigate.calls(frames, detector)
         tracks = _oracle(frames, detector)
         beside = {"Frigate-shaped": rounded(theirs / length * 60), "seconds": rounded(length)}
         yield at_most(f"detector calls per minute, {clip}", ours / length * 60, "calls", theirs / length * 60 / 5, beside, note)
@@ -245,27 +155,6 @@ def _frames(path: Path, seconds: float) -> Iterator[tuple[Any, Any]]:
                 yield luma_of(frame).copy(), bgr_of(frame)
             if due > seconds:
                 return
-
-
-def _frigate_calls(frames: Sequence[tuple[Any, Any]], detector: Any) -> tuple[int, dict[int, list[Box]]]:
-    """A look per region and frame: a region per cluster of things that were named, and of motion outside of them."""
-    motion, known, before = FrigateMotion(), [], detector.calls
-    named: dict[int, list[Box]] = {}
-    for index, (luma, bgr) in enumerate(frames):
-        blobs = [blob for blob in motion.look(luma) if not any(blob.inside(box) > 0.5 for box in known)]
-        regions = [*_clusters(known), *_clusters(blobs)]
-        known = detector.detect(bgr, regions) if regions else []
-        named[index] = known
-    return detector.calls - before, named
-
-
-def _clusters(blobs: Sequence[Box]) -> list[Box]:
-    """Boxes near each other, as one region (Frigate's are squares of 320 pixels or more)."""
-    found: list[list[Box]] = []
-    for blob in blobs:
-        near = next((row for row in found if max(abs(blob.x - row[0].x), abs(blob.y - row[0].y)) < 0.2), None)
-        (near.append(blob) if near is not None else found.append([blob]))
-    return [around(row) for row in found]
 
 
 def _oracle(frames: Sequence[tuple[Any, Any]], detector: Any) -> list[dict[int, Box]]:
@@ -307,4 +196,4 @@ def _photo(note: str) -> Iterator[Row]:
 
 
 if __name__ == "__main__":
-    run(measure)
+    run(measure, long="ten minutes of each nuisance and 24 hours of three cameras: half an hour of this machine")

@@ -181,11 +181,17 @@ def options(name: str, about: str) -> argparse.ArgumentParser:
     return parser
 
 
-def run(measure: Measure, arguments: Sequence[str] | None = None) -> None:
-    """The main of a benchmark: measure and print. A miss is printed as a miss; it is no error."""
+def run(measure: Measure, arguments: Sequence[str] | None = None, *, long: str = "") -> None:
+    """The main of a benchmark: measure and print. A miss is printed as a miss; it is no error.
+
+    :param long: what `--full` measures, where a sheet is quick unless it is asked for that.
+    """
     module = sys.modules[measure.__module__]
     spec = getattr(module, "__spec__", None)
-    given = options(spec.name if spec else module.__name__, inspect.getdoc(module) or "").parse_args(arguments)
-    found: Any = measure(given.quick)
+    parser = options(spec.name if spec else module.__name__, inspect.getdoc(module) or "")
+    if long:
+        parser.add_argument("--full", action="store_true", help=long)
+    given = parser.parse_args(arguments)
+    found: Any = measure(not given.full if long else given.quick)
     rows: list[Row] = asyncio.run(found) if inspect.isawaitable(found) else found  # type: ignore[arg-type]
     print(as_json(rows) if given.json else table(rows))

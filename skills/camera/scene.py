@@ -92,6 +92,25 @@ def read(name: str, table: Mapping[str, Any]) -> Script:
     return replace(script, noise=float(table.get("noise", script.noise)), seed=int(table.get("seed", script.seed)))
 
 
+def together(script: Script, other: Script) -> Script:
+    """A script in which what happens in another one happens too."""
+    return replace(script, acts=script.acts + other.acts, seconds=max(script.seconds, other.seconds))
+
+
+def stirs(script: Script, t: float) -> bool:
+    """Does anything move, shine or change at this time or within a minute of it? Else one picture is as good as the next."""
+    sun = min(abs((script.clock + t) % DAY - edge) for edge in (script.sunrise, script.sunset)) < 960
+    return sun or any(begin - 60 < t < end + 60 for act in script.acts for begin, end in _stirring(act))
+
+
+def _stirring(act: Act) -> list[tuple[float, float]]:
+    """The stretches of time in which an act moves, or comes and goes."""
+    inward = LEGS.get(act.what, CROSS * 1.6)
+    if act.what in LEGS or act.what == "parcel":
+        return [(act.at, act.at + inward), (act.at + act.stay, act.at + act.stay + 2 * inward)]
+    return [(act.at, act.at + act.stay + inward)]
+
+
 def _act(row: Mapping[str, Any], clock: float) -> Act:
     at = (_seconds(row["at"]) - clock) % DAY if isinstance(row["at"], str) else float(row["at"])
     colours = {key: _bgr(row[key]) for key in ("colour", "ink") if key in row}

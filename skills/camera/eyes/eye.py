@@ -119,7 +119,7 @@ class Eye:
         return next((b for b in self._detect(frame, [box]) if b.kind == kind and b.iou(box) > 0.4), None)
 
     def _everything(self, frame: Frame) -> list[Box]:
-        """All of the picture at once and in squares, where small things are larger; what a square cuts off is left to the whole."""
+        """All of the picture at once and in squares, where small things are larger; what these cut off is left to the whole."""
         boxes = self._detect(frame, [])
         for tile in self._tiles(frame):
             near = [box for box in self._detect(frame, [tile]) if not _cut_off(box, tile)]
@@ -173,7 +173,7 @@ class Eye:
             visit.tracks.add(track.number)
         if visit is not None:
             self._follow(visit, track, frame)
-        if track.at_rest(frame.at, 1.5 if track.named else 4.0):
+        if track.at_rest(frame.at, 1.5 if visit is not None else 2.6 if track.named else 4.0):
             self._rest(track, visit, frame)
 
     def _certain(self, track: Track, frame: Frame) -> bool:
