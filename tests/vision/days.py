@@ -90,21 +90,26 @@ def _moments(day: Any, begin: float, end: float, eye: Any) -> Iterator[float]:
 
 def held(day: Any, told: Told, begin: float = 0.0, end: float = 0.0) -> Verdict:
     """Every alert belongs to one visit, every visit to the driveway has one."""
-    until = end or day.seconds
-    truth = [one for one in scene.truth(day) if one.kind in ALERTS and one.zone == "driveway" and begin < one.seen < until - 15]
+    whole, until = scene.truth(day), end or day.seconds
+    came = [one for one in whole if one.kind in ALERTS and one.zone == "driveway"]
+    truth = [one for one in came if begin < one.seen and one.at + PATIENCE <= until]
     alerts = [(at, one) for at, one in told if one.phase == "arrived" and one.kind in ALERTS and not one.candidate]
     mine = [[at for at, one in alerts if _is_of(visit, at, one, visit.at + PATIENCE)][:1] for visit in truth]
     used = {at for row in mine for at in row}
-    animals = [one for one in scene.truth(day) if one.kind == "animal"]  # motion alone calls them something, and rightly
-    rest = [
-        (at, one)
-        for at, one in alerts
-        if at not in used and not (one.kind == "motion" and any(_is_of(cat, at, one, cat.left + PATIENCE) for cat in animals))
+    cut = [one for one in came if one not in truth]  # begun before, or not over yet
+    cats = [one for one in whole if one.kind == "animal"]  # motion alone calls them something, and rightly
+    free = [
+        (at, one) for at, one in alerts if not any(_is_of(each, at, one, each.left + PATIENCE) for each in _free(cut, cats, one))
     ]
+    rest = [(at, one) for at, one in free if at not in used]
     again = [(at, one) for at, one in rest if any(_is_of(visit, at, one, visit.left + PATIENCE) for visit in truth)]
     words = [_words(rows) for rows in ([row for row in rest if row not in again], again)]
     missed = tuple(f"{visit.what} at {visit.seen:g} s" for visit, row in zip(truth, mine, strict=True) if not row)
     return Verdict(len(truth), missed, words[0], words[1])
+
+
+def _free(cut: Sequence[Any], cats: Sequence[Any], one: Sighting) -> Sequence[Any]:
+    return [*cut, *cats] if one.kind == "motion" else cut
 
 
 def _is_of(visit: Any, at: float, one: Sighting, until: float) -> bool:
