@@ -167,7 +167,7 @@ def every_key(kind: Any, path: str = "") -> Iterator[str]:
         name = f"{path}{row.name}"
         if is_dataclass(hint):
             yield from every_key(hint, f"{name}.")
-        elif name not in ("skills.own", "skills.levels", "model.prices"):  # tables with names of the owner's
+        elif name not in ("skills.own", "skills.levels", "model.prices", "whatsapp.prices"):  # tables with names of the owner's
             yield name
 
 

@@ -20,6 +20,7 @@ from dobby.config import Config, TwilioConfig, read_config
 from dobby.errors import DobbyError
 from dobby.journal import MIGRATIONS, read_journal
 from dobby.skill.load import load_skills
+from dobby.vault import VaultFile
 
 LITTLE = 500 * 2**20  # bytes of free disk below which it is said
 FIXED = (3, 51, 3)  # the SQLite that mended the WAL-reset race; one writer keeps clear of it before
@@ -47,6 +48,7 @@ def _look(config_path: Path, folder: Path) -> Iterator[Finding]:
         config = Config()
     if config.whatsapp.account:
         yield from _whatsapp(config.whatsapp)
+        yield from asyncio.run(_twilio(config.whatsapp, folder))
     yield from _disk(folder)
     yield from _rows(folder)
     skills, broken = load_skills(config.skills.places, config.skills.off)
@@ -69,6 +71,28 @@ def _whatsapp(config: TwilioConfig) -> Iterator[Finding]:
         config.public_url.startswith("https://"),
         f"whatsapp.public_url {config.public_url or '(none: no pictures, and messages come in only every 20 seconds)'}",
     )
+
+
+async def _twilio(config: TwilioConfig, folder: Path) -> list[Finding]:
+    """What Twilio says of the account and of the template."""
+    try:
+        from dobby.bridge.provider.account import Account
+    except ImportError:
+        return [(False, "whatsapp needs more: pip install 'dobby[whatsapp]'")]
+    try:
+        account = Account(config.account, VaultFile(folder / "vault.json").part("twilio"), config.api)
+        if not account.token:
+            return [(False, "whatsapp has no token yet: `dobby whatsapp setup` takes it")]
+        try:
+            found = [(True, f"whatsapp account {await account.name()!r}")]
+            if config.template:
+                state = await account.approval(config.template) or "not one of this account's"
+                found.append((state == "approved", f"whatsapp template is {state}"))
+            return found
+        finally:
+            await account.aclose()
+    except DobbyError as error:
+        return [(False, f"whatsapp: {error}")]
 
 
 def _disk(folder: Path) -> Iterator[Finding]:

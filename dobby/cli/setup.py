@@ -4,8 +4,11 @@ Secrets go into the vault, everything else is printed for dobby.toml, which Dobb
 """
 
 import asyncio
+import re
 import secrets as random
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -61,12 +64,26 @@ def whatsapp() -> None:
 def set_up_whatsapp(config: Path, folder: Path, phone: str) -> None:
     """Take the account and its token, try them, and say where the webhook goes."""
     now = read_config(config).whatsapp
-    click.echo("From console.twilio.com: the account's SID and its auth token.")
+    click.echo("From the first page of console.twilio.com: the account's SID and its auth token.")
     account = click.prompt("Account SID (AC…)", default=now.account or None).strip()
-    token = click.prompt("Auth token", hide_input=True).strip()
-    number = click.prompt("WhatsApp sender", default=now.number or SANDBOX).strip()
-    public = click.prompt("Public address of your tunnel (https://…)", default=now.public_url or None).strip().rstrip("/")
-    asyncio.run(_whatsapp(folder, token, TwilioConfig(account, number, public_url=public, api=now.api), phone))
+    token = click.prompt("Auth token (not shown)", hide_input=True).strip()
+    click.echo("Who writes for Dobby: a number of yours that WhatsApp knows as a sender, or Twilio's sandbox for a try.")
+    number = _number(click.prompt("WhatsApp sender", default=now.number or SANDBOX))
+    click.echo("Where Twilio reaches this machine: the https address of a tunnel (README, “Write to him from anywhere”).")
+    click.echo("Without one just press Enter: then he looks every 20 seconds, and pictures stay here.")
+    public = click.prompt("Public address (https://…)", default=now.public_url, value_proc=_public).rstrip("/")
+    asyncio.run(_whatsapp(folder, token, replace(now, account=account, number=number, public_url=public), phone))
+
+
+def _number(text: str) -> str:
+    """A telephone number as E.164 has it, however it was typed."""
+    return re.sub(r"[^+0-9]", "", text.replace("whatsapp:", ""))
+
+
+def _public(text: str) -> str:
+    if text.strip() and not text.strip().startswith("https://"):
+        raise click.BadParameter("Twilio wants an address that begins with https://")
+    return text.strip()
 
 
 async def _whatsapp(folder: Path, token: str, config: TwilioConfig, phone: str) -> None:
@@ -78,23 +95,38 @@ async def _whatsapp(folder: Path, token: str, config: TwilioConfig, phone: str) 
     try:
         click.echo(f"\nThe account is called {await account.name()!r}.")
         if config.number == SANDBOX:
-            click.echo(f"Sandbox: send the join code of console.twilio.com (Messaging, Try it out) by WhatsApp to {SANDBOX}.")
-            click.echo("Its membership lapses after three days; then send it again.")
+            click.echo("Sandbox: console.twilio.com, Messaging, Try it out, Send a WhatsApp message shows a join code.")
+            click.echo(f"Send it by WhatsApp to {SANDBOX}. It lapses after three days; then send it again.")
+        else:
+            click.echo(f"Write anything by WhatsApp to {config.number}: only then it may write to you.")
+        ask = "Your own number, for a test message (+49…; Enter for none)"
+        phone = _number(phone or click.prompt(ask, default="", show_default=False))
         if phone:
-            click.confirm("Joined?", default=True, abort=True)
-            sid = await account.create(to=f"whatsapp:{phone}", from_=f"whatsapp:{config.number}", body="Dobby is here.")
-            await asyncio.sleep(5)
-            state, code = await account.status(sid)
-            click.echo(f"The test message is {state}{f', Twilio {code}' if code else ''}.")
+            click.confirm("Done?", default=True, abort=True)
+            click.echo(await _try(account, f"whatsapp:{phone}", f"whatsapp:{config.number}"))
     finally:
         await account.aclose()
     await keep_secret(folder, "twilio", "token", token)
     click.echo(f'\nIn dobby.toml:\n\n  [whatsapp]\n  account = "{config.account}"\n  number = "{config.number}"')
-    click.echo(f'  public_url = "{config.public_url}"\n')
-    click.echo(
-        f"At Twilio, “when a message comes in”: {config.public_url}/twilio/message (POST), and your tunnel leads to port 8322."
-    )
-    click.echo("Start Dobby again, tell him: invite <your name>, and write the code he answers to the WhatsApp sender.")
+    click.echo(f'  public_url = "{config.public_url}"\n' if config.public_url else "")
+    if config.public_url:
+        place = "the sandbox's settings" if config.number == SANDBOX else "the sender's settings"
+        click.echo(f"At Twilio, in {place}, “when a message comes in”: {config.public_url}/twilio/message, method POST.")
+        click.echo(f"Your tunnel leads to http://127.0.0.1:{config.port}.")
+    click.echo("Start Dobby again, tell him on the page or in `dobby chat`: invite <your name>. He answers with a code.")
+    click.echo(f"Write it by WhatsApp to {config.number}, and you are known there. `dobby doctor` says what alarms need.")
+
+
+async def _try(account: Any, to: str, sender: str) -> str:
+    """A test message, and what became of it, in words."""
+    from dobby.bridge.provider.account import says
+
+    sid = await account.create(to=to, from_=sender, body="Dobby is here.")
+    state, code, until = "", "", asyncio.get_running_loop().time() + 10.0
+    while state not in ("delivered", "read", "failed", "undelivered") and asyncio.get_running_loop().time() < until:
+        await asyncio.sleep(0.5)
+        state, code = await account.status(sid)
+    return f"The test message is {state}{f': {says(code)}' if code else ''}."
 
 
 class _Given:

@@ -79,6 +79,7 @@ class Twilio:
         self.url = ""
         self.refused: list[int] = []  # what the webhook answered when it did not take something
         self.templates = {"HX" + "1" * 32: "Dobby: {{1}} Reply to see more.", "HX" + "2" * 32: "{{1}}"}
+        self.approved = "approved"  # what WhatsApp says of the templates
         self._check, self._chance, self._count = check, random.Random(seed), 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._heard: dict[str, float] = {}
@@ -91,6 +92,7 @@ class Twilio:
         app.router.add_get(base + "/Messages/{sid}.json", self._one)
         app.router.add_get(base + "/Messages/{sid}/Media.json", self._media)
         app.router.add_get(base + "/Messages/{sid}/Media/{number}", self._file)
+        app.router.add_get("/v1/Content/{sid}/ApprovalRequests", self._approval)
         app.router.add_post("/v2/Indicators/Typing.json", self._typing)
         app.router.add_get("/stored/{sid}/{number}", self._stored)
         app.router.add_get("/", self._page)
@@ -231,7 +233,7 @@ class Twilio:
             code = 63015
         free = not message.template or self.templates[message.template] == "{{1}}"
         if whatsapp and free and self.now() - self._heard.get(message.to, 0.0) > WINDOW:
-            code = 63016
+            code = code or 63016
         for url in message.media:
             with suppress(aiohttp.ClientError, TimeoutError):
                 reached = url.replace(self.public, self.webhook, 1) if self.public else url
@@ -272,6 +274,13 @@ class Twilio:
             return _error(400, 20001, "Invalid parameter")
         self.typed.append(str(form["messageId"]))
         return web.json_response({"success": True})
+
+    async def _approval(self, request: web.Request) -> web.Response:
+        self._authorise(request)
+        sid = request.match_info["sid"]
+        if sid not in self.templates:
+            return _error(404, 20404, "The requested resource was not found")
+        return web.json_response({"sid": sid, "whatsapp": {"status": self.approved, "category": "UTILITY", "name": "dobby"}})
 
     def _list(self, request: web.Request) -> web.Response:
         asked = request.query

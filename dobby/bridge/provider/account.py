@@ -8,7 +8,9 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import json
 import logging
+import re
 import secrets
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -30,7 +32,7 @@ from dobby.errors import Refused, Unreachable, Unsure
 
 quiet = logging.getLogger(__name__)
 quiet.setLevel(logging.WARNING)  # the SDK tells every request at length, with people's numbers
-API, MESSAGING = "https://api.twilio.com", "https://messaging.twilio.com"
+API, MESSAGING, CONTENT = "https://api.twilio.com", "https://messaging.twilio.com", "https://content.twilio.com"
 SECONDS = 15.0  # one request; Twilio's own limit for ours
 HOPS = 3  # redirects from a file's address to where it lies
 FILES = (".twilio.com", ".twiliocdn.com", ".amazonaws.com")  # where Twilio's redirects may lead, without credentials
@@ -81,8 +83,7 @@ class _Http(AsyncTwilioHttpClient):  # type: ignore[misc]
     async def request(self, method: str, url: str, *args: Any, **more: Any) -> Any:
         if more.get("auth"):
             more["headers"] = {**(more.get("headers") or {}), "Authorization": _basic(*more.pop("auth"))}
-        elsewhere = self._api if self._api != API else MESSAGING
-        led = url.replace(MESSAGING, elsewhere, 1).replace(API, self._api, 1)
+        led = url if self._api == API else re.sub(r"^https://[a-z]+\.twilio\.com", self._api, url)
         return await super().request(method, led, *args, **more)
 
 
@@ -173,6 +174,16 @@ class Account:
         with told():
             row = await self._client.api.accounts(self.sid).fetch_async()
         return str(row.friendly_name)
+
+    async def approval(self, template: str) -> str:
+        """What WhatsApp says of a template: `approved`, `pending`, `rejected` …; "" where this account has none such
+        (https://www.twilio.com/docs/content/content-api-resources)."""
+        with told():
+            answer = await self._client.request_async("GET", f"{CONTENT}/v1/Content/{template}/ApprovalRequests")
+        if answer.status_code in (401, 403):
+            raise Refused(says(20003))
+        row = json.loads(answer.text) if answer.status_code == 200 else {}
+        return str((row.get("whatsapp") or {}).get("status", ""))
 
     async def fetch(self, url: str) -> bytes:
         """A file that came in: with the credentials from the API's own host, without them from where that redirects to.
