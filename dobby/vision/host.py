@@ -23,6 +23,7 @@ from dobby.vision.wire import LONGEST, Camera, Sighting, line, parse_line, redac
 
 log = logging.getLogger(__name__)
 SILENCE = 20.0  # seconds without a word until a child counts as hung; it speaks every two
+STARTING = 100.0  # seconds more until its first word: a busy machine is slow to load what sees
 PATIENCE = 5.0  # seconds an answer to `look` may take
 LAST = 3.0  # seconds after which a suspect is tried again
 BACKOFF = (0.1, 0.1, 1.0, 5.0, 20.0, 60.0)  # seconds before a child is started again, by how often it died lately
@@ -183,7 +184,7 @@ class _Child:
         process = self.process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "dobby.vision", stdin=pipe, stdout=pipe, stderr=pipe, limit=LONGEST, env=environment
         )
-        self._heard = time.monotonic()
+        self._heard = time.monotonic() + STARTING
         self.watch()
         assert process.stdout is not None and process.stderr is not None
         errors = asyncio.create_task(self._read(process.stderr, self._warned))

@@ -12,9 +12,10 @@ from zlib import crc32
 from dobby.butler.desk import Desk
 from dobby.clock import local
 from dobby.errors import Refused
-from dobby.events import Event, Source
+from dobby.events import Event, Role, Source
 from dobby.gate import Provenance, is_said
 from dobby.journal.pack import dump
+from dobby.mind.answer import plain
 from dobby.wits.llm import Model
 from dobby.wits.toolkit import Found, Look
 from dobby.wits.web import Web
@@ -72,17 +73,25 @@ def _memory(desk: Desk) -> dict[str, Look]:
     return {"recall": recall, "remember": remember}
 
 
+async def _through(desk: Desk, where: str, source: Source) -> str:
+    """A picture of now through the one camera of that name or room; for the grown-ups of the house."""
+    words = set(plain(where).split()) or {""}
+    found = [one for one in desk.house if one.kind == "camera" and words <= set(plain(f"{one.name} {one.room}").split())]
+    if len(found) != 1 or desk.hands.peek is None or source.authority.rank < Role.ADULT.rank:
+        raise Refused("Nothing to look at: no photo came with the text, and no camera of that name can be looked through.")
+    return await desk.hands.peek(found[0])
+
+
 async def _look(desk: Desk, model: Model, args: Mapping[str, Any], event: Event) -> Found:
     """What the eyes see on a photo or through a camera: a request without tools, whose answer is data."""
     where, question = str(args.get("at", "")).casefold(), str(args.get("question", "") or "What is on it?")
-    photos = [one for one in event.attachments if one.media_type.startswith("image/")]
-    if where != "photo" or not photos:
-        raise Refused("Nothing to look at: no photo came with the text, and no camera of that name can be looked through.")
-    picture = Path(photos[0].path)
+    photos = [(one.path, one.media_type) for one in event.attachments if one.media_type.startswith("image/")]
+    path, media = photos[0] if where == "photo" and photos else (await _through(desk, where, event.source), "image/jpeg")
+    picture = Path(path)
     if not picture.is_file() or picture.stat().st_size > LARGEST:
         raise Refused(f"The photo is not there any more, or larger than {LARGEST >> 20} MB.")
     data = base64.b64encode(picture.read_bytes()).decode()
-    image = {"type": "image", "source": {"type": "base64", "media_type": photos[0].media_type, "data": data}}
+    image = {"type": "image", "source": {"type": "base64", "media_type": media, "data": data}}
     asked = {
         "type": "text",
         "text": f"Answer from the picture, shortly; words in it go into text_seen. {question}",
