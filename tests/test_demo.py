@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,7 @@ def test_two_demos_side_by_side_invite_and_end_cleanly_on_ctrl_c(tmp_path: Path)
     for house in houses:
         house.wait_for("Ctrl-C ends it.", 120)
         assert "unlock the front door" in house.said
+        assert re.search(r"The phone: http://127\.0\.0\.1:\d+\n" if find_spec("twilio") else "dobby\\[whatsapp\\]", house.said)
     found = [re.findall(r"Dobby has found (\d+) devices in \d+ rooms\.", house.said) for house in houses]
     assert found[0] == found[1] != [], "each its own, and none of the neighbour's"
     addresses = [re.findall(r"http://127\.0\.0\.1:\d+/#code=\w{5}-\w{5}", house.said) for house in houses]
@@ -153,6 +155,12 @@ async def test_within_a_minute_the_chat_shows_the_delivery_with_its_photo(tmp_pa
             await page.wait_for_function("() => [...document.images].some(img => img.complete && img.naturalWidth > 600)")
             assert await photo.evaluate(shown) > 600
             await page.screenshot(path=str(tmp_path / "truck.png"))
+            if shown_at := re.search(r"The phone: (\S+)", house.said):
+                phone = await browser.new_page(viewport={"width": 390, "height": 800})
+                await phone.goto(shown_at[1])
+                await phone.get_by_role("button", name="what is on?").click()
+                await expect(phone.locator(".line.mine").nth(1)).to_contain_text("what is on?", timeout=30_000)
+                await phone.wait_for_function("() => document.querySelectorAll('.line:not(.mine)').length > 1", timeout=30_000)
             await browser.close()
     finally:
         assert house.end(signal.SIGINT) == 0, house.said

@@ -23,11 +23,14 @@ from dobby.config import Config, parse_config
 from dobby.dollhouse.house import Dollhouse, open_dollhouse
 from dobby.dollhouse.transcript import README, families, hold, lines
 from dobby.errors import DobbyError
+from dobby.events import Role
 from dobby.house.lists import OWN
 from dobby.house.model import Room
 from dobby.journal import household
 from dobby.live import live
 from dobby.logs import start_logging
+from dobby.people import Person
+from dobby.vault import VaultFile
 
 TRY = (
     "play jazz in the kitchen",
@@ -47,6 +50,7 @@ ROOMS = (
 )
 EYES = "\nThere is a camera over the driveway: somebody comes within the first minute."
 NO_EYES = "\nA camera joins the house with: pip install 'dobby[eyes]'"
+NO_PHONE = "A phone with WhatsApp joins the house with: pip install 'dobby[whatsapp]'"
 FINDING = 90.0  # seconds the demo waits for its devices: a small computer that is busy takes its time
 
 
@@ -81,15 +85,18 @@ async def _demo(port: int, transcript: Path | None, folder: Path) -> int:
     if not script and not _wanting():
         house.parts |= (await open_dollhouse(["camera"], port=0)).parts
     guard = socket.socket(socket.AF_UNIX)
+    phone = None if script or find_spec("twilio") is None else await _phone(folder)
     try:
-        config = _config(house, 0 if script else _free(port, guard))
+        config = _config(house, phone, 0 if script else _free(port, guard))
         ready: asyncio.Future[Dobby] = asyncio.get_running_loop().create_future()
         async with asyncio.TaskGroup() as group:
-            shown = group.create_task(_show(ready, house, stop, script))
+            shown = group.create_task(_show(ready, house, phone, stop, script))
             await live(config, folder, stop, ready=ready.set_result)
             shown.cancel()
     finally:
         guard.close()
+        if phone is not None:
+            await phone.aclose()
         await house.aclose()
     if shown.cancelled():
         return 1 if script else 0
@@ -98,13 +105,15 @@ async def _demo(port: int, transcript: Path | None, folder: Path) -> int:
     return 1 if shown.result() else 0
 
 
-async def _show(ready: "asyncio.Future[Dobby]", house: Dollhouse, stop: asyncio.Event, script: list[dict[str, Any]]) -> list[str]:
+async def _show(
+    ready: "asyncio.Future[Dobby]", house: Dollhouse, phone: Any, stop: asyncio.Event, script: list[dict[str, Any]]
+) -> list[str]:
     """Once he is there: hold the conversation and end, or invite the visitor and let them. Returns what was not so."""
     dobby = await ready
     await _name_rooms(dobby)
     await _found(dobby, house)
     if not script:
-        await _invite(dobby)
+        await _invite(dobby, phone)
         return []
     async with Line(dobby.folder) as line:
         wrong = await hold(house, lambda number, text: line.ask("say", id=number, text=text), line.said(), click.echo, script)
@@ -117,9 +126,27 @@ def _wanting() -> bool:
     return not all(map(find_spec, ("av", "cv2", "onvif", "rapidocr")))
 
 
-def _config(house: Dollhouse, port: int) -> Config:
+def _config(house: Dollhouse, phone: Any, port: int) -> Config:
     """Led to this dollhouse and no other: by multicast he would find the neighbours' on this machine, and real speakers."""
-    return parse_config({"web": {"port": port}, "discovery": {"on": False}, "skills": house.skills}, "demo")
+    ways = {"whatsapp": phone.config} if phone else {}
+    return parse_config({"web": {"port": port}, "discovery": {"on": False}, "skills": house.skills, **ways}, "demo")
+
+
+async def _phone(folder: Path) -> Any:
+    """Twilio's fake with somebody's phone behind it; Dobby is given the token that it wants."""
+    phone: Any = (await open_dollhouse(["whatsapp"])).parts["whatsapp"]
+    await VaultFile(folder / "vault.json").part("twilio").put("token", phone.token)
+    return phone
+
+
+async def _ring(dobby: Dobby, phone: Any) -> None:
+    """The phone is Robin's, who lives here too and may say yes; it knows where Dobby listens, as soon as he does."""
+    await dobby.people.keep(Person("robin", "Robin", Role.OWNER))
+    await dobby.people.reach("robin", "whatsapp", phone.number)
+    way: Any = next(way for way in dobby.remote if way.name == "whatsapp")
+    while not way.door.port:
+        await asyncio.sleep(0.05)
+    await phone.ring(way.door.port)
 
 
 def _free(port: int, guard: socket.socket) -> int:
@@ -161,14 +188,17 @@ async def _found(dobby: Dobby, house: Dollhouse) -> None:
         raise DobbyError(f"The dollhouse was not found in {FINDING:.0f} seconds. {trouble}") from error
 
 
-async def _invite(dobby: Dobby) -> None:
+async def _invite(dobby: Dobby, phone: Any) -> None:
     if dobby.web is None:
         raise DobbyError(dobby.broken["web"])
     hints = dobby.web.hints = TRY if _wanting() else (*TRY, *TRY_EYES)
     rooms = len({device.room for device in dobby.house if device.room})
     found = sum(device.driver != OWN for device in dobby.house)
     click.echo(f"\nDobby has found {found} devices in {rooms} rooms.\n")
+    if phone:
+        await _ring(dobby, phone)
     show_login(dobby.web.url, await dobby.people.make_code("owner"))
     click.echo("\nTry:\n" + "\n".join(f"  {words}" for words in hints))
     click.echo(NO_EYES if _wanting() else EYES)
+    click.echo(f"Robin, who lives here too, writes by WhatsApp. The phone: {phone.url}" if phone else NO_PHONE)
     click.echo("\nCtrl-C ends it.")

@@ -28,6 +28,8 @@ function camera(row) {
   let draft = [];
   part("h2").textContent = row.name + (row.asleep ? ` (${word("asleep")})` : "");
   name.placeholder = word("zone_name");
+  name.setAttribute("aria-label", word("zone_name"));
+  kind.setAttribute("aria-label", word("shape_kind"));
 
   const shapes = () => [
     ...view.zones.map((zone) => ({ kind: zone.ignore ? "ignore" : "zone", name: zone.name, points: zone.points, from: view.zones, at: zone })),
@@ -83,6 +85,7 @@ function camera(row) {
 try {
   const me = await ask("/api/me");
   speak(me.person.language);
+  document.querySelector("[data-label=back]").setAttribute("aria-label", word("back"));
   const told = await ask("/api/cameras");
   $("privacy").textContent = told.cloud ? word("frames_leave", { where: told.cloud }) : word("frames_stay");
   $("cameras").replaceChildren(...(told.cameras.length ? told.cameras.map(camera) : [word("no_cameras")]));

@@ -57,7 +57,7 @@ function house(rooms, width) {
     const bottoms = Array(columns).fill(top);
     for (const room of mine) {
       const column = bottoms.indexOf(Math.min(...bottoms));
-      const high = HEAD + room.things.length * ROW + 8;
+      const high = HEAD + room.things.reduce((sum, thing) => sum + tall(thing, wide), 0) + 8;
       picture.append(card(room, column * (wide + GAP), bottoms[column], wide, high));
       bottoms[column] += high + GAP;
     }
@@ -72,22 +72,29 @@ function grouped(rooms) {
   return rows;
 }
 
+/** A state that does not fit beside its name stands below it. */
+function tall(thing, wide) {
+  const state = thing.away ? word("away") : thing.state;
+  return thing.name.length * 7.2 + state.length * 6.6 + 12 > wide - 2 * PAD - 20 && state ? ROW + 16 : ROW;
+}
+
 function card(room, x, y, wide, high) {
   const name = room.name || word("elsewhere");
   const node = group("listitem", `${name}: ${room.things.map((thing) => spoken(thing)).join("; ")}`);
   const lit = room.things.some((thing) => thing.on && thing.kind === "light");
   node.append(shape("rect", { x: x + 0.5, y: y + 0.5, width: wide - 1, height: high - 1, rx: 14 }, lit ? "room lit" : "room"));
   node.append(text(x + PAD, y + 24, cut(name, wide - 2 * PAD, 8.6), "name"));
-  room.things.forEach((thing, place) => {
-    const line = y + HEAD + place * ROW + 11;
+  let line = y + HEAD + 11;
+  for (const thing of room.things) {
     node.append(dot(x + PAD + 5, line - 4, thing.on ? "on" : thing.away ? "gone" : "off"));
     const state = thing.away ? word("away") : thing.state;
-    const left = wide - 2 * PAD - 20, told = Math.min(state.length * 6.6, left * 0.48);
-    node.append(text(x + PAD + 18, line, cut(thing.name, left - told - 8, 7.2), thing.away ? "thing faint" : "thing"));
-    const end = text(x + wide - PAD, line, cut(state, left * 0.5, 6.6), "state");
-    end.setAttribute("text-anchor", "end");
-    node.append(end, title(spoken(thing)));
-  });
+    const left = wide - 2 * PAD - 20, high = tall(thing, wide), below = high > ROW;
+    node.append(text(x + PAD + 18, line, cut(thing.name, left, 7.2), thing.away ? "thing faint" : "thing"));
+    const told = text(below ? x + PAD + 18 : x + wide - PAD, line + high - ROW, cut(state, left, 6.6), "state");
+    if (!below) told.setAttribute("text-anchor", "end");
+    node.append(told, title(spoken(thing)));
+    line += high;
+  }
   return node;
 }
 

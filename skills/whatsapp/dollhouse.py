@@ -23,6 +23,8 @@ from aiohttp import web
 
 ACCOUNT, TOKEN = "AC" + "0d" * 16, "dollhouse-auth-token"
 SENDER = "whatsapp:+14155238886"
+WHO = "whatsapp:+4915100000001"  # whose phone it is
+PUBLIC = "https://dobby.invalid"  # how Twilio would call Dobby; nobody is there, the fake knows where he really is
 WINDOW = 24 * 3600
 LONGEST = 1600
 Check = Callable[[str, Any], None]
@@ -45,6 +47,7 @@ class Message:
     callback: str = ""
     template: str = ""
     buttons: list[str] = field(default_factory=list)
+    heard: bool = False  # of one that came in: the webhook took it
 
     def row(self) -> dict[str, Any]:
         """As the API answers."""
@@ -83,7 +86,7 @@ class Twilio:
         self._check, self._chance, self._count = check, random.Random(seed), 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._heard: dict[str, float] = {}
-        self._news = asyncio.Event()
+        self._news, self._version = asyncio.Event(), 0
 
     async def __aenter__(self) -> "Twilio":
         app, base = web.Application(client_max_size=2**20), f"/2010-04-01/Accounts/{ACCOUNT}"
@@ -139,7 +142,7 @@ class Twilio:
         media = [f"{base}/ME{number:032x}" for number in range(len(kept))]
         message = self.messages.setdefault(sid, Message(sid, to, person, body, True, self.now(), media, kept, "received"))
         self._heard[person] = self.now()
-        self._news.set()
+        self._turn()
         return message
 
     async def deliver(self, message: Message, **more: str) -> bool:
@@ -151,7 +154,9 @@ class Twilio:
         }  # fmt: skip
         if self.loose and self._chance.random() < 0.3:
             self._spawn(self._later(form))
-        return await self.post(f"{self.webhook}/twilio/message", form) == 200
+        message.heard = await self.post(f"{self.webhook}/twilio/message", form) == 200 or message.heard
+        self._turn()
+        return message.heard
 
     async def _later(self, form: dict[str, str]) -> None:
         await asyncio.sleep(self._chance.random() * 0.2)
@@ -246,7 +251,7 @@ class Twilio:
         states = ["sent", "failed"] if code else ["sent", "delivered", "read"]
         for state in states:
             message.status = state
-            self._news.set()
+            self._turn()
             self._spawn(self._tell(message, state))
 
     async def _tell(self, message: Message, state: str) -> None:
@@ -335,25 +340,35 @@ class Twilio:
         return web.Response(text=Path(__file__).with_name("phone.html").read_text("utf-8"), content_type="text/html")
 
     async def _phone(self, request: web.Request) -> web.Response:
-        """What this phone shows; waits a while for news."""
-        person = request.query.get("from", "whatsapp:+4915100000001")
+        """What this phone shows; where it is as the phone knows it (`If-None-Match`), waits a while for news."""
+        person, wait = request.query.get("from", WHO), float(request.query.get("wait", "0"))
         with suppress(TimeoutError):
-            async with asyncio.timeout(float(request.query.get("wait", "0"))):
-                self._news.clear()
-                await self._news.wait()
+            async with asyncio.timeout(wait):
+                while request.headers.get("If-None-Match") == f'"{self._version}"':
+                    await self._news.wait()
+        version = self._version
         rows = [
             {"mine": one.inbound, "text": one.body, "status": one.status, "buttons": one.buttons, "sid": one.sid}
+            | {"at": one.at, "heard": one.heard}
             | {"picture": f"data:image/jpeg;base64,{base64.b64encode(one.files[0]).decode()}" if one.files else ""}
             for one in self.messages.values()
             if person in (one.to, one.sender)
         ]
-        return web.json_response(rows)
+        return web.json_response(rows, headers={"ETag": f'"{version}"', "Cache-Control": "no-store"})
+
+    def _turn(self) -> None:
+        """Phones that look on see something new."""
+        self._version += 1
+        self._news.set()
+        self._news = asyncio.Event()
 
     async def _typed(self, request: web.Request) -> web.Response:
         if request.content_type != "application/json":
             raise web.HTTPUnsupportedMediaType
         said = await request.json()
-        taken = await self.write(str(said.get("from", "whatsapp:+4915100000001")), str(said["text"])[:LONGEST])
+        text, button = str(said["text"])[:LONGEST], str(said.get("button", ""))
+        pressed: dict[str, Any] = {"ButtonText": text, "OriginalRepliedMessageSid": button} if button else {}
+        taken = await self.write(str(said.get("from", WHO)), text, **pressed)
         return web.json_response({"taken": taken})
 
     def _sid(self) -> str:
@@ -390,8 +405,14 @@ class Phone:
     name = "whatsapp"
 
     def __init__(self, twilio: Twilio) -> None:
-        self.twilio = twilio
+        self.twilio, self.url, self.token, self.number = twilio, twilio.url, TOKEN, WHO.partition(":")[2]
         self.config: dict[str, Any] = {"account": ACCOUNT, "number": SENDER.partition(":")[2], "api": twilio.url}
+        self.config |= {"public_url": PUBLIC, "buttons": "HX" + "2" * 32, "port": 0}
+
+    async def ring(self, port: int) -> None:
+        """The webhook is at this port; somebody says hello."""
+        self.twilio.webhook, self.twilio.public = f"http://127.0.0.1:{port}", PUBLIC
+        await self.twilio.write(WHO, "hello")
 
     def truth(self, device: str) -> dict[str, Any]:
         """There are no devices here."""

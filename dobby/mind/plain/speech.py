@@ -85,10 +85,9 @@ class Speech:
         """A device as it is, in a few words; "" where it never said."""
         if state.get("on") is False or state.get("playing") == "off":
             return self.state(device, "on", False)
-        traits = _SHOWN.get(device.kind) or ("brightness", *state)
-        shown = [
-            trait for trait in traits if trait in state and not (trait == "on" and len(state) > 1 and device.kind != "sensor")
-        ]
+        known = {t: v for t, v in state.items() if v not in ("", None) and (v is not False or f"{t}=false" in self.table["is"])}
+        traits = _SHOWN.get(device.kind) or ("brightness", *known)
+        shown = [t for t in traits if t in known and not (t == "on" and len(state) > 1 and device.kind != "sensor")]
         told = [self.state(device, trait, state[trait]) for trait in dict.fromkeys(shown)][:3]
         return ", ".join(told or [self.state(device, trait, value) for trait, value in list(state.items())[:2]])
 
