@@ -41,6 +41,7 @@ from dobby.notify import notify, watchdog_seconds
 from dobby.operations import operations
 from dobby.post import Bridge, Post
 from dobby.schedule import Wheel
+from dobby.skill.asks import asked_in
 from dobby.skill.driver import Ask
 from dobby.skill.load import Skill, equipped, load_skill, stamps, tighten
 from dobby.skill.stall import StallWatch
@@ -200,6 +201,7 @@ async def _looked(dobby: Dobby, plan: Plan, source: Source, ask: Ask) -> str:
         return dobby.desk.words(key, source, **facts)
 
     if plan.order is Order.SEEK:
+        ask = asked_in(dobby.desk.language_of(source), (skill.folder for skill in dobby.skills.values()), ask)
         said = await seek(plan.about, dobby.families, dobby.network, words, ask)
         more = await told_by_asking(dobby.desk, plan.about, source) if source.authority is Role.OWNER else ""
         return f"{said} {more}".strip()

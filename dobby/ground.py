@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from dobby.alive import Dobby
-from dobby.clock import SystemClock
+from dobby.clock import SystemClock, machine_zone
 from dobby.config import Config
 from dobby.discovery.keep import Family
 from dobby.discovery.network import Network
@@ -105,11 +105,12 @@ def make_family(dobby: Dobby, skill: Skill) -> Family | None:
     """
     if skill.driver is None:
         return None
+    where = {"zone": dobby.config.zone or machine_zone(), "place": dobby.config.place}
     try:
         return Family(
             skill.name,
             skill.driver(),
-            {"language": dobby.config.house.language, **dobby.config.skills.own.get(skill.name, {})},
+            {"language": dobby.config.house.language, **dobby.config.skills.own.get(skill.name, {}), **where},
             house=dobby.house,
             store=dobby.store,
             vault=dobby.vault,

@@ -14,6 +14,8 @@ from dobby.butler.memories import read_wishes
 from dobby.errors import DobbyError
 from dobby.memory.requests import answer
 
+GONE = 5  # names of what is out of reach, of one family
+
 
 def operations(dobby: Dobby) -> Mapping[str, Operation]:
     """Every operation, bound to this Dobby."""
@@ -25,6 +27,8 @@ def operations(dobby: Dobby) -> Mapping[str, Operation]:
             name: {
                 "devices": len(family.devices),
                 "away": sum(dobby.house.lost(device.id) for device in family.devices),
+                "gone": [device.name for device in family.devices if dobby.house.lost(device.id)][:GONE],
+                "needs": family.needs,
                 "trouble": family.trouble,
             }
             for name, family in dobby.families.items()

@@ -24,6 +24,7 @@ from dobby.vault import VaultFile
 
 LITTLE = 500 * 2**20  # bytes of free disk below which it is said
 FIXED = (3, 51, 3)  # the SQLite that mended the WAL-reset race; one writer keeps clear of it before
+NEEDS = {"press": "its button pressed", "code": "a code, a key or a password"}
 Finding = tuple[bool, str]
 
 
@@ -132,6 +133,17 @@ def _rows(folder: Path) -> Iterator[Finding]:
         yield False, f"{parked} events are parked: they stopped Dobby three times; see `dobby ledger` and the log"
 
 
+def _health(name: str, row: dict[str, Any]) -> str:
+    """How one family is, and what to do about it."""
+    words = [f"{row['devices']} devices" if row["devices"] else "nothing found yet"]
+    if row["away"]:
+        more = "" if row["away"] <= len(row["gone"]) else ", …"
+        words.append(f"{row['away']} out of reach: {', '.join(row['gone'])}{more}")
+    needs = [f"{place} needs {NEEDS.get(what, what)}" for place, what in row["needs"].items()]
+    words += [f'{", ".join(needs)}: say "connect {name}" in the chat'] if needs else []
+    return "; ".join([*words, *filter(None, [row["trouble"]])])
+
+
 async def _running(folder: Path) -> list[Finding]:
     try:
         async with Line(folder) as line:
@@ -140,8 +152,7 @@ async def _running(folder: Path) -> list[Finding]:
         return [(True, str(error))]
     found: list[Finding] = [(True, f"running since {status['since']}, page {status['page'] or 'off'}")]
     for name, row in status["families"].items():
-        words = f"{name}: {row['devices']} devices, {row['away']} out of reach"
-        found.append((not row["trouble"], words + (f"; {row['trouble']}" if row["trouble"] else "")))
+        found.append((not row["trouble"], f"{name}: {_health(name, row)}"))
     found += [(not trouble, f"{name}: {trouble or 'well'}") for name, trouble in status["bridges"].items()]
     found += [(False, words) for words in status["broken"].values()]
     return found

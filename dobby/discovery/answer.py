@@ -29,8 +29,9 @@ async def tell_network(families: Mapping[str, Family], house: House, network: Ne
     rows = [(look.identity(host), address in mine) for address, host in look.hosts.items()]
     kinds = Counter(identity.what for identity, _ in rows if identity.what)
     listed = [what if count == 1 else f"{count} × {what}" for what, count in kinds.most_common(NAMED)]
-    unknown = sum(not identity.what for identity, _ in rows)
-    listed += [words("network_unknown", count=unknown)] if unknown else []
+    unknown = [look.hosts[address] for address, (identity, _) in zip(look.hosts, rows, strict=True) if not identity.what]
+    makers = ", ".join(dict.fromkeys(host.vendor[:40] for host in unknown if host.vendor))
+    listed += [words("network_unknown" + ("_by" if makers else ""), count=len(unknown), makers=makers)] if unknown else []
     told = [words("network", where=where, count=len(rows), what=", ".join(listed))]
     if able := dict.fromkeys(skill for identity, taken in rows if not taken for skill in identity.skills):
         told.append(words("network_able", skills=", ".join(able)))

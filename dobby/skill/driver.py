@@ -59,7 +59,8 @@ class Driver(Protocol):
 
     Raises `Refused` (not done), `Unreachable` (never sent) or `Unsure` (may have happened); anything else counts as unsure.
     A driver with an attribute `vault` finds its own secrets there before anything else is asked of it, one with `settings`
-    its `[skills.NAME]` of the config and the house's `language`, one with `music` what there is to play in the house (a `Shelf`
+    its `[skills.NAME]` of the config, the house's `language`, `zone` (a tzinfo) and `place` (degrees north and
+    east, or None), one with `music` what there is to play in the house (a `Shelf`
     itself adds to that), one with `voice` somebody who makes a sound of a text (a `Reader` is that somebody).
     One with `library` names the modules that are slow to import: they are brought in beside the loop before they are needed.
     One with `distance` does not speak the thing's own protocol: of several ways to the same thing 0 (the default) comes before 1

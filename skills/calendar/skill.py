@@ -8,7 +8,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 from dobby import (
     Ask,
@@ -55,13 +54,6 @@ class Calendars:
             raise Refused('[skills.calendar.links] is a table of names with a link or a path: Bins = "https://…".')
         return {_id(link): link.strip() for link in links.values()}
 
-    def _zone(self) -> tzinfo | None:
-        name = self.settings.get("time_zone")
-        try:
-            return ZoneInfo(name) if name else None
-        except (ValueError, LookupError, TypeError, OSError) as error:
-            raise Refused('time_zone in [skills.calendar] is not known; say it like "Europe/Berlin".') from error
-
     async def seek(self, interfaces: Sequence[str]) -> AsyncIterator[Finding]:
         """The names in the config; nobody is asked anything."""
         self._links()
@@ -71,7 +63,6 @@ class Calendars:
     async def adopt(self, finding: Finding, ask: Ask, vault: Vault) -> AsyncIterator[Device]:
         """A calendar of the config as a device; it is there whether it can be read or not."""
         self._links()
-        self._zone()
         link = self.settings.get("links", {}).get(finding.address)
         if link is None:
             raise Refused("There is no calendar of that name in [skills.calendar.links].")
@@ -101,7 +92,11 @@ class Calendars:
         span = int(self.now() // 600)  # what is on changes as time goes by
         told = self._told.get(device.id)
         if told is None or told[0] is not text.body or told[1] != span:
-            told = self._told[device.id] = (text.body, span, await self._pool.run(_state, text.body, self.now(), self._zone()))
+            told = self._told[device.id] = (
+                text.body,
+                span,
+                await self._pool.run(_state, text.body, self.now(), self.settings.get("zone")),
+            )
         return told[2]
 
     async def set(self, device: Device, wanted: State) -> None:

@@ -6,9 +6,7 @@
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from datetime import tzinfo
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 from dobby import (
     Ask,
@@ -54,23 +52,17 @@ class Weather:
             self._service = Service(str(self.settings.get("url", URL)), self.now, self.patience)
         return self._service
 
-    def _zone(self) -> tzinfo | None:
-        name = self.settings.get("time_zone")
-        try:
-            return ZoneInfo(name) if name else None
-        except (ValueError, LookupError, TypeError, OSError) as error:
-            raise Refused('time_zone in [skills.weather] is not known; say it like "Europe/Berlin".') from error
-
     async def seek(self, interfaces: Sequence[str]) -> AsyncIterator[Finding]:
-        """The one place of `latitude` and `longitude` in the skill's own table; nobody is asked anything."""
+        """The one place of its own table, or the house's where that says `here = true`; nobody is asked anything."""
         north, east = self.settings.get("latitude"), self.settings.get("longitude")
+        if north is None and self.settings.get("here") is True:
+            north, east = self.settings.get("place") or (None, None)
         if north is not None and east is not None:
             yield Finding(Sign("config", "weather"), f"{north},{east}")
 
     async def adopt(self, finding: Finding, ask: Ask, vault: Vault) -> AsyncIterator[Device]:
         """A place of the config as a device; it is there whether the service answers or not."""
         place, name = place_of(finding.address)
-        self._zone()
         id_ = f"weather.{place.replace(',', '_')}"
         yield Device(id=id_, driver="weather", kind="weather", name=name or "Weather", address=place, traits=specs("weather"))
 
@@ -95,7 +87,7 @@ class Weather:
             raise Unreachable("The last forecast is more than a day old.") from trouble
         from .words import state
 
-        return state(told.points, self.now(), told.at, self._zone())
+        return state(told.points, self.now(), told.at, self.settings.get("zone"))
 
     async def set(self, device: Device, wanted: State) -> None:
         """Nobody makes the weather."""

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -42,7 +43,7 @@ async def server(clock: HandClock) -> AsyncIterator[Any]:
 @pytest.fixture
 async def calendars(server: Any, clock: HandClock) -> AsyncIterator[Any]:
     driver = skill.Calendars(beat=0.02, now=clock.now, patience=0.5)
-    driver.settings = {**server.config, "time_zone": "Europe/Berlin"}
+    driver.settings = {**server.config, "zone": ZoneInfo("Europe/Berlin")}
     yield driver
     await driver.aclose()
 
@@ -101,7 +102,7 @@ async def test_of_what_repeats_the_near_times_and_then_only_the_next(calendars: 
     assert [row["starts"] for row in await entries(calendars)] == ["2026-03-04"], "14 days on comes after the near ones"
     server.calendars["bins"][0]["RRULE"] = "FREQ=DAILY"
     server.calendars["bins"][0]["EXDATE"] = ";VALUE=DATE:20260305"
-    calendars.settings = {**server.config, "time_zone": "Europe/Berlin"}
+    calendars.settings = {**server.config, "zone": ZoneInfo("Europe/Berlin")}
     calendars._reader = None
     days = [row["starts"] for row in await entries(calendars)]
     assert days == ["2026-03-04", *(f"2026-03-{day:02}" for day in range(6, 17))]

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib import import_module
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -40,7 +41,7 @@ async def office(clock: HandClock) -> AsyncIterator[Any]:
 @pytest.fixture
 async def weather(office: Any, clock: HandClock) -> AsyncIterator[Any]:
     driver = skill.Weather(beat=0.02, now=clock.now, patience=0.5)
-    driver.settings = {**office.config, "time_zone": "Europe/Berlin"}
+    driver.settings = {**office.config, "zone": ZoneInfo("Europe/Berlin")}
     yield driver
     await driver.aclose()
 
@@ -87,18 +88,16 @@ async def test_latitude_and_longitude_of_its_own_table_are_a_place_and_without_t
     assert [finding async for finding in weather.seek(())] == []
     weather.settings = {"latitude": 52.5163, "longitude": 13.3777}
     assert [finding.address async for finding in weather.seek(())] == ["52.5163,13.3777"]
+    weather.settings = {"place": (48.14, 11.58)}
+    assert [finding async for finding in weather.seek(())] == [], "where the house stands is told to nobody unasked"
+    weather.settings |= {"here": True}
+    assert [finding.address async for finding in weather.seek(())] == ["48.14,11.58"]
 
 
 @pytest.mark.parametrize("text", ["Berlin", "91,0", "0,181", "52.52", "52.52,13.40,7", "nan,nan", "1e9,2"])
 async def test_what_is_no_place_is_refused(weather: Any, text: str) -> None:
     with pytest.raises(Refused, match="degrees north and east"):
         await adopted(weather, text)
-
-
-async def test_an_unknown_time_zone_is_refused_when_it_is_adopted(weather: Any) -> None:
-    weather.settings = {"time_zone": "Europe/Nowhere"}
-    with pytest.raises(Refused, match="not known"):
-        await adopted(weather, "52.52,13.40")
 
 
 # What it says
