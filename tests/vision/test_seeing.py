@@ -85,8 +85,9 @@ def test_a_delivery_is_one_vehicle_that_comes_and_goes(yolox: Any) -> None:
 
 
 @pytest.mark.optional
-def test_a_walker_who_stands_at_the_door_and_goes_is_one_visit(yolox: Any) -> None:
-    assert [(one.kind, one.phase) for one in watch("walker", 30, yolox)] == [("person", "arrived")]
+@pytest.mark.parametrize("script", ["walker", "door"])
+def test_a_walker_who_stands_at_the_door_and_goes_is_one_visit(script: str, yolox: Any) -> None:
+    assert [(one.kind, one.phase) for one in watch(script, 29, yolox)] == [("person", "arrived")]
 
 
 @pytest.mark.optional

@@ -14,7 +14,7 @@ from dobby import Box, Camera, Sighting, around
 
 from .gate import Gate, Luma
 from .models import Detector, Picture, Reads
-from .track import Track, Tracks
+from .track import LIVING, Track, Tracks
 from .visit import AGAIN, Best, Visit, at_edge, colours_of, direction_of, quality, same_colours, zone_of
 from .visit import Round as Round
 from .yard import Parked, Yard
@@ -22,7 +22,7 @@ from .yard import Parked, Yard
 ENOUGH, SURE = 1.0, 0.5  # the sum of scores, and the best of them, that make a name certain
 CROWD, AROUND = 3, 1.2  # so many nameless things are looked at in one look at everything; seconds between such looks
 HOLD = {"vehicle": 1.0, "person": 0.5}  # seconds a certain arrival may wait for a better picture while it moves
-LIVING, GOES = ("person", "animal"), 0.6  # what shrinks or shifts by more than this share of its box does not stand any more
+GOES = 0.6  # what lives and shrinks or shifts by more than this share of its box does not stand any more
 TOGETHER = 10.0  # seconds within which more of a kind join a visit
 DIFFERENT = 0.45  # correlation of looks: below, what stood there may be gone
 IDENTICAL = 0.9  # correlation of colours: above, the same thing has returned

@@ -12,6 +12,7 @@ from dobby import Box, around
 
 LOST = 2.0  # seconds without a blob
 TRIES = (0.0, 0.2, 0.4, 0.8, 1.6, 3.0)  # seconds between asking what it is
+LIVING = ("person", "animal")
 GREW = 1.8  # times a named thing's size that it cannot grow to from one look to the next
 AGAIN = 2.5  # seconds between asking again of what has a name and still moves
 
@@ -73,6 +74,10 @@ class Track:
         self.path.append((now, *box.foot))
         del self.path[1:-60]
 
+    def linger(self, now: float) -> None:
+        """It is somewhere in a blob that is more than it: a crowd, or the place it stood in."""
+        self.seen = now
+
     def name(self, box: Box) -> None:
         """The detector called it something."""
         self.scores[box.kind] = self.scores.get(box.kind, 0.0) + box.score
@@ -103,10 +108,11 @@ class Tracks:
         for track in sorted(self.live, key=lambda track: (-track.score, -track.box.area)):
             mine = [blob for blob in free if _belongs(blob, track, now)]
             if mine:
-                track.follow(_fit(track, mine), now)
+                where = _fit(track, mine)
+                track.follow(where, now) if where else track.linger(now)
                 free = [blob for blob in free if blob not in mine]
             elif any(track.box.inside(blob) > 0.6 for blob in blobs):
-                track.seen = now  # in a crowd that is one blob
+                track.linger(now)
         for blob in free:
             self.begin(blob, now)
         gone = [track for track in self.live if now - track.seen > LOST]
@@ -144,12 +150,13 @@ def _belongs(blob: Box, track: Track, now: float) -> bool:
     return now - track.seen < 1.2 and alike and math.dist(blob.foot, track.box.foot) < reach
 
 
-def _fit(track: Track, blobs: Sequence[Box]) -> Box:
+def _fit(track: Track, blobs: Sequence[Box]) -> Box | None:
     """Where a track is, from its blobs: all of them together; a named thing keeps its size where they are only a part of it,
-    and takes the nearest one where together they are too much for it (the place it stood in, or somebody beside it)."""
+    and takes the nearest one where together they are too much for it; None where that is too much for somebody, too."""
     box, old = around(blobs, track.kind), track.box
     if track.named and box.area < 0.6 * old.area and box.inside(old) > 0.8:
         return old
-    if track.named and len(blobs) > 1 and box.area > GREW * old.area:
-        return max(blobs, key=lambda blob: blob.iou(old))
-    return box
+    if not track.named or box.area <= GREW * old.area:
+        return box
+    near = max(blobs, key=lambda blob: blob.iou(old))
+    return None if track.kind in LIVING and near.area > GREW * old.area else near
