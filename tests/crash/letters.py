@@ -76,7 +76,8 @@ def judge_letters(found: dict[str, list[str]], world: Any, db: sqlite3.Connectio
             found["doubled"].append(f"{here} was seen {seen[here]} times for {sent[here]} rows")
         if seen[here] < sent[here]:
             found["lost"].append(f"{here} was seen {seen[here]} times for {sent[here]} rows")
-    for device, traits in AT_LAST.items():
+    ran_out = db.execute("SELECT 1 FROM effect WHERE why = 'expired'").fetchone() is not None
+    for device, traits in (AT_LAST | {"front": {"locked": ran_out}}).items():
         state = world.read(device)
         found["wrong"] += [f"{device} {trait} is {state[trait]}" for trait, value in traits.items() if state[trait] != value]
     wanted = {"stranger": f"whatsapp/{STRANGER}", "owner": f"whatsapp/{NUMBERS['zoe']}"}
