@@ -195,10 +195,10 @@ async def _invite(dobby: Dobby, phone: Any) -> None:
     rooms = len({device.room for device in dobby.house if device.room})
     found = sum(device.driver != OWN for device in dobby.house)
     click.echo(f"\nDobby has found {found} devices in {rooms} rooms.\n")
-    if phone:
-        await _ring(dobby, phone)
     show_login(dobby.web.url, await dobby.people.make_code("owner"))
     click.echo("\nTry:\n" + "\n".join(f"  {words}" for words in hints))
     click.echo(NO_EYES if _wanting() else EYES)
     click.echo(f"Robin, who lives here too, writes by WhatsApp. The phone: {phone.url}" if phone else NO_PHONE)
     click.echo("\nCtrl-C ends it.")
+    if phone:
+        await _ring(dobby, phone)
