@@ -98,4 +98,6 @@ async def test_announcements_are_read_aloud(talk: Talk) -> None:
     assert {zone.deck.uri for zone in talk.household.state.zones} == {clip}  # one sound, the same for all
     talk.zone("Kitchen").deck.over()
     await talk.soon("what is playing in the kitchen?", "Jazz Radio")
+    await talk.says("chime the bedroom sonos", "Announced on Bedroom Sonos")
+    assert talk.zone("Bedroom").deck.uri not in ("", clip)  # its own name, where it stands
     await talk.says("sag den Kindern dass das Essen fertig ist", "Durchgesagt")
