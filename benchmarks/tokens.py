@@ -16,13 +16,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.sheet import QUICK, Cell, Row, at_most, disk_beside, fsync_times, rounded, run, spread
+from benchmarks.sheet import QUICK, Cell, Row, at_most, disk_beside, fsync_times, rounded, run, share, spread
 from dobby.alive import Dobby
 from dobby.cli.line import Line as Wire
 from dobby.config import parse_config
 from dobby.dollhouse.scripted import Line, Scripted
 from dobby.house.kinds import specs, verbs
 from dobby.house.model import Device
+from dobby.journal import household
 from dobby.live import live
 from dobby.wits.llm import tokens
 
@@ -65,7 +66,10 @@ async def _measure(turns: int, note: str) -> list[Row]:
     rows.append(
         Row("what a turn adds", found[100]["tail"], "tokens", beside=tails, note="clock, speaker, text and the answer before")
     )
-    told = "from the model's answer to the next question to it: two rows on the disk, the look, the gate"
+    told = (
+        "from the last byte of the model's answer to the next request to it: the answer, its cost and its intents in one commit,"
+        " the gate, the look, the prompt; CPU is the loop's"
+    )
     rows.append(
         at_most("a tool's overhead beside the model's time", found[100]["tool"], "ms", 5, found[100]["spread"] | disk, told)
     )
@@ -89,25 +93,37 @@ async def _house(size: int, turns: int) -> dict[str, Any]:
             "fixed": fixed,
             "cached": rounded(min(cached)),
             "tail": tail,
-            "tool": sorted(times)[len(times) // 2],
-            "spread": spread(times, "ms"),
+            "tool": rounded(share([wall for wall, _ in times], 0.5)),
+            "spread": spread([wall for wall, _ in times])
+            | {"CPU, p50": rounded(share([cpu for _, cpu in times], 0.5))}
+            | {"one commit here, p50": rounded(share(await _commits(dobby), 0.5))},
         }
 
 
-def _between(dobby: Dobby) -> list[float]:
-    """Milliseconds from an answer of the model's to the next question to it, as they come."""
+def _between(dobby: Dobby) -> list[tuple[float, float]]:
+    """Milliseconds of wall and of the loop's CPU from an answer of the model's to the next request to it, as they come."""
     thinking: Any = dobby.desk.thinking
-    ask, times, last = thinking.model.ask, list[float](), [0.0, 0.0]
+    insist, times, last = thinking.model._insist, list[tuple[float, float]](), [0.0, 0.0]
 
-    async def timed(role: str, messages: Any, **more: Any) -> Any:
-        if messages[-1]["content"][0]["type"] == "tool_result":
-            times.append((time.perf_counter() - last[0]) * 1000)
-        answer = await ask(role, messages, **more)
-        last[0] = time.perf_counter()
+    async def timed(params: Any, *more: Any) -> Any:
+        if params["messages"][-1]["content"][0]["type"] == "tool_result":
+            times.append(((time.perf_counter() - last[0]) * 1000, (time.thread_time() - last[1]) * 1000))
+        answer = await insist(params, *more)
+        last[:] = time.perf_counter(), time.thread_time()
         return answer
 
-    thinking.model.ask = timed
+    thinking.model._insist = timed
     return times
+
+
+async def _commits(dobby: Dobby, times: int = 60) -> list[float]:
+    """Milliseconds that a commit of one row takes here, from the loop and back: what nothing durable can go below."""
+    spent = []
+    for number in range(times):
+        begun = time.perf_counter()
+        await dobby.store.write(lambda db, number=number: household.set_setting(db, "bench", str(number)))  # type: ignore[misc]
+        spent.append((time.perf_counter() - begun) * 1000)
+    return spent
 
 
 def _input(row: dict[str, int]) -> int:

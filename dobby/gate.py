@@ -302,6 +302,9 @@ def _ask(call: Call, trait: str, to: Value, device: Device | None, language: str
         unit = device.traits[trait].unit if device and trait in device.traits else ""
         shown = _on_off(to, language) if isinstance(to, bool) else quantity(to, unit)
         return _filled(_set_words(trait, to, device), language, name=name, trait=trait, to=shown)
+    if call.args.get("said"):  # an appointment, in its own words
+        later = table()["words"]["later"]
+        return _filled(later.get(str(call.args.get("to")), later["kept"]), language, name=str(call.args["said"]).rstrip("."))
     args = ", ".join(f"{key} {value}" for key, value in call.args.items() if key != "verb" or call.tool != "do")
     verb = str(call.args.get("verb", "")) if call.tool == "do" else call.tool
     kind = "do" if call.tool in ("set", "do") else "tool"

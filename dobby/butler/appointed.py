@@ -27,6 +27,7 @@ from dobby.mind.plan import Order, Plan
 PUNCTUAL = 60.0  # seconds late of which nobody speaks
 JUST = 600.0  # seconds in which "cancel that" is meant for what was last kept
 RINGING = 120.0  # seconds in which "stop" is meant for a timer that went off
+ABOUT = (Order.APPOINTMENTS, Order.LEFT, Order.CANCEL, Order.PAUSE, Order.RESUME, Order.CHANGE)
 STATES = {Order.CANCEL: "ended", Order.PAUSE: "paused", Order.RESUME: "waiting"}
 
 
@@ -97,7 +98,11 @@ def _moment(desk: Desk, instant: float, source: Source) -> str:
 
 async def carry(desk: Desk, row: EventRow, plan: Plan, steer: Steer) -> None:
     """List, tell what is left, cancel, pause, go on with or move what the order names."""
-    source = row.event.source
+    await work_on(desk, row, await meant_by(desk, row.event.source, plan), steer)
+
+
+async def meant_by(desk: Desk, source: Source, plan: Plan) -> Plan:
+    """An order about appointments as what is to be said, or done to their rows."""
     every = await desk.store.read(appointments.open_ones)
     mine = [one for one in every if one.person == source.person or source.authority is Role.OWNER]
     meant = _meant(mine, plan.about, lambda one: plain(span(desk, one.due.after, source)))
@@ -116,7 +121,7 @@ async def carry(desk: Desk, row: EventRow, plan: Plan, steer: Steer) -> None:
         plan = replace(plan, calls=(_moved(meant[0], new),), due=())
     else:
         plan = replace(plan, calls=tuple(_change(one, STATES[plan.order]) for one in meant))
-    await work_on(desk, row, replace(plan, order=Order.NONE), steer)
+    return replace(plan, order=Order.NONE)
 
 
 def _change(row: DueRow, to: str) -> Call:

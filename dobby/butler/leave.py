@@ -10,7 +10,7 @@ from typing import Any
 
 from dobby.butler.desk import Desk
 from dobby.butler.judging import acting, judge, yeses
-from dobby.butler.keeping import inside
+from dobby.butler.keeping import CHANGE, inside
 from dobby.events import Call, EffectState, EventState, Origin, Role, Source
 from dobby.gate import Verdict, question
 from dobby.house.units import quantity
@@ -18,7 +18,7 @@ from dobby.journal import inbox, ledger, questions
 from dobby.journal.inbox import EventRow
 from dobby.journal.ledger import EffectRow
 from dobby.journal.outbox import OutboxRow
-from dobby.journal.pack import hash_calls
+from dobby.journal.pack import SCHEDULE, hash_calls
 from dobby.journal.questions import Question
 from dobby.mind.plan import Plan
 
@@ -104,7 +104,10 @@ def _asked_about(desk: Desk, row: EventRow, effect: EffectRow) -> Sequence[Call 
         return [effect.call]
     source = acting(row.event.source, Origin.ROUTINE)
     said = str(effect.call.args.get("said", "")).rstrip(".")
-    return [f"{said}." if said else "", *(one for one in calls if judge(desk, one, source).verdict is Verdict.ASK)]
+    guarded = [one for one in calls if judge(desk, one, source).verdict is Verdict.ASK]
+    if not guarded and effect.call.tool in (SCHEDULE, CHANGE):
+        return [effect.call]
+    return [f"{said}." if said else "", *guarded]
 
 
 async def ask_which(desk: Desk, row: EventRow, plan: Plan, **more: Any) -> None:

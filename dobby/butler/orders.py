@@ -56,7 +56,7 @@ async def carry(desk: Desk, row: EventRow, plan: Plan, steer: Steer) -> None:
         await work_on(desk, row, await sightings.answer(desk, row, plan), steer)
     elif plan.order is Order.STOP:
         await _stop(desk, row, plan, steer)
-    elif plan.order in (*appointed.STATES, Order.APPOINTMENTS, Order.LEFT, Order.CHANGE):
+    elif plan.order in appointed.ABOUT:
         await appointed.carry(desk, row, plan, steer)
     else:
         await _switch(desk, row, plan)

@@ -28,11 +28,16 @@ class Step:
         return {"role": self.role, "content": self.content}
 
 
+def as_kept(step: Step) -> Step:
+    """A step as it will be read, so that what is sent again is the same byte by byte."""
+    return replace(step, content=json.loads(dump(step.content)))
+
+
 def keep(db: sqlite3.Connection, step: Step, at: float) -> Step:
-    """Write a step down; as it will be read, so that what is sent again is the same byte by byte."""
+    """Write a step down; as it will be read."""
     row = (step.event, step.role, dump(step.content), dump(dict(step.effects)), dump(list(step.outside)), at)
     db.execute("INSERT INTO step (event, role, content, effects, outside, at) VALUES (?, ?, ?, ?, ?, ?)", row)
-    return replace(step, content=json.loads(row[2]))
+    return as_kept(step)
 
 
 def _select(db: sqlite3.Connection, where: str, values: Sequence[Any]) -> list[Step]:

@@ -8,6 +8,7 @@ import asyncio
 import json
 import logging
 import random
+import sqlite3
 import tomllib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -76,6 +77,7 @@ class Answer:
     stop: str = ""
     used: Used = Used()
     broken: dict[str, str] = field(default_factory=dict)
+    bill: "Bill" = lambda db: None
 
     @property
     def text(self) -> str:
@@ -95,17 +97,18 @@ class Answer:
         return list(dict.fromkeys(filter(None, cited)))
 
 
-Meter = Callable[[str, Answer], Awaitable[None]]
-"""Told the role and the answer, once each; writes down what it cost."""
+Bill = Callable[[sqlite3.Connection], None]
+"""Writes down what an answer cost, within the commit of whoever asked for it."""
 
 
-async def _free(role: str, answer: Answer) -> None:
+def _free(role: str, answer: Answer) -> Bill:
     """Nobody counts."""
+    return lambda db: None
 
 
 class Model:
     """The models of one endpoint. `key` is asked at each request, so that a new one counts at once; `pause` and `stall` are in
-    seconds; `meter` is told of every answer, `may` raises `NoModel` where nothing more may be spent."""
+    seconds; `meter` makes the bill of an answer and `pay` writes it down; `may` raises `NoModel` where that is spent."""
 
     def __init__(
         self,
@@ -115,20 +118,19 @@ class Model:
         *,
         pause: float = PAUSE,
         stall: float = STALL,
-        meter: Meter = _free,
+        meter: Callable[[str, Answer], Bill] = _free,
+        pay: Callable[[Bill], Awaitable[None]] | None = None,
         may: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        self.config, self.meter, self.may = config, meter, may
+        self.config, self.meter, self.pay, self.may = config, meter, pay, may
         self._key, self._clock, self._pause, self._stall = key, clock, pause, stall
         self._failed, self._rests_until, self._why = 0, 0.0, NoModel("model_away", "")
         self._client: Any = None
+        self._sdk: Any = None
 
     def name(self, role: str) -> str:
         """The model of a role, "" for none."""
         return str(getattr(self.config, role)) or self.config.mind
-
-    def __bool__(self) -> bool:
-        return bool(self.config.mind)
 
     async def ask(
         self,
@@ -139,8 +141,9 @@ class Model:
         tools: Sequence[Block] = (),
         schema: Mapping[str, Any] | None = None,
         most: int = MOST,
+        paid: bool = True,
     ) -> Answer:
-        """One answer; `schema` makes its text JSON of that form.
+        """One answer; `schema` makes its text JSON of that form. If not `paid`, whoever asks writes down its `bill`.
 
         :raises NoModel: none within the time, after several attempts where those may help; or none may be asked for.
         """
@@ -153,13 +156,15 @@ class Model:
         if self.may is not None:
             await self.may()
         try:
-            anthropic, httpx2 = await _libraries()  # the first time takes seconds, which are not the endpoint's
-            answer = await self._insist(params, anthropic, httpx2)
+            self._sdk = self._sdk or await _libraries()  # the first time takes seconds, which are not the endpoint's
+            answer = await self._insist(params, *self._sdk)
         except NoModel as error:
             self._count(error)
             raise
         self._failed = 0
-        await self.meter(role, answer)
+        answer.bill = self.meter(role, answer)
+        if paid and self.pay is not None:
+            await self.pay(answer.bill)
         return answer
 
     def _count(self, error: NoModel) -> None:

@@ -4,7 +4,7 @@ Nothing that changes from minute to minute stands in the prefix, so that it is r
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,8 @@ from dobby.wits.llm import Block
 NAMED = 120  # devices that are named in the map; of more only how many of a kind stand where
 LONGEST = 48  # characters of a device's name; longer ones are words from outside
 CACHE = {"type": "ephemeral"}
-FORMS: Mapping[str, Mapping[str, Any]] = {
-    "text": {"type": "string"},
-    "texts": {"type": "array", "items": {"type": "string"}},
-    "table": {"type": "object"},
-}
+TEXT = {"type": "string"}
+FORMS: Mapping[str, Block] = {"text": TEXT, "texts": {"type": "array", "items": TEXT}, "table": {"type": "object"}}
 RULES = """## Here
 - Act with tools, in as few turns as you can: several uses in one turn run side by side. Read before you say how something is.
 - A guarded act is asked for by the house itself, after your turn. Say nothing of leave, and do not ask for it.
@@ -85,6 +82,7 @@ def shown(device: Device, room: str = "") -> str:
     return short or device.name
 
 
+@lru_cache(1 << 14)
 def is_inert(text: str) -> bool:
     """A few words and nothing else: a name, not a message. What is more is treated as words from outside."""
     return len(text) <= LONGEST and len(text.split()) <= 6 and text.isprintable() and not set(":/!?<{") & set(text)
@@ -95,11 +93,7 @@ def tail(text: str, name: str, context: Context, lately: Sequence[tuple[bool, st
     here = f" from the {context.here}" if context.here else ""
     before = "\n".join(f"{name if mine else 'Dobby'}: {said[:200]}" for mine, said in lately)
     rows = [f"{context.now:%A %d %B %Y, %H:%M}. {name} ({context.role}) writes{here}."]
-    parts = {
-        "Before": before,
-        "Known": known,
-        "Done just now": done,
-        "Answer in": context.language if context.language != "en" else "",
-    }
+    language = "" if context.language == "en" else context.language
+    parts = {"Before": before, "Known": known, "Done just now": done, "Answer in": language}
     rows += [f"{head}:\n{part}" for head, part in parts.items() if part]
     return "\n".join(["<now>", *rows, "</now>", text])

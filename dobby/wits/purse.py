@@ -4,7 +4,7 @@ It does not know who asks, nor how the owners hear of it.
 """
 
 from collections.abc import Callable
-from datetime import datetime, tzinfo
+from datetime import tzinfo
 from functools import partial
 
 from dobby.clock import Clock, local
@@ -12,7 +12,7 @@ from dobby.config import ModelConfig
 from dobby.journal import costs
 from dobby.journal.costs import Cost
 from dobby.store import Store
-from dobby.wits.llm import Answer, NoModel, price
+from dobby.wits.llm import Answer, Bill, NoModel, price
 
 WARN = 0.8  # of a limit
 
@@ -32,36 +32,38 @@ class Purse:
     ) -> None:
         self._config, self._store, self._clock, self._zone = config, store, clock, zone
         self._whom, self._warn = whom, warn
+        self._spent: dict[str, float] = {}  # of the day and the month, as rows say
 
     async def may(self) -> None:
         """Nothing, where more may be spent.
 
         :raises NoModel: the day's or the month's limit is reached.
         """
-        for span, most, spent in await self._spent():
-            if most and spent >= most:
+        for span, (since, most, name) in self._spans().items():
+            if most and name not in self._spent:
+                self._spent[name] = await self._store.read(partial(costs.spent, since=since))
+            if most and self._spent[name] >= most:
                 raise NoModel("model_budget", f"This {span}'s money for the model is spent.", again=True)
 
-    async def _spent(self) -> list[tuple[str, float, float]]:
+    def _spans(self) -> dict[str, tuple[float, float, str]]:
+        """Since when, how much, and the key of each limit as it is now."""
         now = local(self._clock.now(), self._zone)
         day = now.replace(hour=0, minute=0, second=0, microsecond=0)
-        spans = {"day": (day, self._config.daily), "month": (day.replace(day=1), self._config.monthly)}
-        return [
-            (span, most, await self._store.read(partial(costs.spent, since=since.timestamp())))
-            for span, (since, most) in spans.items()
-        ]
+        month = day.replace(day=1).timestamp()
+        return {
+            "day": (day.timestamp(), self._config.daily, f"{now:%Y-%m-%d}"),
+            "month": (month, self._config.monthly, f"{now:%Y-%m}"),
+        }
 
-    async def meter(self, role: str, answer: Answer) -> None:
-        """Write an answer's cost down; who watches the money hears at four fifths and at the end of it."""
+    def meter(self, role: str, answer: Answer) -> Bill:
+        """An answer's cost, to be written down; who watches the money hears at four fifths and at the end of it."""
         person, event = self._whom()
         used, amount = answer.used, price(self._config, answer.model, answer.used)
         detail = {"in": used.fresh, "cached": used.cached, "written": used.written, "out": used.out}
         cost = Cost("model", answer.model, amount, self._clock.now(), role, person, event, detail=detail)
-        await self._store.write(lambda db: costs.add(db, cost))
-        for span, most, spent in await self._spent():
-            if most and spent >= WARN * most:
-                self._warn(f"{_name(span, local(self._clock.now(), self._zone))}:{int(spent >= most)}", span, spent, most)
-
-
-def _name(span: str, now: datetime) -> str:
-    return f"{now:%Y-%m-%d}" if span == "day" else f"{now:%Y-%m}"
+        for span, (_, most, name) in self._spans().items():
+            if name in self._spent:
+                self._spent[name] = spent = self._spent[name] + amount
+                if spent >= WARN * most:
+                    self._warn(f"{name}:{int(spent >= most)}", span, spent, most)
+        return lambda db: costs.add(db, cost)

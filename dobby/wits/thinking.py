@@ -73,38 +73,30 @@ class Thinking:
         assert row.plan is not None
         errand = Errand(row, row.plan, steer, begun=self.desk.clock.now())
         self.errands[row.id] = errand
-        done, ended = asyncio.Event(), list[BaseException]()
-
-        async def work() -> None:
-            try:
-                await self._work(errand, recovering)
-            except Exception as error:  # told by whoever waits for it
-                ended.append(error)
-            finally:
-                self.errands.pop(row.id, None)
-                done.set()
-
-        if self.desk.spawn(self._beside(work(), errand, ended), f"think {row.id}") is None:
+        task = self.desk.spawn(self._run(errand, recovering), f"think {row.id}")
+        if task is None:
             self.errands.pop(row.id, None)
             return
-        try:
-            async with asyncio.timeout(self._soon):
-                await done.wait()
-        except TimeoutError:
+        await asyncio.wait({task}, timeout=self._soon)
+        if not task.done():
             errand.slow = True
-            await self._say_more(errand, "progress", self.desk.words("on_it", row.event.source))
-        if ended:
-            raise ended[0]
+            words = self.desk.words("on_it", row.event.source)
+            told = await self.desk.store.write(lambda db: self.desk.tell(db, f"event:{row.id}:progress", row.lane, words))
+            self.desk.post.hand_over([told])
+        elif errand.fault is not None:
+            raise errand.fault
 
-    async def _beside(self, work: Any, errand: Errand, ended: list[BaseException]) -> None:
-        await work
-        if errand.slow and ended and not isinstance(ended[0], Closed):  # nobody waits for it any more
-            log.error("Errand %d failed", errand.row.id, exc_info=ended[0])
-            await self.desk.fail(errand.row)
-
-    async def _say_more(self, errand: Errand, what: str, text: str) -> None:
-        desk, row = self.desk, errand.row
-        desk.post.hand_over([await desk.store.write(lambda db: desk.tell(db, f"event:{row.id}:{what}", row.lane, text))])
+    async def _run(self, errand: Errand, recovering: bool) -> None:
+        """To its end; a fault is told here only where nobody waits any more."""
+        try:
+            await self._work(errand, recovering)
+        except Exception as error:
+            errand.fault = error
+            if errand.slow and not isinstance(error, Closed):
+                log.exception("Errand %d failed", errand.row.id)
+                await self.desk.fail(errand.row)
+        finally:
+            self.errands.pop(errand.row.id, None)
 
     async def steered(self, row: EventRow) -> bool:
         """Is a text meant for an errand that runs beside this lane: to end it ("cancel the pool one"), or to amend it. Then it is
@@ -163,46 +155,39 @@ class Thinking:
         person, context = desk.people.get(event.source.person), desk.context(event.source)
         lane, number, since = errand.row.lane, errand.row.id, event.received - TALK
         before = await desk.store.read(lambda db: steps.lines_since(db, lane, number, since))
-        known, photo = await self._recalled(errand), await self._photo(errand)
+        known = await self._glance(errand, "recall", "recall" in self.kit.looks, words=errand.text)
+        photo = await self._glance(errand, "look", is_photo(event), at="photo", question=errand.text)
         name = person.name if person else "Somebody"
         words = prompt.tail(errand.text, name, context, before, known.text, " ".join((done, photo.text)).strip())
         await self._keep(errand, "user", [{"type": "text", "text": words}], outside=(*known.outside, *photo.outside))
 
-    async def _recalled(self, errand: Errand) -> Found:
-        if "recall" not in self.kit.looks:
-            return Found("")
-        return await self.kit.look("recall", {"words": errand.text}, errand.row.event, Provenance())
-
-    async def _photo(self, errand: Errand) -> Found:
-        """What the eyes see on a photo that came with the text; words on it came from outside."""
-        if not is_photo(errand.row.event):
-            return Found("")
-        return await self.kit.look("look", {"at": "photo", "question": errand.text}, errand.row.event, Provenance())
+    async def _glance(self, errand: Errand, tool: str, so: bool, **args: str) -> Found:
+        """What a tool says before the model is asked, where that is `so`."""
+        return await self.kit.look(tool, args, errand.row.event, Provenance()) if so else Found("")
 
     async def _round(self, errand: Errand, recovering: bool) -> bool:
         """One answer and what it asks for; True when that was the last."""
         if errand.told[-1].role != "assistant":
-            over = "" if errand.steer.stopped.is_set() else await self._bound(errand)
+            over = "" if errand.steer.stopped.is_set() else self._bound(errand)
             if over or not await self._ask(errand):
                 return await self._end(errand, self.desk.words(over, errand.row.event.source) if over else "")
         uses = [block for block in errand.told[-1].content if block["type"] == "tool_use"]
         if uses:
             return await self._use(errand, [Use(one["id"], one["name"], one["input"]) for one in uses], recovering)
-        return await self._answered(
-            errand, "\n".join(block["text"] for block in errand.told[-1].content if block["type"] == "text")
-        )
+        texts = [block["text"] for block in errand.told[-1].content if block["type"] == "text"]
+        return await self._answered(errand, "\n".join(texts))
 
-    async def _bound(self, errand: Errand) -> str:
+    def _bound(self, errand: Errand) -> str:
         """Why it must end here, as a phrase's key; "" for go on."""
-        spent = await self.desk.store.read(lambda db: costs.spent(db, 0.0, event=errand.row.id))
-        over = errand.rounds >= ROUNDS or self.desk.clock.now() - errand.begun > SECONDS or spent > DOLLARS
+        over = errand.rounds >= ROUNDS or self.desk.clock.now() - errand.begun > SECONDS or errand.spent > DOLLARS
         return "think_enough" if over or any(count > SAME for count in errand.uses.values()) else ""
 
     async def _ask(self, errand: Errand) -> bool:
         """Ask for the next answer; False where the errand was stopped before it came."""
         await self._amend(errand)
+        errand.prefix = errand.prefix or prompt.system(self.desk.house)
         messages = messages_of([*errand.before, *errand.told])
-        ask = self.model.ask("mind", messages, system=prompt.system(self.desk.house), tools=prompt.tools())
+        ask = self.model.ask("mind", messages, system=errand.prefix, tools=prompt.tools(), paid=False)
         loop = asyncio.get_running_loop()
         asking, stopped = loop.create_task(ask), loop.create_task(errand.steer.stopped.wait())
         try:
@@ -210,6 +195,8 @@ class Thinking:
         finally:
             over = [task for task in (asking, stopped) if task.cancel()]
             await asyncio.gather(*over, return_exceptions=True)
+        if errand.keeping is not None:
+            await errand.keeping
         if asking.cancelled():
             return False
         await self._take(errand, asking.result())
@@ -240,12 +227,12 @@ class Thinking:
         await desk.hands.look_before([call for calls in made.values() for call in calls])
 
         def keep(db: sqlite3.Connection) -> Step:
-            effects = {
-                id_: [ledger.write_down(db, effect_of(desk, row.id, call, source)) for call in calls]
-                for id_, calls in made.items()
-            }
+            rows = {id_: [effect_of(desk, row.id, call, source) for call in calls] for id_, calls in made.items()}
+            effects = {id_: [ledger.write_down(db, one) for one in mine] for id_, mine in rows.items()}
             errand.kept["effects"] = [*errand.kept["effects"], *(one for numbers in effects.values() for one in numbers)]
             inbox.keep_plan(db, row.id, {**errand.kept})
+            answer.bill(db)
+            errand.spent = costs.spent(db, row.event.received, event=row.id)
             blocks = answer.blocks or [{"type": "text", "text": "…"}]
             return steps.keep(db, Step(row.id, "assistant", blocks, effects), desk.clock.now())
 
@@ -260,8 +247,9 @@ class Thinking:
         errand.kept["seen"] = list(dict.fromkeys([*errand.kept["seen"], *(device for one in found for device in one.seen)]))
         errand.kept["sources"] = [*errand.kept["sources"], *(url for one in found for url in one.sources)]
         results = [_result(use, one) for use, one in zip(uses, found, strict=True)]
-        await self._keep(errand, "user", results, outside=[words for one in found for words in one.outside])
         asked = next((use for use in uses if use.name == "ask" and use.args.get("question")), None)
+        outside = [words for one in found for words in one.outside]
+        await self._keep(errand, "user", results, outside, wait=asked is not None)
         if asked is not None:
             options = asked.args.get("options")
             shown = tuple(str(one)[:40] for one in options[:8]) if isinstance(options, list) else ()
@@ -325,14 +313,20 @@ class Thinking:
         desk.wake()  # an appointment may be due before the errand ends
         return effects
 
-    async def _keep(self, errand: Errand, role: str, content: list[dict[str, Any]], outside: Sequence[str] = ()) -> None:
-        step = Step(errand.row.id, role, content, {}, [words[:200] for words in outside if words])
+    async def _keep(
+        self, errand: Errand, role: str, content: list[dict[str, Any]], outside: Sequence[str] = (), *, wait: bool = True
+    ) -> None:
+        """A message becomes a row; what would come out the same again need not be waited for before the model is asked."""
+        step = steps.as_kept(Step(errand.row.id, role, content, {}, [words[:200] for words in outside if words]))
 
-        def keep(db: sqlite3.Connection) -> Step:
+        def keep(db: sqlite3.Connection) -> None:
             inbox.keep_plan(db, errand.row.id, {**errand.kept})
-            return steps.keep(db, step, self.desk.clock.now())
+            steps.keep(db, step, self.desk.clock.now())
 
-        errand.told.append(await self.desk.store.write(keep))
+        errand.told.append(step)
+        errand.keeping = asyncio.ensure_future(self.desk.store.write(keep))
+        if wait:
+            await errand.keeping
 
     # The end
 

@@ -3,6 +3,7 @@
 It does not know how a step is made (`thinking`).
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from dobby.journal.inbox import EventRow
 from dobby.journal.pack import dump
 from dobby.journal.steps import Step
 from dobby.wits import prompt
-from dobby.wits.llm import tokens
+from dobby.wits.llm import Block, tokens
 
 TALK = 3600.0  # seconds for which what was said before is shown again; words from outside in it can mislead for as long
 HOUSE = "<house>"  # how what the house tells the model begins
@@ -34,8 +35,12 @@ class Errand:
     told: list[Step] = field(default_factory=list)
     before: list[Step] = field(default_factory=list)
     begun: float = 0.0
+    spent: float = 0.0
+    prefix: list[Block] = field(default_factory=list)
+    keeping: "asyncio.Future[None] | None" = None
     slow: bool = False
     over: bool = False
+    fault: Exception | None = None
 
     def __post_init__(self) -> None:
         self.kept = {"amended": {}, "seen": [], "sources": [], "stop": "", "broken": {}, **self.kept}

@@ -5,12 +5,14 @@ know what a model is, nor what becomes of a call.
 """
 
 import json
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Any
 
+from dobby.butler import appointed
 from dobby.butler.desk import Desk
 from dobby.errors import DobbyError, Refused
 from dobby.events import Call, Event, Source, Value
@@ -18,7 +20,7 @@ from dobby.gate import Provenance, is_said, tainted
 from dobby.house.fit import fit, span_of
 from dobby.house.model import Device
 from dobby.journal.pack import due_call, dump
-from dobby.mind.plan import Mind
+from dobby.mind.plan import Mind, Plan
 from dobby.skill.tool import Tool
 from dobby.wits.prompt import is_inert, shown
 
@@ -61,9 +63,7 @@ class Toolkit:
         :raises Refused: it fits nothing here; says what would.
         """
         if name == "set":
-            wanted = _table(args, "wanted")
-            if not wanted:
-                raise Refused("`wanted` has to be a table of traits.")
+            wanted = _table(args, "wanted", needed=True)
             made = [Call("set", device.id, fit(device, wanted)) for device in self._devices(args)]
         elif name == "do":
             made = [self._deed(device, _text(args, "verb"), _table(args, "args")) for device in self._devices(args)]
@@ -83,19 +83,20 @@ class Toolkit:
             raise Refused(f"{device.name} knows {', '.join(device.verbs) or 'no verbs'}; what is set is set with `set`.")
         return Call("do", device.id, {"verb": verb, **args})
 
-    async def _later(self, say: str, source: Source, provenance: Provenance) -> list[Call]:
+    async def _later(self, say: str, source: Source, provenance: Provenance) -> list[Call] | None:
+        """An appointment to keep, move, pause or end; None where it is only asked about, or not understood."""
+        plan = await self._appointed(say, source)
+        about = {"about": plan.about.strip("*")} if plan.calls else {}
+        kept = (replace(due, calls=tuple(self._marked(call, provenance) for call in due.calls)) for due in plan.due)
+        made = plan.calls or map(due_call, kept)
+        return [replace(call, tainted=_doubted({**call.args, **about}, provenance)) for call in made] or None
+
+    async def _appointed(self, say: str, source: Source) -> Plan:
         plan = await self.plain.plan(say, self.desk.context(source))
-        if not plan.due or plan.choices:
-            raise Refused(
-                f"Nothing was kept. {plan.say} One plain sentence with its time, please, and one device or reminder in it."
-            )
-        kept = []
-        for due in plan.due:
-            call = due_call(replace(due, calls=tuple(self._marked(call, provenance) for call in due.calls)))
-            words = [key for key in ("remind", "name") if call.args.get(key)] if provenance.outside else []
-            doubted = tuple(key for key in words if provenance.strict or not is_said(call.args[key], provenance.said))
-            kept.append(replace(call, tainted=doubted))
-        return kept
+        if plan.order in appointed.ABOUT:
+            return await appointed.meant_by(self.desk, source, plan)
+        one = "One plain sentence with its time, please, and one device or reminder in it."
+        return Plan(say=f"Nothing was kept. {plan.say} {one}", due=() if plan.choices else plan.due)
 
     def _tool(self, name: str) -> Tool:
         found = next((tool for tool in self.skills() if tool.name == name), None)
@@ -112,6 +113,8 @@ class Toolkit:
                 return self._find(args)
             if name == "read":
                 return self._read(args)
+            if name == "schedule":
+                return Found((await self._appointed(_text(args, "say"), event.source)).say)
             if name == "more":
                 return Found(_cut({"tools": [_tool_row(tool) for tool in self._matching(_text(args, "words"))]}))
             if name == "use":
@@ -180,17 +183,21 @@ class Toolkit:
             raise Refused(f"Several are called {name}: {', '.join(found)}. Ask which, or use the id.")
         if not found:
             near = get_close_matches(said, [row for rows in keys.values() for row in rows], 3, 0.5)
-            raise Refused(
-                f"There is no {name} here." + (f" There is {', '.join(near)}." if near else " `find` knows what there is.")
-            )
+            hint = f"There is {', '.join(near)}." if near else "`find` knows what there is."
+            raise Refused(f"There is no {name} here. {hint}")
         device = self.desk.house.get(found[0])
         assert device is not None
         return device
 
 
-def _keys(device: Device) -> list[str]:
-    names = [device.name, *device.aliases, shown(device, device.room)]
-    return [one.casefold() for one in (device.id, *names, *(f"{device.room} {name}" for name in names))]
+def _keys(device: Device) -> Sequence[str]:
+    return _names(device.id, device.name, tuple(device.aliases), device.room, shown(device, device.room))
+
+
+@lru_cache(1 << 14)
+def _names(id_: str, name: str, aliases: Sequence[str], room: str, short: str) -> Sequence[str]:
+    names = (name, *aliases, short)
+    return [one.casefold() for one in (id_, *names, *(f"{room} {name}" for name in names))]
 
 
 def _known_as(device: Device) -> str:
@@ -210,15 +217,18 @@ def _if(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _is_others(trait: str, value: Value) -> bool:
     """Words that were written by nobody in the house."""
-    if not isinstance(value, str | list):
-        return False
-    return bool(value) and (
-        trait in OTHERS_WORDS or not all(is_inert(str(one)) for one in (value if isinstance(value, list) else [value]))
-    )
+    texts = value if isinstance(value, list) else [value] if isinstance(value, str) and value else []
+    return bool(texts) and (trait in OTHERS_WORDS or not all(is_inert(str(one)) for one in texts))
 
 
 def _tool_row(tool: Tool) -> dict[str, Any]:
     return {"tool": tool.name, "does": tool.description[:300], "args": tool.schema.get("properties", {})}
+
+
+def _doubted(args: Mapping[str, Any], provenance: Provenance) -> tuple[str, ...]:
+    """Which words of an appointment whoever speaks did not say, where words from outside were read."""
+    words = [key for key in ("remind", "name", "about") if args.get(key)] if provenance.outside else []
+    return tuple(key for key in words if provenance.strict or not is_said(args[key], provenance.said))
 
 
 def _cut(value: Any) -> str:
@@ -233,11 +243,11 @@ def _text(args: Mapping[str, Any], name: str) -> str:
     return value.strip()
 
 
-def _table(args: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+def _table(args: Mapping[str, Any], name: str, needed: bool = False) -> Mapping[str, Any]:
     value = args.get(name) or {}
     if isinstance(value, str):  # small models write tables as texts
         with suppress(ValueError):
             value = json.loads(value)
-    if not isinstance(value, dict):
+    if not isinstance(value, dict) or (needed and not value):
         raise Refused(f"`{name}` has to be a table.")
     return value

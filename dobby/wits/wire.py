@@ -69,7 +69,7 @@ def think(desk: Desk, config: ModelConfig, plain: Mind, key: Any, skills: Any, *
 
     purse = Purse(config, desk.store, desk.clock, desk.zone, whom, warn)
     soon = {"soon": options.pop("soon")} if "soon" in options else {}
-    model = Model(config, key, desk.clock, meter=purse.meter, may=purse.may, **options)
+    model = Model(config, key, desk.clock, meter=purse.meter, pay=desk.store.write, may=purse.may, **options)
     return Thinking(desk, model, Toolkit(desk, plain, skills, looks(desk, model, Web(config, model))), **soon)
 
 

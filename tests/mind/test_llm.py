@@ -15,7 +15,7 @@ from dobby.clock import FixedClock
 from dobby.config import ModelConfig
 from dobby.dollhouse.scripted import Line, Scripted, check, read_script
 from dobby.errors import ConfigError
-from dobby.wits.llm import Answer, Model, NoModel, Used, price, tokens
+from dobby.wits.llm import Answer, Bill, Model, NoModel, Used, price, tokens
 
 HELLO = [{"role": "user", "content": [{"type": "text", "text": "tell me a story"}]}]
 TOOL = {"name": "set", "description": "d", "input_schema": {"type": "object", "properties": {"x": {"type": "integer"}}}}
@@ -50,8 +50,9 @@ async def fails(model: Model, why: str) -> NoModel:
 async def test_an_answer_is_streamed_and_counted(endpoint: Opener) -> None:
     told: list[tuple[str, Answer]] = []
 
-    async def meter(role: str, answer: Answer) -> None:
+    def meter(role: str, answer: Answer) -> Bill:
         told.append((role, answer))
+        return lambda db: None
 
     model, server = await endpoint(STORY, meter=meter)
     answer = await model.ask("mind", HELLO, system=[{"type": "text", "text": "You are Dobby."}])
