@@ -47,7 +47,7 @@ from dobby.skill.load import Skill, equipped, load_skill, stamps, tighten
 from dobby.skill.stall import StallWatch
 from dobby.vision.cameras import Watching
 from dobby.vision.page import Views, sent_to
-from dobby.wits.wire import give_wits, skills_of
+from dobby.wits.wire import give_wits
 
 log = logging.getLogger(__name__)
 RELOAD = 3.0  # seconds between looks for a changed skill
@@ -65,7 +65,7 @@ async def compose(dobby: Dobby, stack: AsyncExitStack) -> None:
         dobby.web = Web(store, people, clock, host=config.web.host, port=config.web.port, hosts=config.web.hosts, hints=HINTS)
     bridges: list[Bridge] = [dobby.console, *([dobby.web] if dobby.web else [])]
     post = Post(store, clock, bridges)
-    mind = Routed(dobby.plain, partial(skills_of, toolbox), lambda: bool(config.model.mind))
+    mind = Routed(dobby.plain, toolbox.tools, lambda: bool(config.model.mind))
     zone = config.zone or machine_zone()
     desk = Desk(store, house, hands, mind, people, clock, post, config.house.language, config.house.units, zone, config.place)
     desk.history, desk.album = dobby.history, Album(dobby.folder / "attachments")

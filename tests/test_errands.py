@@ -2,15 +2,18 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dobby.dollhouse.scripted import Line, Scripted, results
-from dobby.journal import steps
+from dobby.journal import costs, steps
+from dobby.skill.tool import make_tool, read
 from dobby.wits import honest
-from tests.fakes import Home, build, living
+from dobby.wits.llm import tokens
+from tests.fakes import Home, build, lamp, living
 from tests.minds import Minded, give, minded
 
 Begin = Callable[..., Any]
@@ -245,3 +248,56 @@ async def test_what_a_stranger_wrote_cancels_no_appointment() -> None:
         assert await m.home.count("due WHERE state = 'waiting'") == 1
         assert "Cancel this: At 19:00 I'll remind you: water the plants?" in told[0]
         assert "came from outside" in told[0]
+
+
+# Bounds
+
+
+async def test_an_answer_that_is_cut_off_says_that_there_is_more() -> None:
+    async with minded([Line("story", text="Once there was", stop="max_tokens")]) as m:
+        assert await m.say("tell me a story about the sea") == ["Once there was … and so on; ask me to go on."]
+
+
+async def test_a_thousand_functions_of_skills_cost_no_more_than_none_until_they_are_looked_for() -> None:
+    @read
+    async def tide(place: str) -> str:
+        """When the tide is high."""
+        return place
+
+    many = [replace(make_tool("sea", tide, ()), name=f"sea{number}.tide") for number in range(1000)]
+    first: list[Any] = []
+    for skills in ([], many):
+        lines = [Line("sea", use={"more": {"words": "tide"}}), Line(after="tool", text="High at six.")]
+        async with minded(lines, skills=lambda skills=skills: skills) as m:
+            assert await m.say("what about the sea tonight") == ["High at six."]
+            first.append((m.server.requests[0]["tools"], m.server.requests[0]["system"]))
+            assert len(results(m.server.requests[1])) < 6000
+    assert first[0] == first[1]
+
+
+async def test_who_watches_the_money_hears_at_four_fifths_and_a_new_day_is_a_new_purse() -> None:
+    prices = {"daily": 0.02, "monthly": 1.0, "prices": {"scripted": [0, 100]}}
+    async with minded([Line("", text="A story. " * 28, times=0)], config=prices) as m:
+        one = 100 * tokens("A story. " * 28) / 1e6
+        assert 0.008 < one < 0.0199
+        told = [line for number in range(4) for line in await m.say(f"tell me a story about the sea, number {number}")]
+        assert sum("Thinking has cost" in line and "all it may" not in line for line in told) == 1
+        assert sum("all it may" in line for line in told) == 1
+        asked = len(m.server.requests)
+        m.home.clock.advance(86400)
+        assert "A story." in (await m.say("tell me a story about the sea, and a long one"))[0]
+        assert len(m.server.requests) == asked + 1
+
+
+async def test_what_a_model_cost_is_added_up_by_the_skill_that_it_used() -> None:
+    lines = [Line("cosy", use={"set": {"devices": ["Plug"], "wanted": {"on": True}}}), Line(after="Plug", text="So.")]
+    lines += [Line("story", text="Once.")]
+    async with minded(lines, config={"prices": {"scripted": [1, 1]}}) as m:
+        m.home.house.add(lamp("fake.plug", "Plug"))
+        m.home.driver.rows["fake.plug"] = {"on": False, "brightness": 0}
+        await m.say("make it cosy in here")
+        await m.say("tell me a story about the sea")
+        for by, keys in (("skill", {"fake", ""}), ("role", {"mind"}), ("person", {"anna"})):
+            rows = await m.home.store.read(lambda db, by=by: costs.summary(db, by))
+            assert {row.key for row in rows} == keys
+            assert sum(row.times for row in rows) == 3

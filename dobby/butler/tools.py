@@ -52,6 +52,10 @@ class Toolbox:
         skill = self.skills.get(name.partition(".")[0])
         return skill.tools.get(name) if skill else None
 
+    def tools(self) -> list[Tool]:
+        """Every skill's functions as they are now."""
+        return [tool for skill in self.skills.values() for tool in skill.tools.values()]
+
     async def run(self, call: Call) -> State:
         """Call a skill's function with what it is handed; its answer: `says`, and `picture`, the path of one.
 

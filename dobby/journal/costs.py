@@ -16,15 +16,16 @@ BY: Mapping[str, str] = {
     "person": "person",
     "provider": "provider",
     "role": "what",
-    "skill": "what",
+    "skill": "CASE kind WHEN 'skill' THEN what ELSE coalesce((SELECT CASE WHEN tool IN ('set', 'do') THEN device ELSE tool END"
+    " FROM effect WHERE effect.event = spent.event AND (device LIKE '%.%' OR tool LIKE '%.%') LIMIT 1), '') END",
     "kind": "kind",
     "message": "what",
 }
-ONLY = {"role": "model", "skill": "skill", "message": "message"}  # what some ways of adding up leave the rest out for
+ONLY = {"role": "model", "message": "message"}  # what some ways of adding up leave the rest out for
 WINDOW = 86_100.0  # seconds after a person's word in which WhatsApp takes free words; later ones were templates
 ROWS = f"""
-SELECT kind, provider, what, person, amount, unit, detail, at FROM cost
-UNION ALL SELECT 'message', 'twilio', what, person, price(what), 'USD', '{{}}', at FROM (
+SELECT kind, provider, what, person, amount, unit, detail, at, event FROM cost
+UNION ALL SELECT 'message', 'twilio', what, person, price(what), 'USD', '{{}}', at, NULL FROM (
   SELECT substr(lane, 1, instr(lane, '/') - 1) || ' in' AS what, person, received AS at FROM event WHERE key GLOB 'twilio:*'
   UNION ALL
   SELECT substr(lane, 1, instr(lane, '/') - 1) || CASE WHEN lane GLOB 'sms/*' OR EXISTS (
@@ -83,6 +84,7 @@ def summary(db: sqlite3.Connection, by: str, since: float = 0.0, prices: Mapping
     """Costs added up by `day`, `person`, `provider`, `role`, `skill`, `kind` or `message`, the dearest first.
 
     `prices` are dollars for one message by what it is: `whatsapp in`, `whatsapp out`, `whatsapp template`, `sms in`, `sms out`.
+    What a model cost belongs to the skill whose device or function it used first.
 
     :raises KeyError: there is no such way to add up.
     """
@@ -90,8 +92,9 @@ def summary(db: sqlite3.Connection, by: str, since: float = 0.0, prices: Mapping
     db.create_function("price", 1, lambda what: (prices or {}).get(what, 0.0), deterministic=True)
     kind = ONLY.get(by, "%")
     for key, unit, amount, detail in db.execute(
-        f"SELECT {BY[by]}, unit, amount, detail FROM ({ROWS}) WHERE at >= ? AND kind LIKE ?", (since, kind)
+        f"SELECT {BY[by]}, unit, amount, detail FROM ({ROWS}) AS spent WHERE at >= ? AND kind LIKE ?", (since, kind)
     ):
+        key = key.partition(".")[0] if by == "skill" else key
         sums.setdefault((key, unit), []).append((amount, json.loads(detail)))
     rows = [Sum(key, len(all_), sum(one for one, _ in all_), unit, _added(all_)) for (key, unit), all_ in sums.items()]
     return sorted(rows, key=lambda row: (by == "day" and row.key, row.amount), reverse=True)

@@ -348,9 +348,10 @@ class Thinking:
             await self._keep(errand, "user", [{"type": "text", "text": f"{HOUSE}{told}</house>"}])
             return False
         correction = desk.words("claim_else" if acted else "claim_none", source) if checked.false else ""
+        more = desk.words("think_cut", source) if stop == "max_tokens" else ""
         cited = [url for url in dict.fromkeys(errand.kept["sources"]) if url not in checked.text][:3]
         sources = desk.words("sources", source, names=" ".join(cited)) if cited else ""
-        return await self._end(errand, " ".join(part for part in (checked.text, correction, sources) if part))
+        return await self._end(errand, " ".join(part for part in (checked.text, more, correction, sources) if part))
 
     async def _end(self, errand: Errand, say: str, options: tuple[str, ...] = ()) -> bool:
         """Answer from the rows, and what the model adds; False where a newer text came meanwhile, which the model hears first."""

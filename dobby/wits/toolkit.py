@@ -141,9 +141,8 @@ class Toolkit:
             outside += [str(value) for value in others.values()]
             own = {trait: value for trait, value in state.items() if trait not in others}
             units = {trait: spec.unit for trait, spec in device.traits.items() if spec.unit and trait in own}
-            told.append(
-                {"name": shown(device), "room": device.room, "state": own or "unknown"} | _if({"units": units, "outside": others})
-            )
+            row = {"name": shown(device), "room": device.room, "state": own or "unknown"}
+            told.append(row | _if({"units": units, "outside": others}))
         return Found(_cut({"devices": told}), tuple(outside), tuple(device.id for device in rows))
 
     async def _use(self, tool: Tool, args: Mapping[str, Any], provenance: Provenance) -> Found:

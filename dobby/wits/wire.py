@@ -14,10 +14,8 @@ from typing import Any
 from dobby.alive import Dobby
 from dobby.butler.desk import Desk
 from dobby.butler.looking import CURRENT
-from dobby.butler.tools import Toolbox
 from dobby.config import ModelConfig
 from dobby.mind.plan import Mind
-from dobby.skill.tool import Tool
 from dobby.wits.ears import Ears
 from dobby.wits.llm import Model
 from dobby.wits.looks import looks
@@ -35,16 +33,9 @@ def give_wits(dobby: Dobby, stack: AsyncExitStack) -> None:
     config, vault = dobby.config.model, dobby.vault
     dobby.desk.listen = Ears(config.ears).listen
     if config.mind:
-        thinking = think(
-            dobby.desk, config, dobby.plain, lambda: key_of(config, vault.of(VAULT)), partial(skills_of, dobby.toolbox)
-        )
+        thinking = think(dobby.desk, config, dobby.plain, lambda: key_of(config, vault.of(VAULT)), dobby.toolbox.tools)
         stack.push_async_callback(thinking.model.aclose)
         dobby.desk.describe = partial(describe, thinking.model)
-
-
-def skills_of(toolbox: Toolbox) -> list[Tool]:
-    """Every skill's functions as they are now."""
-    return [tool for skill in toolbox.skills.values() for tool in skill.tools.values()]
 
 
 def key_of(config: ModelConfig, vault: Mapping[str, str]) -> str:

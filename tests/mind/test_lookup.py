@@ -110,6 +110,12 @@ async def test_a_page_of_any_size_is_read_only_so_far() -> None:
         "file:///etc/passwd",
         "http://a:b@example.org/",
         "http://[::ffff:10.0.0.1]/",
+        "http://[64:ff9b::a00:1]/",
+        "http://2130706433/",
+        "http://0x7f.1/",
+        "http://127.1/",
+        "http://0/",
+        "http://:secret@127.0.0.1/",
     ],
 )
 async def test_nothing_in_the_house_is_read(url: str) -> None:
@@ -137,6 +143,14 @@ async def test_a_redirect_into_the_house_is_not_followed() -> None:
         ("fe80::1%eth0", False),
         ("2a00:1450::1", True),
         ("224.0.0.1", False),
+        ("64:ff9b::c0a8:1", False),
+        ("64:ff9b::808:808", True),
+        ("64:ff9b:1::1", False),
+        ("::7f00:1", False),
+        ("::ffff:0:7f00:1", False),
+        ("fec0::1", False),
+        ("2002:c0a8:1::", False),
+        ("2001:0:4136:e378:8000:63bf:3fff:fdd2", False),
     ],
 )
 def test_what_is_public(address: str, public: bool) -> None:
