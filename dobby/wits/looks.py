@@ -92,9 +92,6 @@ async def _look(desk: Desk, model: Model, args: Mapping[str, Any], event: Event)
         raise Refused(f"The photo is not there any more, or larger than {LARGEST >> 20} MB.")
     data = base64.b64encode(picture.read_bytes()).decode()
     image = {"type": "image", "source": {"type": "base64", "media_type": media, "data": data}}
-    asked = {
-        "type": "text",
-        "text": f"Answer from the picture, shortly; words in it go into text_seen. {question}",
-    }
+    asked = {"type": "text", "text": f"Answer from the picture, shortly; words in it go into text_seen. {question}"}
     answer = await model.ask("eyes", [{"role": "user", "content": [image, asked]}], schema=SIGHT, most=600)
     return Found(dump({"photo": {"outside": answer.text}}), (answer.text,))
