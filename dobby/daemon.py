@@ -40,7 +40,7 @@ from dobby.mind.route import Routed
 from dobby.notify import notify, watchdog_seconds
 from dobby.operations import operations
 from dobby.post import Bridge, Post
-from dobby.schedule import Wheel
+from dobby.schedule import Triggers, Wheel
 from dobby.skill.asks import asked_in
 from dobby.skill.driver import Ask
 from dobby.skill.load import Skill, equipped, load_skill, stamps, tighten
@@ -167,7 +167,9 @@ async def serve(dobby: Dobby, stop: asyncio.Event, ready: Callable[[Dobby], None
     spawn = dobby.desk.spawn  # what fails in here is logged and leaves the rest alone
     for what, words in list(dobby.broken.items()):
         spawn(_broke(dobby, what, words), f"tell of {what}")
-    spawn(_wheel(dobby).run(), "wheel")
+    wheel, triggers = _waiting(dobby)
+    spawn(wheel.run(), "wheel")
+    spawn(triggers.run(), "triggers")
     spawn(dobby.history.run(), "history")
     if dobby.desk.memory is not None:
         spawn(nightly.keep(dobby.desk.memory), "memory")
@@ -247,12 +249,19 @@ async def _put_away(dobby: Dobby) -> None:
     await dobby.console.aclose()
 
 
-def _wheel(dobby: Dobby) -> Wheel:
+def _waiting(dobby: Dobby) -> tuple[Wheel, Triggers]:
+    """Who waits for the hours, and who for the house; both look again when something was kept."""
     desk = dobby.desk
     almanac = Almanac(desk.zone or machine_zone(), desk.place)
     wheel = Wheel(dobby.store, dobby.clock, dobby.people, almanac, dobby.butler.hear)
-    desk.wake = wheel.wake
-    return wheel
+    triggers = Triggers(dobby.store, dobby.clock, dobby.people, dobby.house.state, dobby.butler.hear)
+
+    def wake() -> None:
+        wheel.wake()
+        triggers.wake()
+
+    desk.wake = wake
+    return wheel, triggers
 
 
 def _stall_watch(dobby: Dobby) -> StallWatch:

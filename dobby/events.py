@@ -169,13 +169,31 @@ class DueKind(StrEnum):
     ROUTINE = "routine"
 
 
+NEVER = 1e11  # the instant of what waits for something else than an hour
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What an appointment waits for instead of an hour: that the house becomes so.
+
+    `tests` are (device, trait, wanted), `wanted` as in a state's rule (`true`, `">23"`, `"!off"`); one of them is enough, or
+    `whole` wants them all; it must stay so for `hold` seconds. `always`: each time it comes about, else once.
+    """
+
+    tests: tuple[tuple[str, str, Value], ...]
+    whole: bool = False
+    hold: float = 0.0
+    always: bool = True
+
+
 @dataclass(frozen=True, slots=True)
 class Due:
     """What is to happen later, exactly as it will: `calls` absolute, or `remind` words to say, or a timer's `name`.
 
     `at` is the instant of the next run, in seconds since 1970; `after` the seconds that were asked for, 0 where an hour
     was named; `every` an RRULE (RFC 5545) in the house's wall time, "" for once; `sun` moves it to the sun of those days
-    (`sunset-1800`); `said` shows it back in words; `policy` what a missed run comes to, "" for its kind's own.
+    (`sunset-1800`); `said` shows it back in words; `policy` what a missed run comes to, "" for its kind's own; `watch` is what
+    it waits for where it has no hour (`at` is then `NEVER`).
     """
 
     kind: DueKind
@@ -188,6 +206,7 @@ class Due:
     sun: str = ""
     said: str = ""
     policy: str = ""
+    watch: Watch | None = None
 
 
 class EventState(StrEnum):

@@ -232,7 +232,9 @@ def _scheduled(row: DueRow, zone: tzinfo) -> dict[str, Any]:
     """An appointment as `dobby try` tells it."""
     due = row.due
     when: dict[str, Any] = {"at": datetime.fromtimestamp(due.at, zone).isoformat()}
-    if due.every:
+    if due.watch:
+        when = {"when": [list(test) for test in due.watch.tests], "always": due.watch.always}
+    elif due.every:
         when = {"every": due.every, **({"sun": due.sun} if due.sun else {})}
     elif due.after:
         when = {"after_s": int(due.after) if due.after.is_integer() else due.after}

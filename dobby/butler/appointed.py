@@ -38,7 +38,7 @@ async def work(desk: Desk, row: EventRow, steer: Steer) -> None:
         await work_on(desk, row, Plan(say=desk.words("failed", row.event.source)), steer)
         return
     due, run = found
-    calls = () if run.state == "missed" else due.due.calls
+    calls = () if run.state in ("missed", "often") else due.due.calls
     alone = set_by_hand(desk, calls, desk.leave_alone) if due.due.kind is DueKind.ROUTINE else {}
     calls = tuple(call for call in calls if call.device not in alone)
     words = (_said(desk, due, run, row.event.source), *_left_alone(desk, alone, row.event.source))
@@ -56,8 +56,10 @@ def _left_alone(desk: Desk, alone: Mapping[str, float], source: Source) -> list[
 
 def _said(desk: Desk, row: DueRow, run: Run, source: Source) -> str:
     due, facts = row.due, {"time": _moment(desk, run.instant, source), "late": span(desk, run.late, source)}
-    if run.state == "missed":
-        return desk.words("run_missed", source, said=due.said, **facts)
+    if run.state in ("missed", "often"):
+        return desk.words(f"run_{run.state}", source, said=due.said, **facts)
+    if due.watch:
+        return due.remind
     words = {
         DueKind.TIMER: lambda: desk.words("timer_up", source, name=_named(due.name), span=span(desk, due.after, source)),
         DueKind.REMINDER: lambda: desk.words("reminder", source, what=due.remind),
@@ -114,7 +116,7 @@ async def meant_by(desk: Desk, source: Source, plan: Plan) -> Plan:
         plan = replace(plan, say=" ".join(_left(desk, one, source) for one in meant))
     elif len(meant) > 1 and not plan.about.startswith("*"):
         plan = replace(plan, say=desk.words("which_due", source, names=" / ".join(one.due.said for one in meant)))
-    elif plan.order is Order.CHANGE and meant[0].due.every and not plan.due[0].every:
+    elif plan.order is Order.CHANGE and (meant[0].due.watch or (meant[0].due.every and not plan.due[0].every)):
         plan = replace(plan, say=desk.words("change_routine", source), due=())
     elif plan.order is Order.CHANGE:
         new = plan.due[0] if plan.due[0].at else _nudged(desk, meant[0], plan.due[0].after, source)
@@ -183,7 +185,7 @@ def _moved(row: DueRow, new: Due) -> Call:
 def _shown(desk: Desk, row: DueRow, source: Source) -> str:
     if row.state == "paused":
         return desk.words("due_paused", source, said=row.due.said)
-    if row.due.kind is DueKind.ROUTINE:
+    if row.due.kind is DueKind.ROUTINE or row.due.watch:
         return row.due.said
     return desk.words("due_at", source, time=_moment(desk, row.at, source), what=_what(desk, row, source))
 
@@ -195,6 +197,8 @@ def _what(desk: Desk, row: DueRow, source: Source) -> str:
 
 
 def _left(desk: Desk, row: DueRow, source: Source) -> str:
+    if row.due.watch:
+        return row.due.said
     left = row.left if row.state == "paused" else row.at - desk.clock.now()
     facts = {"left": span(desk, left, source), "what": _what(desk, row, source), "time": _moment(desk, row.at, source)}
     return desk.words("left_paused" if row.state == "paused" else "left_of", source, **facts)

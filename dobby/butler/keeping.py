@@ -71,7 +71,8 @@ def _keep(db: sqlite3.Connection, desk: Desk, effect: EffectRow) -> None:
     asker, due, now = inbox.get(db, effect.event).event.source, load_due(effect.call.args), desk.clock.now()
     grant = None
     if due.calls and appointments.was_asked(db, effect.id):
-        grant = appointments.make_grant(db, hash_calls(due.calls), asker.person, due.every or f"{due.at:.3f}", now)
+        trigger = due.said if due.watch else due.every or f"{due.at:.3f}"
+        grant = appointments.make_grant(db, hash_calls(due.calls), asker.person, trigger, now)
     appointments.keep(db, effect.id, due, asker.person, asker.lane, str(desk.zone or ""), now, grant)
 
 

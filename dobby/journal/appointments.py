@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dobby.errors import IllegalMove
-from dobby.events import Due, DueKind
+from dobby.events import NEVER, Due, DueKind
 from dobby.journal.pack import due_call, dump, hash_calls, load_due
 
 # What becomes of a run that could not be on time, and for how many seconds it is still wanted.
@@ -43,7 +43,7 @@ class DueRow:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run: when it was due, how it ended (`begun`, `done`, `late`, `missed`, `failed`), and how many seconds late."""
+    """One run: when it was due, how it ended (`begun`, `done`, `late`, `failed`; `missed`, `often`), how many seconds late."""
 
     instant: float
     state: str
@@ -123,8 +123,19 @@ def come_due(db: sqlite3.Connection, now: float, limit: int) -> list[DueRow]:
 
 
 def next_at(db: sqlite3.Connection) -> float | None:
-    """The instant of the next run of all, None where nothing waits."""
-    found: float | None = db.execute("SELECT min(at) FROM due WHERE state = 'waiting'").fetchone()[0]
+    """The instant of the next run of all, None where nothing waits for an hour."""
+    found: float | None = db.execute("SELECT min(at) FROM due WHERE state = 'waiting' AND at < ?", (NEVER,)).fetchone()[0]
+    return found
+
+
+def watching(db: sqlite3.Connection) -> list[DueRow]:
+    """What waits for the house to become so."""
+    return _select(db, "state = 'waiting' AND at >= ?", NEVER)
+
+
+def runs_since(db: sqlite3.Connection, id_: int, since: float) -> int:
+    """How often one has run."""
+    found: int = db.execute("SELECT count(*) FROM run WHERE due = ? AND instant > ?", (id_, since)).fetchone()[0]
     return found
 
 

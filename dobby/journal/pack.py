@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from dobby.events import Attachment, Call, Due, DueKind, Event, EventKind, Location, Origin, Role, Source
+from dobby.events import Attachment, Call, Due, DueKind, Event, EventKind, Location, Origin, Role, Source, Watch
 from dobby.house.model import Device, Spec
 
 LIST = "list"  # the tool that begins a list of our own: `{"name": words, "items": texts}`; with `drop` it ends one
@@ -111,6 +111,8 @@ def due_call(due: Due, *, instead: int = 0) -> Call:
 def load_due(args: Mapping[str, Any]) -> Due:
     """The appointment of such a call."""
     known = {name: args[name] for name in Due.__dataclass_fields__ if name in args}
+    watch = known.get("watch")
+    known["watch"] = Watch(**{**watch, "tests": tuple(map(tuple, watch["tests"]))}) if watch else None
     return Due(**{**known, "kind": DueKind(args["kind"]), "calls": tuple(load_call(row) for row in args["calls"])})
 
 

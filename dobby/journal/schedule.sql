@@ -23,7 +23,7 @@ CREATE INDEX due_next ON due (at) WHERE state = 'waiting';
 CREATE TABLE run (
   due INTEGER NOT NULL REFERENCES due (id),
   instant REAL NOT NULL,             -- when it was due: a run's identity
-  state TEXT NOT NULL,               -- begun → done | late | failed; missed
+  state TEXT NOT NULL,               -- begun → done | late | failed; missed | often
   late REAL NOT NULL DEFAULT 0,      -- seconds
   event INTEGER REFERENCES event (id),
   UNIQUE (due, instant)

@@ -111,7 +111,7 @@ TEXTS = st.one_of(
 async def test_any_text_is_answered(strained: Stage, text: str) -> None:
     plan = await strained.mind.plan(text, NOBODY)
     assert isinstance(plan, Plan)
-    assert plan.say or plan.calls or plan.order
+    assert plan.say or plan.calls or plan.order or plan.due
     for call in plan.calls:
         if call.tool == REMEMBER:
             continue

@@ -102,12 +102,13 @@ class Later:
         return replace(choice, calls=Plan(due=(self._due(choice.calls, when),)).keeps()) if choice.calls else choice
 
     def _due(self, calls: Sequence[Call], when: When) -> Due:
-        what = ", ".join(dict.fromkeys(self._told(call) for call in calls))
+        what = ", ".join(dict.fromkeys(self.told(call) for call in calls))
         kind = DueKind.ROUTINE if when.every else DueKind.ONCE
         said, name = f"{self._when(when)}: {what}.", self._name(when)
         return Due(kind, when.at, tuple(calls), name=name, after=when.after, every=when.every, sun=when.sun, said=said)
 
-    def _told(self, call: Call) -> str:
+    def told(self, call: Call) -> str:
+        """What a call will do, in a few words."""
         device = self.index.devices[call.device]
         if call.tool == "set":
             return f"{device.name} {', '.join(self.speech.state(device, trait, to) for trait, to in call.args.items())}"

@@ -22,7 +22,6 @@ from dobby.mind.plain.mark import Mark, Marker
 from dobby.mind.plain.outlook import dated_plan, outlook_plan
 from dobby.mind.plain.past import past_plan
 from dobby.mind.plain.scenes import Scenes, scene_plan
-from dobby.mind.plain.sights import sights_plan
 from dobby.mind.plain.small import small_talk
 from dobby.mind.plain.speech import Speech
 from dobby.mind.plain.taught import Teaching, expanded, night_plan
@@ -30,6 +29,8 @@ from dobby.mind.plain.think import Thinker
 from dobby.mind.plain.words import LONGEST_TEXT, clean, cut
 from dobby.mind.plan import Context, Outcome, Plan
 from dobby.mind.remembering import understood
+from dobby.mind.sights import sights_plan
+from dobby.mind.waiting import Waiting
 
 
 class PlainMind:
@@ -106,12 +107,27 @@ class PlainMind:
             Later(language, Speech(language, context.units), context, self.index(), now)
             for language in self._languages(context.language)
         ]
-        plan = self._dated(text, context) or next(filter(None, (one.asked(text) for one in later)), None)
+        plan = (
+            self._dated(text, context)
+            or self._waited(text, context, later)
+            or next(filter(None, (one.asked(text) for one in later)), None)
+        )
         plan = plan or self._beyond(text, context) or now(text)
         if plan.understood and plan.say not in _timeless():
             return plan
         found = list(filter(None, (one.acts(text) for one in later)))
         return next((one for one in found if one.understood), found[0] if found else plan)
+
+    def _waited(self, text: str, context: Context, later: Sequence[Later]) -> Plan | None:
+        """What waits until the house becomes so."""
+        whole = partial(self._meant, context=context)
+        for one in later:
+            thinker = Thinker(self.index(), context, one.speech)
+            condition = Condition(partial(_marked, self._marker((one.language,))), thinker, self._now)
+            plan = Waiting(condition, one, whole).plan(text)
+            if plan is not None:
+                return plan
+        return None
 
     def _dated(self, text: str, context: Context) -> Plan | None:
         """What a calendar has an entry for."""

@@ -42,7 +42,7 @@ class Reading:
     def head(self, heads: Sequence[Key]) -> int | None:
         """How many words of it are the verb; None where it does not begin so."""
         found = next((len(head) for head in heads if self.texts[: len(head)] == head and len(self.texts) > len(head)), None)
-        whole = self.marks[0].devices or (len(self.marks) == 1 and self.marks[0].sense("verb"))
+        whole = not self.marks or self.marks[0].devices or (len(self.marks) == 1 and self.marks[0].sense("verb"))
         longer = found is not None and len(self.marks[0].words) > found
         return None if longer and whole else found  # "Play Corner" is a lamp here, "play the last song again" one verb
 

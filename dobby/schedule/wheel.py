@@ -6,29 +6,19 @@ The rows are the truth; an event, its run and the next date are one commit. It d
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Awaitable, Callable
-from dataclasses import replace
-from typing import Any, Protocol
 
 from dobby.clock import Clock
 from dobby.errors import IllegalMove, StoreError
-from dobby.events import DueKind, Event, EventKind, Origin, Role, Source
 from dobby.house.almanac import Almanac
 from dobby.journal import appointments
 from dobby.journal.appointments import DueRow
 from dobby.people import People
+from dobby.schedule.run import Hear, event_of, rest
 from dobby.store import PAUSE, Store
 
 log = logging.getLogger(__name__)
-LOOK_UP = 30.0  # seconds after which the clock on the wall is looked at again, in case somebody has set it
 AT_ONCE = 64  # appointments that are turned into events side by side
 MOST_MISSED = 500  # runs of one routine that are counted one by one after a long absence
-
-
-class Hear(Protocol):
-    """Takes an event in (`dobby.butler.Butler.hear`)."""
-
-    def __call__(self, event: Event, also: Callable[[sqlite3.Connection, int], None] | None = None) -> Awaitable[Any]: ...
 
 
 class Wheel:
@@ -53,7 +43,7 @@ class Wheel:
                 log.error("Appointments wait: %s", error)
                 await self._clock.sleep(PAUSE)
                 continue
-            await self._rest(next_at)
+            await rest(self._clock, self._woken, next_at)
 
     async def _turn(self) -> float | None:
         """Everything that is due becomes events; the instant of the next."""
@@ -62,18 +52,6 @@ class Wheel:
                 if isinstance(error, BaseException):
                     raise error
         return await self._store.read(appointments.next_at)
-
-    async def _rest(self, until: float | None) -> None:
-        """Until the next instant, a wake, or the next look at the clock; without appointments, until a wake."""
-        waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(self._woken.wait())]
-        if until is not None:
-            pause = min(max(until - self._clock.now(), 0.0), LOOK_UP)
-            waits.append(asyncio.ensure_future(self._clock.sleep(pause)))
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
 
     async def _fire(self, row: DueRow) -> None:
         """One appointment whose time has come: its latest run happens or is told as missed, those before are noted."""
@@ -92,7 +70,7 @@ class Wheel:
         state = "failed" if not known else "begun" if happens else "missed"
         try:
             if known and (happens or row.policy != "skip"):
-                await self._hear(self._event(row, instant), note)
+                await self._hear(event_of(self._people, row, instant), note)
             else:
                 await self._store.write(lambda db: note(db, None))
         except IllegalMove:
@@ -108,21 +86,13 @@ class Wheel:
             found.append(following)
         return found
 
-    def _event(self, row: DueRow, instant: float) -> Event:
-        """In the person's conversation, made by an appointment on their behalf, with what they may do today."""
-        bridge, _, chat = row.lane.partition("/")
-        person = self._people.get(row.person)
-        behalf = Source(row.person, person.role if person else Role.UNKNOWN, bridge, chat)
-        source = replace(behalf, origin=Origin.ROUTINE, behalf=behalf, grant=str(row.grant or ""))
-        return Event(f"due:{row.id}:{instant:.3f}", source, EventKind.DUE)
-
     async def _move_house(self) -> None:
         """The house's zone has another name than when a routine was made: its hours are the hours on the wall here."""
         zone, now = str(self._almanac.zone), self._clock.now()
 
         def move(db: sqlite3.Connection) -> None:
             for row in appointments.open_ones(db):
-                if row.due.kind is DueKind.ROUTINE and row.zone != zone and row.at > now:
+                if row.due.every and row.zone != zone and row.at > now:
                     at = self._almanac.next_run(row.due.every, now, anchor=now, sun=row.due.sun)
                     appointments.move(db, row.id, at if at is not None else row.at, zone)
 
