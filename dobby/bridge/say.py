@@ -14,12 +14,12 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
-from dobby.bridge.aloud import aloud
 from dobby.bridge.door import Knocks, fields_of, refuse
 from dobby.clock import Clock
 from dobby.events import Event, Source
 from dobby.journal import inbox, outbox
 from dobby.journal.outbox import OutboxRow
+from dobby.mind.plain.aloud import aloud
 from dobby.people import People, Thing
 from dobby.store import Store
 

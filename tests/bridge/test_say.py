@@ -8,10 +8,10 @@ import pytest
 from small_dobby import Dobby
 from visitor import Visitor
 
-from dobby.bridge.aloud import aloud
 from dobby.events import Role
 from dobby.house.model import Room
 from dobby.journal import inbox, outbox
+from dobby.mind.plain.aloud import aloud
 from dobby.people import Person
 
 
