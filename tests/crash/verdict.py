@@ -97,7 +97,7 @@ def _judge_messages(verdict: Verdict, life: Life, db: sqlite3.Connection) -> Non
             verdict.lost.append(f"{key} was never seen")
     if life.steps is STEPS:
         expected = {"stranger:page/who", "stranger:page/who:ann", "stranger:page/who:zoe", "question:1:asker"}
-        verdict.lost += [f"{key} was never owed" for key in expected if key not in rows]
+        verdict.lost += [f"{key} was never owed" for key in expected if not any(row.startswith(key) for row in rows)]
 
 
 def _judge_effects(verdict: Verdict, life: Life, db: sqlite3.Connection) -> None:
