@@ -183,7 +183,7 @@ class Scripted:
         app = web.Application(client_max_size=2**25)
         app.router.add_post("/v1/messages", self._messages)
         app.router.add_post("/v1/messages/count_tokens", self._count)
-        self._runner = web.AppRunner(app, access_log=None)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)  # one that stalls on purpose is not waited for
         await self._runner.setup()
         site = web.TCPSite(self._runner, host, port)
         await site.start()
