@@ -229,7 +229,7 @@ class Hands:
         """Look at what can be asked later whether it happened, so that its row says how it was before."""
         askable = {call.device for call in calls if self.effect_class(call) is EffectClass.ASKABLE}
         devices = [device for device in map(self._house.get, askable) if device]
-        await asyncio.gather(*(self._look_for(device, self._settle) for device in devices))
+        await asyncio.gather(*(self._look_for(device, self._looking) for device in devices))
 
     async def _look_for(self, device: Device, seconds: float) -> bool:
         """A look that is waited for so long at most; it goes on by itself."""

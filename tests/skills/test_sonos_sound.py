@@ -13,7 +13,7 @@ from dobby.dollhouse.house import device_side
 from dobby.paths import shipped
 from dobby.skill.load import load_skill
 from tests.fakes import nobody
-from tests.patience import ENOUGH
+from tests.patience import ENOUGH, until
 
 for name in ("sonos", "upnp"):
     load_skill(shipped("skills") / name)
@@ -99,8 +99,12 @@ async def test_an_album_from_the_nas_is_heard_track_after_track(room: Room) -> N
     async def play() -> None:
         await room.sonos.do(kitchen, "play", what="kind of blue")
         await room.heard("So What", "Freddie Freeloader")
-        state = await room.sonos.read(kitchen)
-        assert (state["track"], state["title"], state["artist"]) == (2, "Freddie Freeloader", "Miles Davis")
+
+        async def second() -> bool:
+            state = await room.sonos.read(kitchen)
+            return (state["track"], state["title"], state["artist"]) == (2, "Freddie Freeloader", "Miles Davis")
+
+        await until(second)  # the front follows the sound
         async with asyncio.timeout(ENOUGH):
             while (await room.sonos.read(kitchen))["playing"] != "idle":
                 await asyncio.sleep(0.1)
