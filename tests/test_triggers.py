@@ -81,6 +81,14 @@ async def test_each_turn_is_a_run_and_nothing_else_is() -> None:
         assert await home.count("due WHERE state = 'waiting'") == 1
 
 
+async def test_why_is_told_by_what_was_agreed_to() -> None:
+    async with house() as home:
+        await keep(home, OPENS)
+        await turn(home, position=100)
+        home.mind.plans["why?"] = Plan(order=Order.EXPLAIN)
+        assert "explain_due" in (told := (await home.say("anna", "why?"))[-1]) and "when the garage is open" in told
+
+
 async def test_what_is_so_already_is_waited_for_anew() -> None:
     async with house() as home:
         await turn(home, position=100)

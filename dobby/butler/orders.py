@@ -13,7 +13,7 @@ from dobby.butler.keeping import OURS
 from dobby.clock import local
 from dobby.events import Call, Origin, Role, Source, Value
 from dobby.gate import Modes
-from dobby.journal import inbox, ledger
+from dobby.journal import appointments, inbox, ledger
 from dobby.journal.inbox import EventRow
 from dobby.journal.ledger import EffectRow
 from dobby.journal.pack import PERSON
@@ -138,7 +138,10 @@ async def _explain(desk: Desk, source: Source) -> str:
         return desk.words("explain_nothing", source)
     asked = await desk.store.read(lambda db: inbox.get(db, effects[0].event))
     at = local(effects[0].at, desk.zone).strftime("%H:%M")
-    return desk.words("explain", source, time=at, said=asked.event.text.strip()[:200], did=report(desk, effects, source))
+    said, key = asked.event.text.strip(), "explain"
+    if not said and (found := await desk.store.read(lambda db: appointments.of_event(db, asked.id))):
+        said, key = found[0].due.said, "explain_due"  # nobody said it now: it was agreed to before
+    return desk.words(key, source, time=at, said=said[:200], did=report(desk, effects, source))
 
 
 # Stop: what is under way in this conversation

@@ -4,6 +4,7 @@ Its payloads have the form that aiohue's and Home Assistant's recordings show. I
 """
 
 import asyncio
+import contextlib
 import json
 import secrets
 import ssl
@@ -226,9 +227,10 @@ class House:
         queue: asyncio.Queue[bytes] = asyncio.Queue()
         self._streams.add(queue)
         try:
-            await response.write(b": hi\n\n")
-            while line := await queue.get():
-                await response.write(line)
+            with contextlib.suppress(ConnectionResetError):  # whoever listened has gone
+                await response.write(b": hi\n\n")
+                while line := await queue.get():
+                    await response.write(line)
         finally:
             self._streams.discard(queue)
         return response
