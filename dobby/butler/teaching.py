@@ -11,21 +11,17 @@ from itertools import pairwise
 
 from dobby.butler.desk import Desk
 from dobby.clock import local
-from dobby.events import Call, Event, EventKind, Role, Source, Value
+from dobby.events import Event, EventKind, Role, Source
 from dobby.house.model import Device
-from dobby.journal import outbox
-from dobby.journal import sightings as rows
-from dobby.journal.pack import TEACH
+from dobby.journal import outbox, sightings as rows
+from dobby.journal.pack import change_call
 from dobby.journal.sightings import Seen
 from dobby.mind.plan import Choice, Plan
 
 THUMBS = {"👍": "good", "👎": "bad"}
 EARLIER = 0.6  # of the messages: learned from; the rest judges
 LEAST = 3  # thumbs down before anything is learned, and between two proposals
-LIKED, SILENT = (
-    3.0,
-    0.5,
-)  # what it costs not to tell what was liked, and to change what nobody spoke of; telling what was waved off: 1
+LIKED, SILENT = 3.0, 0.5  # costs of not telling what was liked, of changing what nobody spoke of; what was waved off: 1
 DAYS = 90
 LATELY = 3600.0  # seconds in which a thumb alone means what was told last
 
@@ -142,25 +138,12 @@ async def _propose(desk: Desk, seen: Seen, source: Source) -> Plan | None:
     learned = tune(shown) if labels and labels % LEAST == 0 else None
     if learned is None:
         return None
-    was: dict[str, Value] = dict(device.sure)
     facts = {"kind": desk.words(f"sight_all_{seen.kind}", source), "place": device.name}
     said, unsaid = (
         desk.words("sight_sure" if least else "sight_sure_none", source, share=round(100 * least), **facts)
         for least in (learned.sure, device.sure.get(seen.kind, 0.0))
     )
-    call = Call(
-        TEACH,
-        "",
-        {
-            "device": device.id,
-            "to": "changed",
-            "trait": "sure",
-            "value": {**was, seen.kind: learned.sure},
-            "was": was,
-            "said": said,
-            "unsaid": unsaid,
-        },
-    )
+    call = change_call(device, "sure", {**device.sure, seen.kind: learned.sure}, said, unsaid)
     choices = (Choice(desk.words("yes_word", source), (call,)), Choice(desk.words("no_word", source), ()))
     return Plan(say=_told(desk, learned, source, facts), choices=choices, language=desk.language_of(source))
 

@@ -19,6 +19,13 @@ FORGET = "forget"  # the tool that lets notes go: `{"notes": numbers}`
 TEACH = "teach"  # the tool that keeps or forgets what a phrase or a name stands for
 
 
+def change_call(device: Device, trait: str, value: Any, said: str, unsaid: str) -> Call:
+    """What is said of a device (name, room, risk …) put right, as a call that can be taken back (`unsaid` tells that)."""
+    was = getattr(device, trait)
+    row = {"device": device.id, "to": "changed", "trait": trait, "value": value, "was": was, "said": said, "unsaid": unsaid}
+    return Call(TEACH, "", row)
+
+
 def dump(value: Any) -> str:
     """Canonical JSON: sorted keys, no spaces, people's letters as they are."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

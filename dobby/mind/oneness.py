@@ -11,7 +11,7 @@ from dobby.events import Call
 from dobby.house.model import Device
 from dobby.house.registry import House
 from dobby.house.same import kin_of
-from dobby.journal.pack import TEACH
+from dobby.journal.pack import TEACH, change_call
 from dobby.mind.plain.speech import Speech
 from dobby.mind.plain.when import Line
 from dobby.mind.plan import Choice, Plan
@@ -74,14 +74,14 @@ class Oneness:
         return tuple(calls)
 
     def _changed(self, way: Device, trait: str, value: str, whole: str) -> Call:
-        was = str(getattr(way, trait))
         if trait != "same_as":
-            said, unsaid = (self.speech.say(f"change_{trait}", name=way.name, value=each) for each in (value, was))
+            said, unsaid = (
+                self.speech.say(f"change_{trait}", name=way.name, value=each) for each in (value, getattr(way, trait))
+            )
         else:
             told = [self.speech.say(key, name=f"{way.name} ({way.driver})", other=whole) for key in ("same_one", "same_two")]
             said, unsaid = told if value else reversed(told)
-        row = {"device": way.id, "to": "changed", "trait": trait, "value": value, "was": was, "said": said, "unsaid": unsaid}
-        return Call(TEACH, "", {**row})
+        return change_call(way, trait, value, said, unsaid)
 
     def _one(self, found: "re.Match[str]", line: Line) -> Plan | None:
         """Two things are one: the guarded one, else that of the nearer family, keeps its name; the other is a way to it."""

@@ -29,7 +29,7 @@ class Triggers:
     def __init__(self, store: Store, clock: Clock, people: People, states: States, hear: Hear) -> None:
         self._store, self._clock, self._people, self._states, self._hear = store, clock, people, states, hear
         self._woken = asyncio.Event()
-        self._rows: dict[int, DueRow] = {}
+        self._rows: dict[int, tuple[DueRow, Watch]] = {}
         self._was: dict[int, bool] = {}
         self._since: dict[int, float] = {}  # it has become so then, and has not run for it
         states.listen(self._turned)
@@ -53,7 +53,7 @@ class Triggers:
 
     async def _take_in(self) -> None:
         """The rows as they are; what is new begins with how things are now."""
-        rows = {row.id: row for row in await self._store.read(appointments.watching)}
+        rows = {row.id: (row, row.due.watch) for row in await self._store.read(appointments.watching) if row.due.watch}
         for gone in self._rows.keys() - rows.keys():
             self._was.pop(gone, None)
             self._since.pop(gone, None)
@@ -62,46 +62,45 @@ class Triggers:
             self._look(id_)
 
     def _turned(self, turn: Turn) -> None:
-        for id_, row in self._rows.items():
-            if row.due.watch and any(turn.device == device and turn.trait == trait for device, trait, _ in row.due.watch.tests):
+        for id_, (_, watch) in self._rows.items():
+            if (turn.device, turn.trait) in (test[:2] for test in watch.tests):
                 self._look(id_)
 
     def _look(self, id_: int) -> None:
         """Notice that it has become so, or is so no more; what nobody can tell changes nothing."""
-        watch = self._rows[id_].due.watch
-        now = so(watch, self._states.of) if watch else None
-        was = self._was.get(id_)
+        watch = self._rows[id_][1]
+        now, was = so(watch, self._states.of), self._was.get(id_)
         if now is None or now is was:
             return
         self._was[id_] = now
         if not now:
             self._since.pop(id_, None)
-        elif was is False or (watch and watch.hold):
+        elif was is False or watch.hold:
             self._since[id_] = self._clock.now()
             self._woken.set()
 
     def _ripe(self, id_: int) -> float:
-        watch = self._rows[id_].due.watch
-        return self._since[id_] + (watch.hold if watch else 0.0)
+        return self._since[id_] + self._rows[id_][1].hold
 
     async def _fire(self) -> None:
         now = self._clock.now()
         for id_ in [id_ for id_ in self._since if self._ripe(id_) <= now]:
             del self._since[id_]
-            if self._people.get(self._rows[id_].person) is None:
+            row, watch = self._rows[id_]
+            if self._people.get(row.person) is None:
                 continue  # nobody acts for somebody who is gone
             try:
-                await self._hear(event_of(self._people, self._rows[id_], now), self._note(self._rows[id_], now))
+                await self._hear(event_of(self._people, row, now), self._note(row, watch, now))
             except IllegalMove:
                 log.info("Appointment %d was changed in its last moment", id_)
 
-    def _note(self, row: DueRow, now: float) -> Callable[[sqlite3.Connection, int], None]:
+    def _note(self, row: DueRow, watch: Watch, now: float) -> Callable[[sqlite3.Connection, int], None]:
         """The run in the commit of its event; one that comes too often is paused with it."""
 
         def note(db: sqlite3.Connection, event: int) -> None:
             often = appointments.runs_since(db, row.id, now - WITHIN) >= OFTEN
             appointments.record(db, row.id, [now], "often" if often else "begun", 0.0, event)
-            appointments.advance(db, row, NEVER if row.due.watch and row.due.watch.always else None)
+            appointments.advance(db, row, NEVER if watch.always else None)
             if often:
                 appointments.put(db, row.id, "paused", now)
 

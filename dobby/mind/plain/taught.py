@@ -12,7 +12,7 @@ from typing import Any
 
 from dobby.events import Call
 from dobby.house.model import Device
-from dobby.journal.pack import TEACH, call_dict
+from dobby.journal.pack import TEACH, call_dict, change_call
 from dobby.mind.answer import chosen, is_amendment, is_no, is_stop, is_yes
 from dobby.mind.oneness import Oneness
 from dobby.mind.plain.index import Index, stems
@@ -189,8 +189,7 @@ class Teaching:
             return self._say("teach_reserved", phrase=value)
         was = getattr(device, trait)
         said, unsaid = (self.speech.say(f"change_{trait}", name=device.name, value=self._shown(one)) for one in (value, was))
-        args = {"device": device.id, "to": "changed", "trait": trait, "value": value, "was": was, "said": said, "unsaid": unsaid}
-        return Plan(calls=(Call(TEACH, "", args),), topic=(device.id,), language=self.speech.language)
+        return Plan(calls=(change_call(device, trait, value, said, unsaid),), topic=(device.id,), language=self.speech.language)
 
     def _shown(self, value: str | bool) -> str:
         """A value in words: rooms and names are their own."""
