@@ -9,48 +9,20 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dobby.errors import DobbyError as DobbyError
-    from dobby.errors import Refused as Refused
-    from dobby.errors import Unreachable as Unreachable
-    from dobby.errors import Unsure as Unsure
-    from dobby.events import Change as Change
-    from dobby.events import EffectClass as EffectClass
-    from dobby.events import State as State
-    from dobby.events import Value as Value
-    from dobby.house.kinds import coupled as coupled
-    from dobby.house.kinds import specs as specs
-    from dobby.house.kinds import verbs as verbs
-    from dobby.house.model import Device as Device
-    from dobby.house.model import Room as Room
-    from dobby.house.model import Spec as Spec
-    from dobby.house.units import number as number
-    from dobby.house.units import shown as shown
-    from dobby.skill.driver import Ask as Ask
-    from dobby.skill.driver import Driver as Driver
-    from dobby.skill.driver import Finding as Finding
-    from dobby.skill.driver import Pool as Pool
-    from dobby.skill.driver import Sign as Sign
-    from dobby.skill.driver import Vault as Vault
-    from dobby.skill.home import Home as Home
-    from dobby.skill.home import Manner as Manner
-    from dobby.skill.lens import Lens as Lens
-    from dobby.skill.lens import Streams as Streams
-    from dobby.skill.music import Hit as Hit
-    from dobby.skill.music import Music as Music
-    from dobby.skill.music import Piece as Piece
-    from dobby.skill.music import Shelf as Shelf
-    from dobby.skill.poll import polled as polled
-    from dobby.skill.tool import Picture as Picture
-    from dobby.skill.tool import act as act
-    from dobby.skill.tool import device as device
-    from dobby.skill.tool import guarded as guarded
-    from dobby.skill.tool import read as read
+    from dobby.errors import DobbyError as DobbyError, Refused as Refused, Unreachable as Unreachable, Unsure as Unsure
+    from dobby.events import Change as Change, EffectClass as EffectClass, State as State, Value as Value
+    from dobby.house.kinds import coupled as coupled, specs as specs, verbs as verbs
+    from dobby.house.model import Device as Device, Room as Room, Spec as Spec
+    from dobby.house.units import number as number, shown as shown
+    from dobby.skill.driver import Ask as Ask, Driver as Driver, Finding as Finding, Pool as Pool, Sign as Sign, Vault as Vault
+    from dobby.skill.hearing import Ear as Ear, Following as Following, polled as polled
+    from dobby.skill.home import Home as Home, Manner as Manner
+    from dobby.skill.lens import Lens as Lens, Streams as Streams
+    from dobby.skill.music import Hit as Hit, Music as Music, Piece as Piece, Shelf as Shelf
+    from dobby.skill.tool import Picture as Picture, act as act, device as device, guarded as guarded, read as read
     from dobby.skill.voice import Voice as Voice
-    from dobby.vision.detect import Box as Box
-    from dobby.vision.detect import around as around
-    from dobby.vision.wire import Camera as Camera
-    from dobby.vision.wire import Sighting as Sighting
-    from dobby.vision.wire import Zone as Zone
+    from dobby.vision.detect import Box as Box, around as around
+    from dobby.vision.wire import Camera as Camera, Sighting as Sighting, Zone as Zone
 
 __version__ = "0.1.0"
 
@@ -61,10 +33,10 @@ _WHERE = {
     "dobby.house.model": ("Device", "Room", "Spec"),
     "dobby.house.units": ("number", "shown"),
     "dobby.skill.driver": ("Ask", "Driver", "Finding", "Pool", "Sign", "Vault"),
+    "dobby.skill.hearing": ("Ear", "Following", "polled"),
     "dobby.skill.home": ("Home", "Manner"),
     "dobby.skill.lens": ("Lens", "Streams"),
     "dobby.skill.music": ("Hit", "Music", "Piece", "Shelf"),
-    "dobby.skill.poll": ("polled",),
     "dobby.skill.tool": ("Picture", "act", "device", "guarded", "read"),
     "dobby.skill.voice": ("Voice",),
     "dobby.vision.detect": ("Box", "around"),

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import clock, start, text, understand
-from benchmarks import house as house_sheet
+from benchmarks import clock, house as house_sheet, start, text, understand
 from benchmarks.__main__ import main, sheets
 from benchmarks.rig import house, running
 from benchmarks.rig.children import ROOT, Wire, hub

@@ -6,8 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from dobby.events import Call, EffectClass, Origin, Role, Source, State
 from dobby.gate import Decision, Grant, Modes, Verdict, decide, proposed_risk, question, risk_of, table

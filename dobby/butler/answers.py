@@ -15,8 +15,7 @@ from dobby.butler.errand import Steer, concerned, finish, report, work_on, write
 from dobby.butler.judging import acting, judge, yeses
 from dobby.butler.leave import end_older, older_ones
 from dobby.butler.looking import look_first
-from dobby.events import EffectState as Effect
-from dobby.events import Event, EventKind, EventState, Origin, OutboxState, Role, Source
+from dobby.events import EffectState as Effect, Event, EventKind, EventState, Origin, OutboxState, Role, Source
 from dobby.gate import Verdict
 from dobby.journal import inbox, ledger, questions
 from dobby.journal.inbox import EventRow

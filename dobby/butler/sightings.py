@@ -17,8 +17,7 @@ from dobby.butler.desk import Desk
 from dobby.butler.teaching import about, react, sure
 from dobby.clock import local
 from dobby.events import Event, EventKind, EventState, Origin, Role, Source
-from dobby.journal import inbox, outbox
-from dobby.journal import sightings as rows
+from dobby.journal import inbox, outbox, sightings as rows
 from dobby.journal.inbox import EventRow
 from dobby.journal.outbox import OutboxRow
 from dobby.journal.sightings import Seen

@@ -55,8 +55,7 @@ def restore(folder: Path, passphrase_file: Path | None, without_vault: bool, fil
 
     All of FILE is checked before anything is touched. What is here now stays beside it, as STATE.before-restore-TIME.
     """
-    from dobby.backup import has_vault
-    from dobby.backup import restore as put_back
+    from dobby.backup import has_vault, restore as put_back
 
     sealed = not without_vault and has_vault(file)
     secret = passphrase(passphrase_file, "Passphrase of the vault", twice=False) if sealed else None

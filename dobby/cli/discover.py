@@ -15,8 +15,7 @@ from dobby.config import read_config
 from dobby.discovery.identify import Host, Identity
 from dobby.discovery.look import Look, look_around
 from dobby.discovery.network import Network
-from dobby.discovery.sweep import network as parse
-from dobby.discovery.sweep import own_networks
+from dobby.discovery.sweep import network as parse, own_networks
 from dobby.skill.load import load_skills
 
 

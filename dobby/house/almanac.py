@@ -6,8 +6,7 @@ An hour that a change to summer time leaves out is the same moment one hour on; 
 
 from datetime import date, datetime, timedelta, tzinfo
 
-from astral import Observer
-from astral import sun as astral_sun
+from astral import Observer, sun as astral_sun
 from dateutil.rrule import rrulestr
 
 Place = tuple[float, float]

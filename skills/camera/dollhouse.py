@@ -15,8 +15,7 @@ from uuid import NAMESPACE_DNS, uuid5
 
 from aiohttp import BasicAuth, web
 
-from . import dollhouse_soap as soap
-from . import scene
+from . import dollhouse_soap as soap, scene
 from .dollhouse_rtsp import Film, Rtsp
 
 BY_NAME_ONLY = True  # wants the extra dobby[eyes], and draws all day long

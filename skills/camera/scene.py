@@ -233,8 +233,7 @@ def frame(script: Script, t: float, size: tuple[int, int] = SIZE) -> Any:
 
     :param size: width and height in pixels.
     """
-    from . import scene_actors as actors
-    from . import scene_draw as draw
+    from . import scene_actors as actors, scene_draw as draw
 
     active = [act for act in script.acts if act.at <= t]
     around = {act.what: _strength(act, t) for act in active if act.what not in KINDS and t <= act.at + act.stay}

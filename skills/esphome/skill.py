@@ -6,9 +6,10 @@ It does not know the house. The library is imported when the first node is met.
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
-from dobby import Ask, Change, Device, DobbyError, Driver, Finding, Refused, Sign, State, Unreachable, Value, Vault
+from dobby import Ask, Change, Device, DobbyError, Driver, Finding, Following, Refused, Sign, State, Unreachable, Value, Vault
 
 from . import parts
 
@@ -31,7 +32,7 @@ class ESPHome:
         self.vault: Vault | None = None
         self.pause = pause
         self._links: dict[str, Link] = {}
-        self._listening: set[asyncio.Task[None]] = set()
+        self._following = Following()
 
     def _link(self, address: str, mac: str = "") -> "Link":
         try:
@@ -41,7 +42,7 @@ class ESPHome:
         known = self._links.get(mac)
         if known is None or known.address != address:
             if known is not None:
-                self._keep(asyncio.create_task(known.aclose()))
+                self._following.start(known.aclose())
             known = Link(address, mac, (self.vault and mac and self.vault.get(mac)) or "")
             if mac:
                 self._links[mac] = known
@@ -136,17 +137,10 @@ class ESPHome:
         for device in devices:
             link = self._of(device)
             links.setdefault(link.mac, (link, []))[1].append(device)
-        tasks = [asyncio.create_task(self._follow(link, own, news)) for link, own in links.values()]
-        for task in tasks:
-            self._keep(task)
-            task.add_done_callback(lambda _: news.put_nowait(None))
-        try:
-            while tasks and (change := await news.get()) is not None:
+        follow = (self._follow(link, own, news) for link, own in links.values())
+        async with aclosing(self._following.hear(news, follow)) as changes:
+            async for change in changes:
                 yield change
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _follow(self, link: "Link", devices: Sequence[Device], news: News) -> None:
         """One node, for as long as anybody listens: here, gone, here again."""
@@ -189,16 +183,9 @@ class ESPHome:
         if device is not None and (state := parts.state(device, link.states[entity])):
             news.put_nowait(Change(device.id, state))
 
-    def _keep(self, task: asyncio.Task[None]) -> None:
-        self._listening.add(task)
-        task.add_done_callback(self._listening.discard)
-
     async def aclose(self) -> None:
         """Hear no more, let the lines go."""
-        tasks = list(self._listening)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._following.aclose()
         await asyncio.gather(*(link.aclose() for link in self._links.values()))
 
 

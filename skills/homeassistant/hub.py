@@ -11,9 +11,8 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from dobby import Device, Refused, Unreachable, Unsure, Value, Vault
+from dobby import Device, Ear, Refused, Unreachable, Unsure, Value, Vault
 
-from .ear import Ear
 from .entity import Entity, Order
 from .messages import keyed, result_of, state_of
 from .registry import Registries, row, rows

@@ -6,9 +6,8 @@ A driver of one connection per instance. It does not know a domain: `domains.tom
 from collections.abc import AsyncIterator, Sequence
 from urllib.parse import unquote, urlsplit
 
-from dobby import Ask, Change, Device, Finding, Refused, Room, Sign, State, Unreachable, Unsure, Value, Vault, Voice
+from dobby import Ask, Change, Device, Ear, Finding, Refused, Room, Sign, State, Unreachable, Unsure, Value, Vault, Voice
 
-from .ear import Ear
 from .entity import CLIP
 from .hub import PATIENCE, Hub
 from .values import clean

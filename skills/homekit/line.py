@@ -8,8 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import uuid4
 
-from aiohomekit import exceptions as faults
-from aiohomekit import hkjson
+from aiohomekit import exceptions as faults, hkjson
 from aiohomekit.controller.ip.connection import HomeKitConnection, SecureHomeKitConnection
 from aiohomekit.protocol import perform_pair_setup_part1, perform_pair_setup_part2
 

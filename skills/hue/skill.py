@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dobby import Ask, Change, Device, DobbyError, Driver, Finding, Refused, Sign, State, Unreachable, Unsure, Value, Vault
 
-from . import color
-from . import things as house
+from . import color, things as house
 
 if TYPE_CHECKING:
     from .bridge import Bridge as Bridge

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from dobby import Device, DobbyError, Refused, State, Unreachable, Value, specs, verbs
 
 if TYPE_CHECKING:
-    from lifx import HSBK
-    from lifx import Light as Light
+    from lifx import HSBK, Light as Light
 else:
     Light: TypeAlias = Any
 
@@ -113,8 +112,7 @@ async def described(host: str, port: int, serial: str, patience: float) -> Async
 
 def connection(device: Device, host: str, port: int, patience: float) -> Light:
     """A lamp's socket, not opened yet. Raises `Refused` where its row is none of ours."""
-    from lifx import Light as Plain
-    from lifx import MatrixLight, MultiZoneLight
+    from lifx import Light as Plain, MatrixLight, MultiZoneLight
 
     effects = device.traits["effect"].options if "effect" in device.traits else ()
     make = MatrixLight if "morph" in effects else MultiZoneLight if "move" in effects else Plain

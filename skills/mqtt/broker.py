@@ -7,7 +7,6 @@ import asyncio
 import json
 import logging
 import socket
-from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from dobby import Change, Device, Refused, State, Unreachable, Unsure, Vault, specs
+from dobby import Device, Ear, Refused, Unreachable, Unsure, Vault, specs
 
 from .announcement import table
 from .catalog import SUBSCRIPTIONS, Catalog, Life
@@ -63,31 +62,6 @@ def address(written: str) -> Address:
     tls = parts.scheme == "mqtts"
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
     return Address(parts.hostname, port or (8883 if tls else 1883), tls, user, password)
-
-
-class Ear:
-    """Somebody who listens: changes wait here in order; whether a device is there is said only when it turns."""
-
-    def __init__(self) -> None:
-        self._changes: deque[Change] = deque(maxlen=MOST_WAITING)
-        self._shown: dict[str, bool] = {}
-        self._any = asyncio.Event()
-
-    def tell(self, device: str, state: State, available: bool | None) -> None:
-        """News about a device."""
-        turned = available if available is not None and self._shown.get(device) is not available else None
-        if turned is not None:
-            self._shown[device] = turned
-        if state or turned is not None:
-            self._changes.append(Change(device, state, turned))
-            self._any.set()
-
-    async def next(self) -> Change:
-        """The oldest news, waiting for some."""
-        while not self._changes:
-            self._any.clear()
-            await self._any.wait()
-        return self._changes.popleft()
 
 
 class Broker:

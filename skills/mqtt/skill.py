@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from dobby import Ask, Change, Device, Finding, Refused, Sign, State, Unreachable, Unsure, Value, Vault
+from dobby import Ask, Change, Device, Ear, Finding, Refused, Sign, State, Unreachable, Unsure, Value, Vault
 
-from .broker import PATIENCE, Address, Broker, Ear, address, remember_login
+from .broker import PATIENCE, Address, Broker, address, remember_login
 from .entity import Order
 from .frigate import Sight
 

@@ -6,9 +6,10 @@ It does not know the house. The library is imported when the first Shelly is met
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
-from dobby import Ask, Change, Device, DobbyError, Driver, Finding, Refused, Sign, State, Unreachable, Value, Vault
+from dobby import Ask, Change, Device, DobbyError, Driver, Finding, Following, Refused, Sign, State, Unreachable, Value, Vault
 
 from . import parts
 
@@ -31,7 +32,7 @@ class Shelly:
         self.pause = pause
         self._session: Any = None
         self._links: dict[str, Link] = {}
-        self._listening: set[asyncio.Task[None]] = set()
+        self._following = Following()
 
     def _link(self, address: str, mac: str = "") -> "Link":
         try:
@@ -45,7 +46,7 @@ class Shelly:
         known = self._links.get(mac)
         if known is None or known.address != address:
             if known is not None:
-                self._keep(asyncio.create_task(known.aclose()))
+                self._following.start(known.aclose())
             known = Link(self._session, address, mac, (self.vault and self.vault.get(mac)) or "")
             if mac:
                 self._links[mac] = known
@@ -125,17 +126,10 @@ class Shelly:
         for device in devices:
             link = self._of(device)
             links.setdefault(link.mac, (link, []))[1].append(device)
-        tasks = [asyncio.create_task(self._follow(link, own, news)) for link, own in links.values()]
-        for task in tasks:
-            self._keep(task)
-            task.add_done_callback(lambda _: news.put_nowait(None))
-        try:
-            while tasks and (change := await news.get()) is not None:
+        follow = (self._follow(link, own, news) for link, own in links.values())
+        async with aclosing(self._following.hear(news, follow)) as changes:
+            async for change in changes:
                 yield change
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _follow(self, link: "Link", devices: Sequence[Device], news: "asyncio.Queue[Change | None]") -> None:
         """One Shelly, for as long as anybody listens: here, gone, here again."""
@@ -163,16 +157,9 @@ class Shelly:
         finally:
             link.heard = lambda: None
 
-    def _keep(self, task: asyncio.Task[None]) -> None:
-        self._listening.add(task)
-        task.add_done_callback(self._listening.discard)
-
     async def aclose(self) -> None:
         """Hear no more, let the lines go."""
-        tasks = list(self._listening)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._following.aclose()
         await asyncio.gather(*(link.aclose() for link in self._links.values()))
         if self._session is not None:
             await self._session.close()

@@ -16,9 +16,7 @@ from xml.sax.saxutils import escape
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, web
 
-from . import dollhouse_services as services
-from . import dollhouse_sound as sound
-from . import dollhouse_zones as zones
+from . import dollhouse_services as services, dollhouse_sound as sound, dollhouse_zones as zones
 
 PORT = 1400
 SSDP = ("239.255.255.250", 1900)

@@ -6,10 +6,10 @@ It does not know the house. The library is imported when the first controller is
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any
 
-from dobby import Ask, Change, Device, DobbyError, Driver, Finding, Refused, Sign, State, Unreachable, Value, Vault
+from dobby import Ask, Change, Device, DobbyError, Driver, Finding, Following, Refused, Sign, State, Unreachable, Value, Vault
 
 if TYPE_CHECKING:
     from .strip import Strip
@@ -30,7 +30,7 @@ class Wled:
         self.beat = beat
         self._net: Any = None
         self._strips: dict[str, Strip] = {}
-        self._listening: set[asyncio.Task[None]] = set()
+        self._following = Following()
 
     def _strip(self, address: str, mac: str = "") -> "Strip":
         from .strip import Net, Strip
@@ -98,18 +98,10 @@ class Wled:
         for device in devices:
             strip = self._of(device)
             strips.setdefault(strip.mac, (strip, []))[1].append(device)
-        tasks = [asyncio.create_task(self._follow(strip, own, news)) for strip, own in strips.values()]
-        self._listening.update(tasks)
-        for task in tasks:
-            task.add_done_callback(self._listening.discard)
-            task.add_done_callback(lambda _: news.put_nowait(None))
-        try:
-            while tasks and (change := await news.get()) is not None:
+        follow = (self._follow(strip, own, news) for strip, own in strips.values())
+        async with aclosing(self._following.hear(news, follow)) as changes:
+            async for change in changes:
                 yield change
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _follow(self, strip: "Strip", devices: Sequence[Device], news: "asyncio.Queue[Change | None]") -> None:
         """One controller, for as long as anybody listens: here, gone, here again."""
@@ -134,10 +126,7 @@ class Wled:
 
     async def aclose(self) -> None:
         """Hear no more, let the connections go."""
-        tasks = list(self._listening)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._following.aclose()
         if self._net is not None:
             await self._net.aclose()
 

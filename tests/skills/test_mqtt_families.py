@@ -11,8 +11,7 @@ from typing import Any
 
 import aiomqtt
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from dobby import Device, Finding, Sign, Unreachable
 from tests.patience import ENOUGH, confirmed, until

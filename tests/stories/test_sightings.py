@@ -15,8 +15,7 @@ from dobby.butler.sightings import agrees
 from dobby.config import ModelConfig
 from dobby.dollhouse.scripted import Line, Scripted
 from dobby.events import Change, Event, EventKind, OutboxState, Source
-from dobby.journal import outbox
-from dobby.journal import sightings as rows
+from dobby.journal import outbox, sightings as rows
 from dobby.journal.sightings import Seen
 from dobby.people import Limits
 from dobby.wits.llm import Model

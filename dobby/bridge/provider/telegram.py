@@ -20,9 +20,9 @@ from telegram import (
     InputMediaPhoto,
     InputMediaVideo,
     Message,
+    MessageReactionUpdated as Reacted,
     Update,
 )
-from telegram import MessageReactionUpdated as Reacted
 from telegram.error import BadRequest, Conflict, Forbidden, InvalidToken, NetworkError, RetryAfter, TelegramError
 
 from dobby.bridge import Hear

@@ -3,12 +3,8 @@
 It does not know where frames come from, nor where sightings go (`dobby/vision`).
 """
 
-from .eye import Eye as Eye
-from .eye import Frame as Frame
+from .eye import Eye as Eye, Frame as Frame
 from .gate import Gate as Gate
-from .models import SIZE as SIZE
-from .models import cache_folder as cache_folder
-from .models import fetch as fetch
-from .models import make_detector as make_detector
+from .models import SIZE as SIZE, cache_folder as cache_folder, fetch as fetch, make_detector as make_detector
 from .reader import Reader as Reader
 from .visit import Round as Round

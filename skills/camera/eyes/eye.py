@@ -15,8 +15,7 @@ from dobby import Box, Camera, Sighting, around
 from .gate import Gate, Luma
 from .models import Detector, Picture, Reads
 from .track import LIVING, Track, Tracks
-from .visit import AGAIN, Best, Visit, at_edge, colours_of, direction_of, quality, same_colours, zone_of
-from .visit import Round as Round
+from .visit import AGAIN, Best, Round as Round, Visit, at_edge, colours_of, direction_of, quality, same_colours, zone_of
 from .yard import Parked, Yard
 
 ENOUGH, SURE = 1.0, 0.5  # the sum of scores, and the best of them, that make a name certain
