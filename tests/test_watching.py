@@ -18,6 +18,7 @@ from dobby.journal import sightings as rows
 from dobby.journal.sightings import Seen
 from dobby.paths import shipped
 from dobby.vision.cameras import _files, _too_much
+from tests.patience import until
 from tests.running import SHIPPED, at_home
 from tests.vision.films import dusky, film, mirrored, near
 
@@ -29,10 +30,7 @@ PREFIX = iter(f"127.94.{number}" for number in range(1, 250))
 
 
 async def become(what: Callable[[], Awaitable[Any]], seconds: float = 100.0) -> Any:
-    async with asyncio.timeout(seconds):
-        while not (found := await what()):
-            await asyncio.sleep(0.1)
-        return found
+    return await until(what, seconds)  # real video takes its time
 
 
 @asynccontextmanager

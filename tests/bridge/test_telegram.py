@@ -1,7 +1,7 @@
 """Telegram against a Bot API server that misbehaves as Telegram does."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from telegram_api import JPEG, BotApi, Shown
 from dobby.bridge.provider.telegram import Telegram
 from dobby.events import EventKind, OutboxState, Reply
 from dobby.journal import inbox, outbox
-from tests.patience import ENOUGH
+from tests.patience import ENOUGH, until
 
 BEN, FAMILY = 7002, -500
 
@@ -23,12 +23,6 @@ async def rig(dobby: Dobby) -> AsyncIterator[TelegramRig]:
     async with rigs.telegram(dobby) as found:
         await dobby.people.reach("ben", "telegram", str(BEN))
         yield found
-
-
-async def until(true: Callable[[], object]) -> None:
-    async with asyncio.timeout(ENOUGH):
-        while not true():
-            await asyncio.sleep(0.01)
 
 
 async def said(rig: TelegramRig, count: int, chat: int = ANNA) -> list[Shown]:

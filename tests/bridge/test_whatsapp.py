@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from dobby.bridge.provider.account import says
 from dobby.events import EventKind, OutboxState, Reply
 from dobby.journal import costs, household, inbox, outbox
 from dobby.journal.outbox import OutboxRow
-from tests.patience import ENOUGH
+from tests.patience import ENOUGH, until
 
 ACCOUNT, SENDER, Twilio, sign = rigs.fake.ACCOUNT, rigs.fake.SENDER, rigs.fake.Twilio, rigs.fake.sign
 WHO = f"whatsapp:{PHONE}"
@@ -73,12 +73,6 @@ def check(name: str, what: Any) -> None:
 async def rig(dobby: Dobby) -> AsyncIterator[WhatsAppRig]:
     async with rigs.whatsapp(dobby, twilio=Twilio(check=check), template=TEMPLATE, buttons=BUTTONS, sms="+15005550006") as found:
         yield found
-
-
-async def until(true: Callable[[], object]) -> None:
-    async with asyncio.timeout(ENOUGH):
-        while not true():
-            await asyncio.sleep(0.01)
 
 
 async def said(rig: WhatsAppRig, count: int) -> list[Any]:

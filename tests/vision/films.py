@@ -15,6 +15,7 @@ from dobby.dollhouse.house import device_side
 from dobby.paths import shipped
 from dobby.vision.host import Eyes
 from dobby.vision.wire import Sighting
+from tests.patience import until
 
 device_side(shipped("skills") / "camera")
 scene: Any = importlib.import_module("dobby_dollhouse_camera.scene")
@@ -78,10 +79,7 @@ class Seen:
 
     async def until(self, what: Callable[[], Any], seconds: float = 100.0) -> Any:
         """Wait for it to be so; a deadline that never comes ends the test."""
-        async with asyncio.timeout(seconds):
-            while not (found := what()):
-                await asyncio.sleep(0.02)
-            return found
+        return await until(what, seconds)
 
 
 @asynccontextmanager
