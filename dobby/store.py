@@ -105,7 +105,7 @@ class Store:
         return await job.done
 
     async def read(self, work: Work[T]) -> T:
-        """Run `work(connection)` on the reading connection, beside the loop; sees all that was committed."""
+        """Run `work(connection)` on the reading connection, beside the loop: all that was committed, as of one moment."""
         return await asyncio.to_thread(self.look, work)
 
     def look(self, work: Work[T]) -> T:
@@ -115,7 +115,9 @@ class Store:
         """
         with self._reader_lock:
             try:
-                return work(self._reader)
+                self._reader.execute("BEGIN")
+                with self._reader:  # ends the transaction, whatever comes
+                    return work(self._reader)
             except sqlite3.Error as error:
                 raise _named(error, self.path) from error
 

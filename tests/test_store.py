@@ -93,6 +93,20 @@ async def test_a_failing_work_undoes_itself_and_nobody_else(where: Path | None) 
         assert await store.read(texts) == ["one", "two", "three"]
 
 
+async def test_one_reading_sees_one_moment(tmp_path: Path) -> None:
+    """Else a text's state and its answer, which were committed together, are told as if one had come before the other."""
+    async with opened(tmp_path / "journal.db") as store:
+        loop = asyncio.get_running_loop()
+
+        def twice(db: sqlite3.Connection) -> tuple[list[str], list[str]]:
+            before = texts(db)
+            asyncio.run_coroutine_threadsafe(store.write(put("meanwhile")), loop).result(ENOUGH)
+            return before, texts(db)
+
+        assert await store.read(twice) == ([], [])
+        assert await store.read(texts) == ["meanwhile"]
+
+
 async def test_readers_cannot_write(tmp_path: Path) -> None:
     async with opened(tmp_path / "journal.db") as store:
         with pytest.raises(StoreError, match="readonly"):
