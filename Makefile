@@ -10,8 +10,9 @@ BIN := .venv/bin
 demo: .venv/demo
 	$(BIN)/dobby demo
 
+# What fails runs once more, by itself: twice is red; once is a race, told by name, to be mended.
 test: .venv/dev
-	$(BIN)/pytest
+	$(BIN)/pytest --cache-clear || { [ $$? -eq 1 ] && $(BIN)/pytest -v --last-failed --last-failed-no-failures none; }
 
 check: .venv/dev
 	$(BIN)/ruff format --check .
