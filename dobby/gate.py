@@ -116,7 +116,8 @@ def decide(
     where its hash is `hash_`, the hash of these exact calls; `bounds` narrow what the people behind it may.
     """
     risk = risk_of(call, device, state, level)
-    several = device is not None and device.yeses > 1 and not _harmless(call, device, state)
+    named = "" if device is None else "yeses" if device.yeses > 1 else "approver" if device.approver else ""
+    several = "" if device is None or _harmless(call, device, state) else named
     verdicts = _verdicts(call, source, risk, several) | _bounded(call, device, bounds)
     if level == "read" or (_granted(risk, grant, hash_, source) and not several):
         verdicts = {why: verdict for why, verdict in verdicts.items() if verdict == "refuse"}
@@ -133,12 +134,12 @@ def _harmless(call: Call, device: Device, state: State) -> bool:
     return call.tool in ("set", "do") and all(_rule(trait, to, device, state).get("always") for trait, to in _parts(call))
 
 
-def _verdicts(call: Call, source: Source, risk: str, several: bool) -> dict[str, str]:
-    """What speaks for and against, the reason most worth telling first; `several` have to say yes."""
+def _verdicts(call: Call, source: Source, risk: str, several: str) -> dict[str, str]:
+    """What speaks for and against, the reason most worth telling first; `several` is why certain people have to say yes."""
     made_by = (table()["origin"][origin] for origin in source.origins)
     return {
         "tainted": "ask" if call.tainted else "allow",
-        "yeses": "ask" if several else "allow",
+        several: "ask" if several else "allow",
         "origin": max(made_by, key=STRICTNESS.index),
         "role": table()["level"][risk][source.authority],
     }

@@ -53,7 +53,8 @@ def within(hours: str, minute: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody Dobby knows; empty language, units and room mean the house's. `prefers` is the bridge tried first."""
+    """Somebody Dobby knows; empty language, units and room mean the house's. `prefers` is the bridge tried first; `since`, in
+    seconds since 1970, when they came in as an adult or had their newest phone paired (0: at the beginning)."""
 
     id: str
     name: str
@@ -63,6 +64,7 @@ class Person:
     room: str = ""
     limits: Limits = Limits()
     prefers: str = ""
+    since: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +89,9 @@ class People:
     def _load(self, db: sqlite3.Connection) -> None:
         """Whole, and put in place at once: the loop may look while the store reads."""
         found = {}
-        rows = db.execute("SELECT id, name, role, language, units, room, limits, prefers FROM person")
-        for id_, name, role, language, units, room, limits, prefers in rows:
-            found[id_] = Person(id_, name, Role(role), language, units, room, load_limits(json.loads(limits)), prefers)
+        rows = db.execute("SELECT id, name, role, language, units, room, limits, prefers, since FROM person")
+        for id_, name, role, language, units, room, limits, *more in rows:
+            found[id_] = Person(id_, name, Role(role), language, units, room, load_limits(json.loads(limits)), *more)
         self._people = found
         rows = db.execute("SELECT bridge, chat, person FROM address ORDER BY rowid")
         self._addresses = {(bridge, chat): person for bridge, chat, person in rows}
@@ -248,14 +250,10 @@ class People:
 
 def keep(db: sqlite3.Connection, person: Person) -> None:
     """Somebody new, or described anew, as a row."""
-    row = (person.id, person.name, person.role, person.language, person.units, person.room)
-    more = (json.dumps(asdict(person.limits)), person.prefers)
-    db.execute(
-        "INSERT INTO person (id, name, role, language, units, room, limits, prefers) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT (id) DO UPDATE SET name = excluded.name, role = excluded.role, language = excluded.language,"
-        " units = excluded.units, room = excluded.room, limits = excluded.limits, prefers = excluded.prefers",
-        (*row, *more),
-    )
+    row = asdict(person) | {"limits": json.dumps(asdict(person.limits))}
+    sets = ", ".join(f"{name} = excluded.{name}" for name in row)
+    sql = f"INSERT INTO person ({', '.join(row)}) VALUES ({', '.join('?' * len(row))}) ON CONFLICT (id) DO UPDATE SET {sets}"
+    db.execute(sql, tuple(row.values()))
 
 
 def forget(db: sqlite3.Connection, person: str) -> None:
@@ -300,6 +298,7 @@ def pair(db: sqlite3.Connection, text: str, bridge: str, chat: str, at: float) -
     if found is None:
         return ""
     db.execute("INSERT OR REPLACE INTO address VALUES (?, ?, ?)", (bridge, chat, found[0]))
+    db.execute("UPDATE person SET since = ? WHERE id = ?", (at, found[0]))
     return str(found[0])
 
 

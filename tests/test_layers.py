@@ -37,8 +37,8 @@ LATE = {
     "dobby.cli.backup": {"dobby.backup", "dobby.backup.make", "dobby.backup.restore"},
     "dobby.cli.login": {"segno"},
     "dobby.live": {"dobby.daemon"},
-    "dobby.cli.doctor": {"dobby.bridge.provider.account"},
-    "dobby.cli.setup": {"dobby.bridge.provider.account", "telegram", "telegram.error"},
+    "dobby.cli.doctor": {"dobby.bridge.provider.trying"},
+    "dobby.cli.setup": {"dobby.bridge.provider.trying", "telegram", "telegram.error"},
     "dobby.bridges": {"dobby.bridge.provider.telegram", "dobby.bridge.provider.webhook"},
     "dobby.discovery.network": {"dobby.discovery.mdns"},
 }

@@ -114,7 +114,7 @@ async def test_who_leaves_takes_everything_along(asking: Asking) -> None:
     assert session is not None
     await asking.say("remove Maria")
     (gone,) = await asking.say("yes")
-    assert "Maria is gone" in gone
+    assert "Done: Maria goes" in gone
     assert people.named("Maria") is None
     assert await people.of_session(session) is None
     assert not people.source("web", "+49 5").role.rank
@@ -174,3 +174,38 @@ def test_hours_go_over_midnight() -> None:
     assert within("22:00-07:00", 30)
     assert not within("22:00-07:00", 720)
     assert not within("", 720)
+
+
+NOT_LESS = {
+    "Max may use the guest room": ("max", Role.CHILD, Limits(rooms=("Guest Room",))),
+    "Max may only use the house from 7 to 20": ("max", Role.CHILD, Limits(hours="07:00-20:00")),
+    "Max darf nur von 7 bis 20 Uhr das Haus benutzen": ("max", Role.CHILD, Limits(hours="07:00-20:00")),
+    "Max may only use the guest room": ("max", Role.CHILD, Limits(rooms=("Guest Room",))),
+}
+
+
+@pytest.mark.parametrize("text", NOT_LESS)
+async def test_who_gets_a_room_or_hours_stays_who_they_are(asking: Asking, text: str) -> None:
+    await asking.home.people.keep(Person("max", "Max", Role.CHILD))
+    assert re.search(r": Max: (child|Kind), .*\?$", (await asking.say(text))[0])
+    await asking.say("yes")
+    person = asking.home.people.get("max")
+    assert person is not None and ("max", person.role, person.limits) == NOT_LESS[text]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Maria no longer works for us", "Maria doesn't live here any more", "Maria has left", "Maria arbeitet nicht mehr für uns"],
+)
+async def test_somebody_goes_by_one_sentence_and_a_yes(asking: Asking, text: str) -> None:
+    await asking.say("Maria is our cleaner")
+    await asking.say("yes")
+    (question,) = await asking.say(text)
+    assert question.endswith("?") and asking.home.people.named("Maria") is not None
+    await asking.say("yes")
+    assert asking.home.people.named("Maria") is None
+
+
+async def test_whoever_is_not_known_is_not_invited_but_asked_about(asking: Asking) -> None:
+    assert "I do not know Zoe yet" in (await asking.say("invite Zoe"))[0]
+    assert "I do not know Zoe yet" in (await asking.say("a code for Zoe"))[0]

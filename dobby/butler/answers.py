@@ -204,7 +204,7 @@ async def _yes(desk: Desk, row: EventRow, question: Question, steer: Steer, via:
     held = {number: verdict.why for number, verdict in verdicts.items() if verdict.verdict is Verdict.REFUSE}
     await desk.hands.look_before(effect.call for effect in effects)
     before = {effect.id: desk.hands.before(effect.call) for effect in effects}
-    kept, needed = _kept(question, asker, effects), yeses(desk, (effect.call for effect in effects))
+    kept, (needed, named) = _kept(question, asker, effects), yeses(desk, (effect.call for effect in effects))
 
     def agree(db: sqlite3.Connection) -> bool | OutboxRow | None:
         fresh = questions.get(db, question.id)
@@ -214,7 +214,7 @@ async def _yes(desk: Desk, row: EventRow, question: Question, steer: Steer, via:
         if held or not exact or fresh.state != "open" or (fresh.expires is not None and fresh.expires <= now):
             return False
         said = {question.person, *(twin.person for twin in questions.twins(db, question, "yes"))}
-        if len(said) < needed or said.isdisjoint(owner.id for owner in desk.people.owners):
+        if len(said) < needed or not named <= said or said.isdisjoint(owner.id for owner in desk.people.owners):
             return _one_of_several(db, desk, row, question)
         questions.end(db, question.id, "yes", now, row.event.text)
         for effect in effects:

@@ -14,6 +14,7 @@ from dobby.events import Call, Origin, Role, Source
 from dobby.gate import STRICTNESS, Bounds, Decision, Grant, Modes, Verdict, decide
 from dobby.journal.pack import PERSON
 from dobby.memory.wishes import forbids
+from dobby.people import Person
 
 
 def judge(desk: Desk, call: Call, source: Source, grant: Grant | None = None, hash_: str = "") -> Decision:
@@ -24,6 +25,8 @@ def judge(desk: Desk, call: Call, source: Source, grant: Grant | None = None, ha
     if later is not None:
         if not wording.may(call, source):
             return Decision(Verdict.REFUSE, "power", "role")
+        if call.args.get("trait") == "approver" and call.args["value"] and not _owner(desk, str(call.args["value"])):
+            return Decision(Verdict.REFUSE, "power", "no_such_owner")
         if wording.weakens(call):
             return decide(call, None, source, state={}, modes=desk.modes, level="guarded")
         decision = _judge_later(desk, later, acting(source, Origin.ROUTINE))
@@ -50,10 +53,18 @@ def _judge_later(desk: Desk, calls: Sequence[Call], source: Source) -> Decision:
     return max(verdicts, key=lambda one: STRICTNESS.index(one.verdict), default=Decision(Verdict.ALLOW, "comfort"))
 
 
-def yeses(desk: Desk, calls: Iterable[Call]) -> int:
-    """How many people have to say yes to these calls, where they are asked about: as the devices say, also of asking less."""
+def _owner(desk: Desk, name: str) -> Person | None:
+    known = desk.people.named(name)
+    return known if known and known.role is Role.OWNER else None
+
+
+def yeses(desk: Desk, calls: Iterable[Call]) -> tuple[int, set[str]]:
+    """How many people have to say yes to these calls, where they are asked about, and which owners must be among them: as the
+    devices say, also of asking less."""
     ids = [call.device or (str(call.args["device"]) if wording.weakens(call) else "") for call in calls]
-    return max((device.yeses for device in map(desk.house.get, ids) if device), default=1)
+    devices = [device for device in map(desk.house.get, ids) if device]
+    named = {owner.id for device in devices if (owner := _owner(desk, device.approver))}
+    return max([1, len(named), *(device.yeses for device in devices)]), named
 
 
 def acting(source: Source, origin: Origin) -> Source:

@@ -18,24 +18,31 @@ from dobby.journal import inbox, ledger, questions
 from dobby.journal.inbox import EventRow
 from dobby.journal.ledger import EffectRow
 from dobby.journal.outbox import OutboxRow
-from dobby.journal.pack import SCHEDULE, hash_calls
+from dobby.journal.pack import PERSON, SCHEDULE, hash_calls
 from dobby.journal.questions import Question
 from dobby.mind.plan import Plan
+
+NEW = 24 * 3600.0  # seconds in which somebody is nobody's second yes: an owner could have invented them
 
 
 def ask_leave(
     db: sqlite3.Connection, desk: Desk, row: EventRow, asked: list[EffectRow], text: str
 ) -> tuple[list[OutboxRow | None], list[Question]]:
     """An owner is asked, each time: the owner who spoke, else every owner who can be reached; where more than one has to say
-    yes, every adult of the house at once."""
-    source, needed = row.event.source, yeses(desk, (effect.call for effect in asked))
-    people = desk.owner_lanes(Role.ADULT if needed > 1 else Role.OWNER)
+    yes, every adult of the house at once, and where it must be somebody's, they. Then nobody counts who came today."""
+    source, (needed, named) = row.event.source, yeses(desk, (effect.call for effect in asked))
+    people, certain = desk.owner_lanes(Role.ADULT if needed > 1 else Role.OWNER), needed > 1 or bool(named)
+    if certain:
+        people = [
+            (person, lane) for person, lane in people if (needed > len(named) or person in named) and not _is_new(desk, person)
+        ]
     mine = next((lane for person, lane in people if person == source.person), "")
     if len(people) < needed or not desk.owner_lanes():
+        why = "nobody_else" if certain else "no_owner"
         for effect in asked:
-            ledger.move(db, effect.id, EffectState.REFUSED, why="no_owner" if needed == 1 else "nobody_else")
+            ledger.move(db, effect.id, EffectState.REFUSED, why=why)
         inbox.move(db, row.id, EventState.REFUSED, why="no_owner", at=desk.clock.now())
-        return [desk.reply(db, row, _join(text, desk.words("no_owner" if needed == 1 else "nobody_else", source)))], []
+        return [desk.reply(db, row, _join(text, desk.words(why, source)))], []
     inbox.move(db, row.id, EventState.WAITING)
     others = [(person, lane) for person, lane in people if not mine or (needed > 1 and person != source.person)]
     made = [_question(db, desk, row, asked, person, lane) for person, lane in others]
@@ -47,6 +54,12 @@ def ask_leave(
     more = desk.words("asked_too", source, names=names) if others else ""
     put = desk.reply(db, row, _join(text, own.words, more), options=yes_no(desk, own), question=own.id)
     return [put, *replies], [own, *made]
+
+
+def _is_new(desk: Desk, person: str) -> bool:
+    """They came in, or had a phone paired, so lately that whoever let them in might be they."""
+    known = desk.people.get(person)
+    return known is not None and known.since > desk.clock.now() - NEW
 
 
 def _pass_on(db: sqlite3.Connection, desk: Desk, source: Source, asked: Question) -> OutboxRow | None:
@@ -105,7 +118,7 @@ def _asked_about(desk: Desk, row: EventRow, effect: EffectRow) -> Sequence[Call 
     source = acting(row.event.source, Origin.ROUTINE)
     said = str(effect.call.args.get("said", "")).rstrip(".")
     guarded = [one for one in calls if judge(desk, one, source).verdict is Verdict.ASK]
-    if not guarded and effect.call.tool in (SCHEDULE, CHANGE):
+    if not guarded and effect.call.tool in (SCHEDULE, CHANGE, PERSON):
         return [effect.call]
     return [f"{said}." if said else "", *guarded]
 

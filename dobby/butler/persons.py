@@ -49,7 +49,8 @@ def carry(db: sqlite3.Connection, desk: Desk, effect: EffectRow) -> Ending:
     if known and known.role is Role.OWNER and not others and (to == "person_removed" or person.role is not Role.OWNER):
         raise IllegalMove("The last owner stays.")
     if to == "person_kept":
-        people.keep(db, person)
+        was_adult = known is not None and known.role.rank >= Role.ADULT.rank
+        people.keep(db, replace(person, since=known.since if known and was_adult else now))
         db.execute("INSERT OR IGNORE INTO address VALUES ('web', ?, ?)", (person.id, person.id))
     if to in ("person_removed", "person_lost"):
         _end_questions(db, person.id, now)

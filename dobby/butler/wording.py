@@ -66,7 +66,7 @@ def scene_of(call: Call) -> tuple[Call, ...]:
 
 
 def _named(desk: Desk, args: Mapping[str, Any]) -> Device:
-    """The device with its nickname, or without it again; or with its other name, room, risk, protection, yeses."""
+    """The device with its nickname, or without it again; or with its other name, room, risk, protection, yeses, approver."""
     device = desk.house.get(args["device"])
     if device is None:
         raise IllegalMove("The device is gone.")
@@ -80,7 +80,7 @@ def may(call: Call, source: Source) -> bool:
     """What changes the words of everybody is for the adults of the house; one's own phrases for everybody but guests."""
     if call.tool != TEACH:
         return True
-    if call.args.get("trait") in ("risk", "protected", "yeses"):
+    if call.args.get("trait") in ("risk", "protected", "yeses", "approver"):
         return source.authority is Role.OWNER  # what Dobby is careful about is the owner's to say
     own = "phrase" in call.args and call.args.get("person") != ""
     return source.authority.rank >= (Role.CHILD if own else Role.ADULT).rank
@@ -89,9 +89,8 @@ def may(call: Call, source: Source) -> bool:
 def weakens(call: Call) -> bool:
     """It makes Dobby ask less: that he asks first himself."""
     args: Mapping[str, Any] = call.args if call.tool == TEACH else {}
-    return (args.get("trait") == "risk" and args["value"] != "entry") or (
-        args.get("trait") == "yeses" and args["value"] < args["was"]
-    )
+    trait, value = args.get("trait"), args.get("value")
+    return {"risk": value != "entry", "yeses": value != 2, "approver": args.get("was") != ""}.get(str(trait), False)
 
 
 def _list(db: sqlite3.Connection, desk: Desk, args: Mapping[str, Any]) -> Ending:

@@ -77,23 +77,10 @@ def _whatsapp(config: TwilioConfig) -> Iterator[Finding]:
 async def _twilio(config: TwilioConfig, folder: Path) -> list[Finding]:
     """What Twilio says of the account and of the template."""
     try:
-        from dobby.bridge.provider.account import Account
+        from dobby.bridge.provider.trying import examine
     except ImportError:
         return [(False, "whatsapp needs more: pip install 'dobby[whatsapp]'")]
-    try:
-        account = Account(config.account, VaultFile(folder / "vault.json").part("twilio"), config.api)
-        if not account.token:
-            return [(False, "whatsapp has no token yet: `dobby whatsapp setup` takes it")]
-        try:
-            found = [(True, f"whatsapp account {await account.name()!r}")]
-            if config.template:
-                state = await account.approval(config.template) or "not one of this account's"
-                found.append((state == "approved", f"whatsapp template is {state}"))
-            return found
-        finally:
-            await account.aclose()
-    except DobbyError as error:
-        return [(False, f"whatsapp: {error}")]
+    return await examine(config, VaultFile(folder / "vault.json").part("twilio"))
 
 
 def _disk(folder: Path) -> Iterator[Finding]:

@@ -5,10 +5,9 @@ Secrets go into the vault, everything else is printed for dobby.toml, which Dobb
 
 import asyncio
 import re
-import secrets as random
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -88,24 +87,10 @@ def _public(text: str) -> str:
 
 async def _whatsapp(folder: Path, token: str, config: TwilioConfig, phone: str) -> None:
     try:
-        from dobby.bridge.provider.account import Account
+        from dobby.bridge.provider.trying import try_account
     except ImportError as error:
         raise DobbyError("WhatsApp needs more: pip install 'dobby[whatsapp]'.") from error
-    account = Account(config.account, _Given(token), config.api)
-    try:
-        click.echo(f"\nThe account is called {await account.name()!r}.")
-        if config.number == SANDBOX:
-            click.echo("Sandbox: console.twilio.com, Messaging, Try it out, Send a WhatsApp message shows a join code.")
-            click.echo(f"Send it by WhatsApp to {SANDBOX}. It lapses after three days; then send it again.")
-        else:
-            click.echo(f"Write anything by WhatsApp to {config.number}: only then it may write to you.")
-        ask = "Your own number, for a test message (+49…; Enter for none)"
-        phone = _number(phone or click.prompt(ask, default="", show_default=False))
-        if phone:
-            click.confirm("Done?", default=True, abort=True)
-            click.echo(await _try(account, f"whatsapp:{phone}", f"whatsapp:{config.number}"))
-    finally:
-        await account.aclose()
+    await try_account(config, token, click.echo, partial(_own_number, phone))
     await keep_secret(folder, "twilio", "token", token)
     click.echo(f'\nIn dobby.toml:\n\n  [whatsapp]\n  account = "{config.account}"\n  number = "{config.number}"')
     click.echo(f'  public_url = "{config.public_url}"\n' if config.public_url else "")
@@ -113,34 +98,17 @@ async def _whatsapp(folder: Path, token: str, config: TwilioConfig, phone: str) 
         place = "the sandbox's settings" if config.number == SANDBOX else "the sender's settings"
         click.echo(f"At Twilio, in {place}, “when a message comes in”: {config.public_url}/twilio/message, method POST.")
         click.echo(f"Your tunnel leads to http://127.0.0.1:{config.port}.")
-    click.echo("Start Dobby again, tell him on the page or in `dobby chat`: invite <your name>. He answers with a code.")
+    click.echo("Start Dobby again, tell him on the page or in `dobby chat`: invite me. He answers with a code.")
     click.echo(f"Write it by WhatsApp to {config.number}, and you are known there. `dobby doctor` says what alarms need.")
 
 
-async def _try(account: Any, to: str, sender: str) -> str:
-    """A test message, and what became of it, in words."""
-    from dobby.bridge.provider.account import says
-
-    sid = await account.create(to=to, from_=sender, body="Dobby is here.")
-    state, code, until = "", "", asyncio.get_running_loop().time() + 10.0
-    while state not in ("delivered", "read", "failed", "undelivered") and asyncio.get_running_loop().time() < until:
-        await asyncio.sleep(0.5)
-        state, code = await account.status(sid)
-    return f"The test message is {state}{f': {says(code)}' if code else ''}."
-
-
-class _Given:
-    """A token that is not kept yet."""
-
-    def __init__(self, token: str) -> None:
-        self._secrets = {"token": token, "picture_key": random.token_hex()}
-
-    def get(self, name: str) -> str | None:
-        """What was typed."""
-        return self._secrets.get(name)
-
-    async def put(self, name: str, secret: str) -> None:
-        """Nothing is kept here."""
+def _own_number(phone: str) -> str:
+    """Where a test message may go, once that phone is ready for it; "" for nowhere."""
+    ask = "Your own number, for a test message (+49…; Enter for none)"
+    phone = _number(phone or click.prompt(ask, default="", show_default=False))
+    if phone:
+        click.confirm("Done?", default=True, abort=True)
+    return phone
 
 
 async def keep_secret(folder: Path, part: str, name: str, secret: str) -> None:

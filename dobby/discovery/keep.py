@@ -344,7 +344,10 @@ def _guarded(found: Device) -> Device:
 
 def _corrected(found: Device, known: Device) -> Device:
     """A device seen again keeps what a person said of it, and what it is the same as."""
-    said = {name: getattr(known, name) for name in ("name", "room", "aliases", "risk", "protected", "yeses", "same_as", "sure")}
+    said = {
+        name: getattr(known, name)
+        for name in ("name", "room", "aliases", "risk", "protected", "yeses", "approver", "same_as", "sure")
+    }
     return replace(found, **said)
 
 

@@ -70,7 +70,7 @@ class Device:
     opens a garage); `protected` things are only ever meant by name; `verbs` what `do` understands;
     `same_as` the id of the device that this one is too, reached by another way; `sure` from which score on (0 … 1) a camera's
     sightings of a kind are told, where a household's thumbs taught it; `yeses` how many people have to say yes before a guarded
-    thing is done with it.
+    thing is done with it, and `approver` the name of the owner who must be one of them ("": any).
     """
 
     id: str
@@ -88,6 +88,7 @@ class Device:
     same_as: str = ""
     sure: Mapping[str, float] = field(default_factory=dict)
     yeses: int = 1
+    approver: str = ""
     traits: Mapping[str, Spec] = field(default_factory=dict)
     verbs: Mapping[str, EffectClass] = field(default_factory=dict)
 

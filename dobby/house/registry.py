@@ -4,7 +4,6 @@ Names need not be unique; asking by name is the mind's business. It does not kno
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from dobby.clock import Clock, SystemClock
 from dobby.events import Change, Value
@@ -83,10 +82,6 @@ class House:
         if self._devices.pop(device, None):
             self.state.forget(device)
             self.revision += 1
-
-    def rename(self, device: str, **changes: object) -> Device:
-        """Correct what a person may correct: name, room, aliases, risk, protected, yeses."""
-        return self.add(replace(self._devices[device], **changes))  # type: ignore[arg-type]
 
     def add_room(self, room: Room) -> None:
         """A room, new or described anew."""

@@ -22,6 +22,7 @@ MIGRATIONS = tuple(
         "people.sql",
         "sightings.sql",
         "doors.sql",
+        "since.sql",
     )
 )
 

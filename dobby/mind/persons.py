@@ -63,19 +63,22 @@ class _Reader:
                 person = self.people.named(name) if name else self.people.get(self.context.person)
                 if found and person is not None:
                     return self._call(to, person, person.name)
-        for row in self.table["kept"]:
-            found = _match(row["pattern"], said, self.table["to"])
-            if found and found["name"].casefold() not in SPARE:
-                known = self.people.named(found["name"])
-                name = found["name"][:1].upper() + found["name"][1:]
-                base = known or Person(self._id(name), name, Role.UNKNOWN)
-                return self._limited(replace(base, role=Role(row["role"])), found.groupdict(), afresh=True)
+                if found and name and to == "invited" and name.casefold() not in SPARE:
+                    return Plan(say=self.mind.phrase("person_unknown", self.language, name=name), language=self.language)
         for pattern in (*self.table["limited"], *self.table["mine"]):
             found = _match(pattern, said, self.table["to"])
             name = found.groupdict().get("name") if found else None
             person = self.people.named(name) if name else self.people.get(self.context.person)
             if found and person is not None:
                 return self._limited(person, found.groupdict())
+        for row in self.table["kept"]:
+            found = _match(row["pattern"], said, self.table["to"])
+            if found and found["name"].casefold() not in SPARE:
+                known = self.people.named(found["name"])
+                name = found["name"][:1].upper() + found["name"][1:]
+                base, role = known or Person(self._id(name), name, Role.UNKNOWN), Role(row["role"])
+                role = base.role if role is Role.GUEST and base.role.rank > role.rank else role  # nobody becomes less by a room
+                return self._limited(replace(base, role=role), found.groupdict(), afresh=True)
         return None
 
     def _id(self, name: str) -> str:
@@ -152,6 +155,7 @@ def described(person: Person, mind: Mind, language: str, now: datetime) -> str:
     for key in ("hours", "volume", "quiet"):
         if getattr(limits, key):
             parts.append(mind.phrase(f"limit_{key}", language, value=getattr(limits, key)))
+    parts += [mind.phrase(f"likes_{value}", language) for value in (person.language, person.units, person.prefers) if value]
     if limits.until:
         day = datetime.fromtimestamp(limits.until, now.tzinfo)
         parts.append(mind.phrase("limit_until", language, day=day.strftime("%Y-%m-%d")))

@@ -74,7 +74,7 @@ async def test_from_an_account_to_the_first_message(tmp_path: Path) -> None:
         await setup.types("Done?", "")
         await setup.says("The test message is read.")
         await setup.says(f'account = "{ACCOUNT}"')
-        await setup.says("invite <your name>")
+        await setup.says("invite me")
         assert await setup.end() == 0
         assert SECRET not in (setup.child.before or "")
         assert [one.body for one in twilio.shown(ME)] == ["Dobby is here."]

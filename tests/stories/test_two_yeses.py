@@ -134,5 +134,69 @@ async def test_no_routine_and_no_scene_is_a_way_around(home: Family) -> None:
 async def test_with_one_adult_alone_it_is_refused_in_words(home: Family) -> None:
     for person in ("tom", "dora"):
         await home.people.keep(Person(person, person, Role.GUEST))
-    assert "only one" in await home.tells("anna", "disarm the alarm")
+    assert "too few of them" in await home.tells("anna", "disarm the alarm")
     assert not home.desk.questions
+
+
+async def test_who_was_let_in_today_is_nobodys_second(home: Family) -> None:
+    for person in ("tom", "dora"):
+        await home.people.keep(Person(person, person, Role.GUEST))
+    await home.say("anna", "John lives here")
+    await home.say("anna", "yes")
+    code = home.last("anna").reply.text.split(": ")[1].split(" ")[0]
+    await home.say("+49 7", code)
+    assert home.people.source("web", "+49 7").role is Role.ADULT
+    assert "less than a day" in await home.tells("anna", "disarm the alarm"), "whoever it is, anna has just invented him"
+    assert not home.desk.questions
+    await home.pass_by(25 * 3600)
+    for chat, text in (("+49 7", "hello"), ("anna", "disarm the alarm"), ("anna", "yes"), ("+49 7", "yes")):
+        await home.say(chat, text)
+    assert home.now("alarm")["armed"] == "disarmed"
+
+
+async def test_a_second_phone_is_no_second_person(home: Family) -> None:
+    await home.people.keep(Person("dora", "Dora", Role.GUEST))
+    await home.say("anna", "Tom lost his phone")
+    await home.say("anna", "yes")
+    await home.say("+49 8", home.last("anna").reply.text.split(": ")[1].split(" ")[0])
+    assert home.people.source("web", "+49 8").person == "tom", "anna holds a phone in his name"
+    assert "less than a day" in await home.tells("anna", "disarm the alarm")
+    assert "less than a day" in (await home.say("+49 8", "disarm the alarm"))[0]
+
+
+async def test_an_owner_who_is_named_must_say_the_yes(home: Family) -> None:
+    assert "not yours" in await home.tells("dora", "only Dora may say yes to the front door")
+    assert "Only an owner" in await home.tells("anna", "only Dora may say yes to the front door")
+    assert "Front Door: only Tom may say yes" in await home.tells("anna", "only Tom may say yes to the front door")
+    assert [one.approver for one in await home.store.read(household.devices) if one.id == "lock"] == ["Tom"]
+    assert "asked Tom" in await home.tells("anna", "unlock the front door")
+    assert {question.person for question in home.desk.questions.values()} == {"tom"}
+    await home.say("anna", "yes")
+    assert home.now("lock")["locked"] is True
+    await home.say("tom", "yes")
+    assert home.now("lock")["locked"] is False
+    await home.say("dora", "lock the front door")
+    assert home.now("lock")["locked"] is True, "what makes the house safer needs nobody"
+    await home.say("anna", "any owner may say yes to the front door")
+    assert {question.person for question in home.desk.questions.values()} == {"tom"}, "taking it back is his to say, too"
+    await home.say("tom", "yes")
+    assert home.house.get("lock").approver == ""  # type: ignore[union-attr]
+    assert "nur Anna darf Ja sagen" in await home.tells("anna", "nur Anna darf zur Alarmanlage Ja sagen")
+    await home.say("tom", "disarm the alarm")
+    assert len(home.desk.questions) == 3, "it needs two, and she must be one of them"
+    await home.say("tom", "yes")
+    await home.say("dora", "yes")
+    assert home.now("alarm")["armed"] == "away"
+    await home.say("anna", "yes")
+    assert home.now("alarm")["armed"] == "disarmed"
+
+
+async def test_no_grant_stands_for_the_one_who_is_named(home: Family) -> None:
+    await home.say("anna", "only Tom may say yes to the front door")
+    for text in ("unlock the front door in 10 minutes", "yes"):
+        await home.say("anna", text)
+    for question in list(home.desk.questions.values()):
+        await home.say(question.person, "yes")
+    await home.pass_by(660)
+    assert home.now("lock")["locked"] is True
+    assert {question.person for question in home.desk.questions.values()} == {"tom"}
