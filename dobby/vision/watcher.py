@@ -25,7 +25,7 @@ SMALL = 700 * 420  # pixels of a stream that is cheap to decode in full
 LONGEST_GOP = 2.5  # seconds between keyframes that looking at keyframes alone allows
 BEFORE, KEPT = 4.0, 24.0  # seconds of a clip before the arrival; of packets kept
 FROZEN, REPEATS = 30.0, 10  # seconds of the very same picture; keyframes in a row that were seen before, equally long ago
-LATE = 2.0  # seconds behind: frames are dropped
+LATE, WAITED = 2.0, 0.02  # seconds behind: frames are dropped; seconds a packet had to be waited for: it is of now
 SAYS = {"stalled": "the picture stands still", "looping": "the same pictures come again and again", "ok": ""}
 
 Say = Callable[[str, str], None]
@@ -169,15 +169,16 @@ class Watcher:
                 return
 
     def _look(self, stream: Stream) -> None:
-        behind, base = float("inf"), float(stream.video.time_base or 0)
+        behind, base, asked = float("inf"), float(stream.video.time_base or 0), 0.0
         for piece in stream.pieces(self.settings.pace):
             self.alive = time.monotonic()
             if self._ended.is_set() or self._asleep.is_set():
                 return
             self._rings["watch"].add(piece)
             after = piece.at - (piece.packet.pts or 0) * base
-            behind = min(behind, after)
+            behind = after if piece.at - asked > WAITED else min(behind, after)  # a camera's own clock may go as it likes
             self._take(stream, piece, late=stream.live and not stream.still and after - behind > LATE)
+            asked = time.time()
 
     def _take(self, stream: Stream, piece: Piece, late: bool) -> None:
         """Decode what has to be: keyframes while nothing moves and they are enough; once woken, all since the last of them."""

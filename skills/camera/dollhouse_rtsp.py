@@ -45,15 +45,15 @@ class Encoder:
         options = {"preset": "ultrafast", "tune": "zerolatency", "crf": "25", "threads": "1"}
         self._stream: Any = self._out.add_stream("libx264", rate=fps, options={**options, "g": str(round(fps * gop))})
         self._stream.width, self._stream.height, self._stream.pix_fmt = *size, "yuv420p"
-        self._number = 0
+        self._fps, self._number = fps, -1
 
-    def packets(self, picture: Any, fresh: bool) -> list[bytes]:
-        """The packets of one more picture; `fresh` begins anew, for one who has just come."""
+    def packets(self, picture: Any, at: float, fresh: bool) -> list[bytes]:
+        """The packets of one more picture, of `at` (seconds since the first); `fresh` begins anew, for one who has just come."""
         import av
         from av.video.frame import PictureType
 
         frame = av.VideoFrame.from_ndarray(picture, format="bgr24")
-        frame.pts, self._number = self._number, self._number + 1
+        frame.pts = self._number = max(self._number + 1, round(at * self._fps))
         if fresh:
             frame.pict_type = PictureType.I
         for packet in self._stream.encode(frame):
@@ -91,7 +91,7 @@ class Film:
 
     async def _run(self) -> None:
         loop, encoder, last = asyncio.get_running_loop(), await asyncio.to_thread(Encoder, self.size, self.fps, self.gop), None
-        due = loop.time()
+        due = begun = loop.time()
         while self.viewers:
             due = max(due + 1 / self.fps, loop.time() - 1)
             await asyncio.sleep(due - loop.time())
@@ -100,7 +100,7 @@ class Film:
             fresh = any(viewer.fresh for viewer in self.viewers)
             if last is None or self.trouble != "freeze":
                 last = await asyncio.to_thread(self.draw, self.size)
-            packets = await asyncio.to_thread(encoder.packets, last, fresh)
+            packets = await asyncio.to_thread(encoder.packets, last, loop.time() - begun, fresh)
             if self.trouble == "garbage":
                 packets = [packet[:12] + bytes(len(packet) - 12) for packet in packets]
             for viewer in list(self.viewers):

@@ -57,6 +57,19 @@ async def test_mjpeg_and_still_pictures_are_watched(tmp_path: Path, camera: Any,
         assert (await seen.eyes.look("drive")).stat().st_size > 5000
 
 
+async def test_a_stream_whose_clock_goes_otherwise_than_ours_is_looked_at_for_ever(tmp_path: Path, camera: Any) -> None:
+    """FFmpeg takes any MJPEG for 25 pictures a second; this camera sends ten."""
+    async with eyes(tmp_path, {"id": "drive", "watch": f"{locked(camera.url)}/video.mjpeg"}) as seen:
+
+        def looks() -> tuple[int, int]:
+            row = seen.eyes.figures.get("", {}).get("cameras", {}).get("drive", {})
+            return row.get("frames", 0), row.get("decoded", 0)
+
+        await seen.until(lambda: looks()[1] > 90)  # some five seconds more by our clock than by its own
+        before = looks()[0]
+        await seen.until(lambda: looks()[0] > before)
+
+
 async def test_a_press_is_a_sighting_of_its_own_with_a_picture(tmp_path: Path, truck: Path) -> None:
     async with eyes(tmp_path, {"id": "front", "watch": str(truck)}) as seen:
         await seen.until(lambda: ("front", "ok") in seen.states)
