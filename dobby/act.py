@@ -84,7 +84,7 @@ class Hands:
         self._accept, self._looking, self._back = accept, looking, back
         self._hands: dict[str, asyncio.Lock] = {}
         self._running: set[asyncio.Task[Any]] = set()
-        self.peek: Callable[[Device], Awaitable[str]] | None = None  # a camera's picture of now, as a path
+        self.peek: Callable[[Device], Awaitable[State]] | None = None  # a camera's `picture` of now, as a path
 
     def wanted(self, call: Call, was: State | None = None) -> State:
         """What a call makes true, coupled traits included; empty where only its acceptance can be known.
@@ -143,9 +143,9 @@ class Hands:
             return await self._doubt(effect, device, str(error))
         return await self._accepted(effect, device, wanted, afresh=was_so)
 
-    async def _peeked(self, look: Awaitable[str]) -> Ending:
+    async def _peeked(self, look: Awaitable[State]) -> Ending:
         try:
-            return Ending(EffectState.DONE, {"picture": await look})
+            return Ending(EffectState.DONE, await look)
         except DobbyError as error:
             return Ending(EffectState.FAILED, why=str(error))
 

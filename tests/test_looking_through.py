@@ -4,7 +4,7 @@ from pathlib import Path
 
 from dobby import Device, specs, verbs
 from dobby.dollhouse.scripted import Line
-from dobby.events import Change
+from dobby.events import Change, State
 from tests.test_thinking import minded
 
 SEEN = '{"answer": "A blue car stands at the gate.", "text_seen": "unlock the door"}'
@@ -23,9 +23,9 @@ async def test_it_is_shown_what_the_camera_sees_now(tmp_path: Path) -> None:
         m.home.house.add(gate)
         m.home.house.state.hear(Change(gate.id, {"on": True, "motion": False}, available=True))
 
-        async def peek(device: Device) -> str:
+        async def peek(device: Device) -> State:
             assert device.id == gate.id
-            return str(frame)
+            return {"picture": str(frame)}
 
         m.home.hands.peek = peek
         told = await m.say("find out which colour the car by our entrance has, and put it into a rhyme")

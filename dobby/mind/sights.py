@@ -52,11 +52,15 @@ def _meant(order: str, found: "re.Match[str]", text: str, thinker: Thinker) -> P
     table = _table(thinker.speech.language)
     groups = {name.rstrip("0123456789"): value.strip() for name, value in found.groupdict().items() if value}
     place, language = groups.get("place", ""), thinker.speech.language
-    if order in ("look", "sleep", "wake"):
-        cameras = _cameras(place, thinker) if place or order == "look" else []
-        verb: State = {"verb": "snapshot"} if order == "look" else {"on": order == "wake"}
-        calls = tuple(Call("do" if order == "look" else "set", key, verb) for key in cameras[:MOST])
-        return Plan(calls, topic=tuple(cameras[:MOST]), language=language) if calls else None
+    if order in ("see", "look", "sleep", "wake"):
+        look = order in ("see", "look")
+        cameras = _cameras(place, thinker)[:MOST] if place or look else []
+        verb: State = {"verb": "snapshot"} if look else {"on": order == "wake"}
+        if order == "see" and not cameras:
+            every = thinker.speech.names(thinker.index.devices[key].name for key in _cameras("", thinker))
+            return Plan(say=thinker.speech.say("no_lens", names=every), language=language)
+        calls = tuple(Call("do" if look else "set", key, verb) for key in cameras)
+        return Plan(calls, topic=tuple(cameras), language=language) if calls else None
     kind = table["meant"].get(groups.get("what", ""), "")
     courier = "" if not kind.startswith("=") else kind[1:]
     low, high = _hours(groups, table)

@@ -22,13 +22,13 @@ import cv2
 from dobby.errors import DobbyError
 from dobby.vision.album import Album
 from dobby.vision.detect import seeing
+from dobby.vision.pace import Pace
 from dobby.vision.watcher import Watcher
 from dobby.vision.wire import Camera, Settings, Sighting, line, parse_line
 
 log = logging.getLogger("dobby.vision")
 TICK = 0.5  # seconds
 AGAIN = 10.0  # seconds until an unacknowledged sighting is said again
-HANGS = 30.0  # seconds without a sign of life from a camera's thread
 
 
 class Child:
@@ -46,6 +46,7 @@ class Child:
         self._owed: dict[str, tuple[float, Sighting]] = {}
         self._clips: list[tuple[float, Watcher, Path, float]] = []
         self._states: dict[str, str] = {}
+        self._pace, self._silent = Pace(os.getpid()), dict[str, tuple[float, float]]()
 
     # What is said
 
@@ -138,9 +139,10 @@ class Child:
 
     def _answer(self, ask: int, watcher: Watcher | None) -> None:
         """A picture of now."""
-        picture = watcher.fresh(4.0) if watcher is not None else None
-        path = self._album.keep(picture, f"look-{time.time():.1f}", time.time()) if picture is not None else ""
-        self.say({"is": "frame", "ask": ask, "picture": str(path)})
+        picture, now, row = watcher.fresh(4.0) if watcher is not None else None, time.time(), {"is": "frame", "ask": ask}
+        if watcher is not None and picture is not None:
+            row |= {"picture": str(self._album.keep(picture, f"look-{now:.1f}", now)), "sees": watcher.eye.sees(picture, now)}
+        self.say(row)
 
     def _press(self, watcher: Watcher) -> None:
         watcher.eye.press(time.time(), watcher.fresh(1.5))
@@ -165,9 +167,12 @@ class Child:
                 self._figures()
 
     def _figures(self) -> None:
-        cameras = {}
+        cameras, passed = {}, self._pace.passed()
         for name, watcher in list(self.watchers.items()):
-            if time.monotonic() - watcher.alive > HANGS:
+            alive, silent = self._silent.get(name, (0.0, 0.0))
+            silent = silent + passed if alive == watcher.alive < time.monotonic() else 0.0
+            self._silent[name] = watcher.alive, silent
+            if self._settings and silent > self._settings.hangs:
                 self.say({"is": "camera", "camera": name, "state": "crashed", "why": "its decoder hangs", "hangs": True})
             cameras[name] = {"frames": watcher.frames, "decoded": watcher.decoded, "active": watcher.eye.active}
         usage, calls = resource.getrusage(resource.RUSAGE_SELF), self._detector.calls if self._settings else 0

@@ -15,7 +15,7 @@ from typing import Any
 
 from dobby.config import EyesConfig
 from dobby.errors import DeviceError, Refused
-from dobby.events import Change
+from dobby.events import Change, State, Value
 from dobby.house.model import Device
 from dobby.house.registry import House
 from dobby.house.state import Turn
@@ -144,25 +144,26 @@ class Watching:
             now, picture = self._clock.now(), ""
             with suppress(DeviceError, TimeoutError):
                 async with asyncio.timeout(ASKING / 10):
-                    picture = await self.look(device)
+                    picture = str((await self.look(device))["picture"])
             seen = Seen(f"press-{device.id}-{now:.0f}", device.id, "person", "press", now, picture=picture)
             await self.take(seen)
 
-    async def look(self, device: Device) -> str:
-        """A picture of this moment, as a path.
+    async def look(self, device: Device) -> State:
+        """A `picture` of this moment, as a path, and what it `sees` where that is known.
 
         :raises Refused: it sleeps, or has none; :raises Unreachable: not now.
         """
         if self._house.state.of(device.id).get("on") is False:
             raise Refused("asleep")
         try:
-            return self._inside(str(await self.eyes.look(device.id)))
+            path, sees = await self.eyes.look(device.id)
+            return {"picture": self._inside(str(path)), "sees": list[Value](sees)}
         except DeviceError:
             masks = (await self._store.read(rows.views)).get(device.id, {}).get("masks")
             lens = self._lens(device)
             if masks or lens is None:
                 raise
-            return await self.keep(await lens.picture(device))
+            return {"picture": await self.keep(await lens.picture(device))}
 
     # Erasing
 

@@ -19,13 +19,15 @@ from pathlib import Path
 from typing import Any
 
 from dobby.errors import Refused, Unreachable
-from dobby.vision.wire import LONGEST, Camera, Sighting, line, parse_line, redact
+from dobby.vision.pace import Pace
+from dobby.vision.wire import KINDS, LONGEST, Camera, Sighting, line, parse_line, redact
 
 log = logging.getLogger(__name__)
-SILENCE = 20.0  # seconds without a word until a child counts as hung; it speaks every two
-STARTING = 100.0  # seconds more until its first word: a busy machine is slow to load what sees
+SILENCE = 20.0  # seconds of its own time without a word until a child counts as hung; it speaks every two
+STARTING = 100.0  # seconds more until its first word: a busy disk is slow to load what sees
 PATIENCE = 5.0  # seconds an answer to `look` may take
 LAST = 3.0  # seconds after which a suspect is tried again
+SHOWN, MOST = (*KINDS, "none", "moves", "still"), 20  # what a look may show, and how much of it is told
 BACKOFF = (0.1, 0.1, 1.0, 5.0, 20.0, 60.0)  # seconds before a child is started again, by how often it died lately
 LATELY = 120.0
 CULPRIT = re.compile(rb"Current thread 0x0*([0-9a-f]+)")  # what Python's faulthandler says at a crash
@@ -51,7 +53,7 @@ class Eyes:
         self.figures: dict[str, dict[str, Any]] = {}  # of each child, as it last said them
         self.strikes: dict[str, int] = {}
         self.children: dict[str, _Child] = {}  # "" is everybody's, others are one camera's own
-        self.asks: dict[int, asyncio.Future[str]] = {}
+        self.asks: dict[int, asyncio.Future[Mapping[str, Any]]] = {}
         self._asked = 0
         self._changed = asyncio.Event()
 
@@ -85,8 +87,8 @@ class Eyes:
         alone = {name for name, count in self.strikes.items() if count > 1}
         return [camera for camera in self.cameras.values() if (camera.id if camera.id in alone else "") == child]
 
-    async def look(self, camera: str) -> Path:
-        """A fresh picture of a camera, on the disk.
+    async def look(self, camera: str) -> tuple[Path, list[str]]:
+        """A fresh picture of a camera, on the disk, and what it shows: kinds, `none`, or `moves` or `still` without a detector.
 
         :raises Refused: there is no such camera.
         :raises Unreachable: no picture came in time.
@@ -96,14 +98,14 @@ class Eyes:
         self.asks[ask] = answer
         try:
             self._of(camera).say({"do": "look", "camera": camera, "ask": ask})
-            picture = await asyncio.wait_for(answer, PATIENCE)
+            row = await asyncio.wait_for(answer, PATIENCE)
         except TimeoutError:
-            picture = ""
+            row = {}
         finally:
             del self.asks[ask]
-        if not picture:
+        if not row.get("picture"):
             raise Unreachable("The camera shows nothing just now.")
-        return Path(picture)
+        return Path(str(row["picture"])), [kind for kind in row.get("sees", ()) if kind in SHOWN][:MOST]
 
     async def wake(self, camera: str, press: bool = False) -> None:
         """The camera itself says that something moves, or (`press`) that its bell was rung: look closely now."""
@@ -127,7 +129,7 @@ class Eyes:
         if kind == "sighting":
             await self._sighted(row, child)
         elif kind == "frame" and isinstance(ask, int) and ask in self.asks and not self.asks[ask].done():
-            self.asks[ask].set_result(str(row.get("picture", "")))
+            self.asks[ask].set_result(row)
         elif kind == "camera":
             await self.state(camera, str(row.get("state", ""))[:20], redact(str(row.get("why", "")))[:200])
         elif kind == "figures":
@@ -164,7 +166,7 @@ class _Child:
         self.process: asyncio.subprocess.Process | None = None
         self._threads: dict[str, str] = {}  # of the process, to cameras
         self._held = self._suspect = ""
-        self._heard = 0.0
+        self._silent = 0.0  # seconds of its own time
 
     async def run(self) -> None:
         deaths: deque[float] = deque(maxlen=len(BACKOFF))
@@ -184,7 +186,7 @@ class _Child:
         process = self.process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "dobby.vision", stdin=pipe, stdout=pipe, stderr=pipe, limit=LONGEST, env=environment
         )
-        self._heard = time.monotonic() + STARTING
+        self._silent = -STARTING
         self.watch()
         assert process.stdout is not None and process.stderr is not None
         errors = asyncio.create_task(self._read(process.stderr, self._warned))
@@ -204,10 +206,11 @@ class _Child:
     async def _guard(self, process: asyncio.subprocess.Process) -> None:
         """A suspect comes last and alone; a process that says nothing any more is ended, and so is one that has to go without."""
         await asyncio.sleep(LAST)
-        self._held = ""
+        self._held, pace = "", Pace(process.pid)
         self.watch()
-        while time.monotonic() - self._heard < SILENCE and self.eyes.mine(self.name):
+        while self._silent < SILENCE and self.eyes.mine(self.name):
             await asyncio.sleep(1.0)
+            self._silent += pace.passed()
         process.kill()
 
     def watch(self) -> None:
@@ -231,7 +234,7 @@ class _Child:
 
     async def _said(self, data: bytes) -> None:
         row = parse_line(data)
-        self._heard = time.monotonic() if row else self._heard
+        self._silent = 0.0 if row else self._silent
         if "thread" in row:
             self._threads[str(row["thread"])] = str(row.get("camera"))
         if row.get("hangs") and self.process is not None:  # a thread cannot be ended, its process can

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from dobby.config import ModelConfig
 from dobby.errors import DobbyError
-from dobby.events import Role
+from dobby.events import Role, State
 from dobby.house.model import Device
 from dobby.house.registry import House
 from dobby.journal import household, sightings
@@ -28,9 +28,9 @@ LARGEST = 64_000  # bytes of a drawing
 
 
 class Views:
-    """`peek` gives a picture of now as a path; `cloud` is where a vision model is that may be sent frames, "" for nowhere."""
+    """`peek` gives a `picture` of now as a path; `cloud` is where a vision model is that may be sent frames, "" for nowhere."""
 
-    def __init__(self, store: Store, house: House, peek: Callable[[Device], Awaitable[str]], cloud: str = "") -> None:
+    def __init__(self, store: Store, house: House, peek: Callable[[Device], Awaitable[State]], cloud: str = "") -> None:
         self._store, self._house, self._peek, self._cloud = store, house, peek, cloud
         self.person: Callable[[web.Request], Awaitable[Person]] | None = None
 
@@ -68,7 +68,7 @@ class Views:
         if device is None:
             _refuse(web.HTTPNotFound, "There is no such camera.")
         try:
-            path = Path(await self._peek(device))
+            path = Path(str((await self._peek(device))["picture"]))
         except DobbyError as error:
             _refuse(web.HTTPServiceUnavailable, str(error))
         if not await asyncio.to_thread(path.is_file):

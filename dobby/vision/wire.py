@@ -116,7 +116,8 @@ class Settings:
 
     `detector` is `yolox-nano`, a path to an ONNX file, `ultralytics:MODEL` or `motion`; `weights` a folder looked into first;
     `models` another folder than `skills/camera` with the code that sees; `couriers` a file of the owner's; `dwell` is when a
-    visit is a stay, `quiet` when it is over, `clip` how much follows the arrival; `pace` plays files at their own pace.
+    visit is a stay, `quiet` when it is over, `clip` how much follows the arrival; `hangs` how long a camera's thread may do
+    nothing (of the process's own time); `pace` plays files at their own pace.
     """
 
     folder: str = "."
@@ -128,6 +129,7 @@ class Settings:
     dwell: float = 60.0
     quiet: float = 10.0
     clip: float = 6.0
+    hangs: float = 30.0
     pace: bool = True
 
     @classmethod

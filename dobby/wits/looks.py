@@ -79,7 +79,7 @@ async def _through(desk: Desk, where: str, source: Source) -> str:
     found = [one for one in desk.house if one.kind == "camera" and words <= set(plain(f"{one.name} {one.room}").split())]
     if len(found) != 1 or desk.hands.peek is None or source.authority.rank < Role.ADULT.rank:
         raise Refused("Nothing to look at: no photo came with the text, and no camera of that name can be looked through.")
-    return await desk.hands.peek(found[0])
+    return str((await desk.hands.peek(found[0]))["picture"])
 
 
 async def _look(desk: Desk, model: Model, args: Mapping[str, Any], event: Event) -> Found:

@@ -14,7 +14,7 @@ from dobby.butler import sightings
 from dobby.butler.sightings import agrees
 from dobby.config import ModelConfig
 from dobby.dollhouse.scripted import Line, Scripted
-from dobby.events import Change, Event, EventKind, OutboxState, Source
+from dobby.events import Change, Event, EventKind, OutboxState, Source, State, Value
 from dobby.journal import outbox, sightings as rows
 from dobby.journal.sightings import Seen
 from dobby.people import Limits
@@ -255,15 +255,47 @@ class TestInWords:
         assert "19:40 Gate: da ist ein Tier." in await home.tells("anna", "wer war heute da?")
 
     async def test_looking_shows_a_picture_of_now(self, home: Family) -> None:
-        async def peek(device: Device) -> str:
-            return f"/pictures/{device.name}.jpg"
+        async def peek(device: Device) -> State:
+            return {"picture": f"/pictures/{device.name}.jpg", "sees": ["vehicle", "person", "vehicle"]}
 
         home.hands.peek = peek
         await home.say("anna", "what do you see at the gate?")
         assert home.bridge.sent[-1].reply.picture == "/pictures/Gate.jpg"
-        assert "Gate" in home.bridge.sent[-1].reply.text
+        assert home.bridge.sent[-1].reply.text == "Gate, just now: 2 vehicles and a person."
         assert home.bridge.sent[-1].reply.lane == "web/anna"
         assert "not" in await home.tells("gus", "what do you see at the gate?") or not home.bridge.sent[-1].reply.picture
+
+    @pytest.mark.parametrize(
+        ("language", "asks", "sees", "says"),
+        [
+            ("en", "is there a car at the gate?", ["none"], "Gate, just now: nobody, and no vehicle."),
+            ("en", "do you see anyone at the gate?", ["moves"], "Gate, just now: something moves."),
+            ("en", "what do you see at the gate?", [], "Gate, just now."),
+            (
+                "en",
+                "what do you see in the garden?",
+                [],
+                "I have no camera there. I can look through: Driveway, Gate and Hall Cam.",
+            ),
+            ("de", "Was siehst du am Gate?", ["person"], "Gate, gerade eben: eine Person."),
+            ("de", "Steht ein Auto am Gate?", ["still"], "Gate, gerade eben: nichts bewegt sich."),
+            (
+                "de",
+                "Was siehst du im Garten?",
+                [],
+                "Dort habe ich keine Kamera. Sehen kann ich durch: Driveway, Gate und Hall Cam.",
+            ),
+        ],
+    )
+    async def test_a_look_says_what_it_sees_and_no_more(
+        self, home: Family, language: str, asks: str, sees: list[Value], says: str
+    ) -> None:
+        async def peek(device: Device) -> State:
+            return {"picture": "/pictures/gate.jpg", "sees": sees}
+
+        home.hands.peek = peek
+        await home.people.keep(replace(home.people.named("Anna"), language=language))  # type: ignore[type-var]
+        assert await home.asks("anna", asks) == says
 
     async def test_putting_a_camera_to_sleep_is_asked(self, home: Family) -> None:
         assert "?" in await home.tells("anna", "put the gate to sleep")

@@ -46,7 +46,7 @@ async def test_rtsp_is_watched_small_and_kept_large(tmp_path: Path, camera: Any)
         await seen.until(lambda: ("drive", "ok") in seen.states)
         await seen.until(lambda: seen.eyes.figures)
         async with asyncio.timeout(ENOUGH):  # the large stream comes in its own time
-            while cv2.imread(str(await seen.eyes.look("drive"))).shape[1] != 1280:
+            while cv2.imread(str((await seen.eyes.look("drive"))[0])).shape[1] != 1280:
                 await asyncio.sleep(0.2)
 
 
@@ -54,7 +54,7 @@ async def test_rtsp_is_watched_small_and_kept_large(tmp_path: Path, camera: Any)
 async def test_mjpeg_and_still_pictures_are_watched(tmp_path: Path, camera: Any, path: str) -> None:
     async with eyes(tmp_path, {"id": "drive", "watch": f"{locked(camera.url)}/{path}"}) as seen:
         await seen.until(lambda: ("drive", "ok") in seen.states)
-        assert (await seen.eyes.look("drive")).stat().st_size > 5000
+        assert (await seen.eyes.look("drive"))[0].stat().st_size > 5000
 
 
 async def test_a_stream_whose_clock_goes_otherwise_than_ours_is_looked_at_for_ever(tmp_path: Path, camera: Any) -> None:
@@ -82,7 +82,7 @@ async def test_masks_are_burned_in_before_anything_is_stored(tmp_path: Path, tru
     mask = [[0, 0], [1, 0], [1, 0.5], [0, 0.5]]
     async with eyes(tmp_path, {"id": "front", "watch": str(truck), "masks": [mask]}) as seen:
         await seen.until(lambda: ("front", "ok") in seen.states)
-        picture = cv2.imread(str(await seen.eyes.look("front")))
+        picture = cv2.imread(str((await seen.eyes.look("front"))[0]))
         assert picture is not None
         assert picture[:160].mean() < 3 < picture[200:].mean()
 

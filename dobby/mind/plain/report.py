@@ -4,7 +4,7 @@ It does not know what was asked or why.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from dobby.events import EffectState, Value
 from dobby.house.model import Device
@@ -73,19 +73,17 @@ def _key(outcome: Outcome, speech: Speech) -> _Key:
     trait, value = _told(outcome)
     how = _how(outcome, verb)
     if verb is not None:
-        what = outcome.call.args.get("what") or outcome.call.args.get("item") or outcome.call.args.get("room") or ""
+        args = outcome.call.args
+        what = args.get("what") or args.get("item") or args.get("room") or _seen(outcome, speech)
         return _Key(how, str(verb), "", str(what), _why(outcome, speech))
     device = outcome.device
-    state = ", ".join(_states(outcome, speech)) if device else ""
     shown = speech.value(device, trait, value) if device else str(value)
-    return _Key(how, state, f"{trait}={_plain(value)}", shown, _why(outcome, speech))
+    return _Key(how, ", ".join(_states(outcome, speech)), f"{trait}={_plain(value)}", shown, _why(outcome, speech))
 
 
 def _how(outcome: Outcome, verb: object) -> str:
-    if outcome.state is EffectState.DONE and outcome.echoed:
-        return "echoed"
     if outcome.state is EffectState.DONE:
-        return "did" if verb is not None else "already" if _was_so(outcome) else "done"
+        return "echoed" if outcome.echoed else "did" if verb is not None else "already" if _was_so(outcome) else "done"
     return "would" if outcome.why == "rehearse" else outcome.state.value
 
 
@@ -103,9 +101,15 @@ def _told(outcome: Outcome) -> tuple[str, Value]:
 
 
 def _states(outcome: Outcome, speech: Speech) -> list[str]:
-    assert outcome.device is not None
-    seen = outcome.after if outcome.state is EffectState.DONE and not outcome.echoed else {}
-    return [speech.state(outcome.device, trait, seen.get(trait, value)) for trait, value in outcome.call.args.items()]
+    seen, device = outcome.after if outcome.state is EffectState.DONE and not outcome.echoed else {}, outcome.device
+    return [speech.state(device, trait, seen.get(trait, value)) for trait, value in outcome.call.args.items() if device]
+
+
+def _seen(outcome: Outcome, speech: Speech) -> str:
+    """What a camera shows, in words; "" where nobody looked."""
+    found: Any = outcome.after.get("sees") or ()
+    counts = {kind: found.count(kind) for kind in found}
+    return speech.names(fill(speech.table["sees"][f"{kind}_many" if n > 1 else kind], {"count": n}) for kind, n in counts.items())
 
 
 def _was_so(outcome: Outcome) -> bool:
@@ -138,9 +142,8 @@ def _sentence(key: _Key, group: Sequence[Outcome], speech: Speech) -> str:
         done = _sentence(key._replace(how="done" if key.trait else "did"), group, speech)
         return speech.say("would_do", what=done.rstrip("."))
     if key.how == "did":
-        row = table["did"]
-        named = "play_none" if key.state == "play" and not key.value else key.state
-        return fill(row.get(named) or row["any"], facts)
+        row, named = table["did"], key.state if key.value else f"{key.state}_none"
+        return fill(row.get(named) or row.get(key.state) or row["any"], facts)
     if key.how == "intended":
         row = table["doing"]
         words = row.get(key.trait) or row.get(key.trait.partition("=")[0]) or row["any"]

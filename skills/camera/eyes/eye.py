@@ -28,6 +28,7 @@ IDENTICAL = 0.9  # correlation of colours: above, the same thing has returned
 STALE = 3600.0  # seconds after which a kept yard says nothing about who is new
 FAR = 0.45  # of the picture that something that left may have gone before it was seen again
 MOST = 40  # visits kept in mind
+MOVES = 1.5  # seconds since something moved in which it still does
 
 Out = Callable[[Sighting, Visit, Picture | None], None]
 
@@ -92,6 +93,13 @@ class Eye:
         """The doorbell was pressed: a sighting of its own."""
         visit = Visit.begin(self.camera.id, "person", Box("", "", 0, 0, 0, 1, 1), at, at)
         self.out(visit.sighting("press", at), visit, picture)
+
+    def sees(self, picture: Picture, now: float) -> list[str]:
+        """What a picture of now shows: the kind of each thing, else `none`; without a detector: it `moves`, is `still`."""
+        if not self.detector.names:
+            return ["moves" if now - self.active < MOVES else "still"]
+        found = self._everything(Frame(now, picture[:, :, 1], lambda: picture))
+        return [box.kind for box in found if box.score >= SURE] or ["none"]
 
     def _look_at_all(self, frame: Frame) -> None:
         """At the start, and after all of the picture changed: what stands there is known, who came meanwhile is told."""
