@@ -77,10 +77,12 @@ class TwilioConfig:
 
 @dataclass(frozen=True, slots=True)
 class DiscoveryConfig:
-    """Looking around on the network; `interfaces` are addresses of this machine, empty for all of them."""
+    """Looking around on the network; `interfaces` are addresses of this machine, empty for all of them; `subnets` are private
+    networks beyond its own (`10.0.20.0/24`) that are looked into when somebody asks what is there."""
 
     on: bool = True
     interfaces: tuple[str, ...] = ()
+    subnets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -207,7 +207,7 @@ async def _looked(dobby: Dobby, plan: Plan, source: Source, ask: Ask) -> str:
         said = await seek(plan.about, dobby.families, dobby.network, words, ask)
         more = await told_by_asking(dobby.desk, plan.about, source) if source.authority is Role.OWNER else ""
         return f"{said} {more}".strip()
-    return await tell_network(dobby.families, dobby.house, dobby.network, words)
+    return await tell_network(dobby.families, dobby.house, dobby.network, words, plan.about)
 
 
 def _drawing(dobby: Dobby) -> Drawing:

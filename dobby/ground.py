@@ -44,7 +44,7 @@ async def lay(config: Config, folder: Path, stack: AsyncExitStack) -> Dobby:
     stack.push_async_callback(history.aclose)
     people = People(store, clock)
     await _furnish(store, house, people, config)
-    network = Network(config.discovery.interfaces, on=config.discovery.on)
+    network = Network(config.discovery.interfaces, on=config.discovery.on, subnets=config.discovery.subnets)
     stack.push_async_callback(network.aclose)
     dobby = Dobby(config, folder, clock, store, house, history, people, VaultFile(folder / "vault.json"), network)
     dobby.drivers[lists.OWN] = lists.Lists(store, clock)

@@ -114,7 +114,7 @@ def test_a_wrong_expectation_makes_the_command_fail(tmp_path: Path) -> None:
 
 def test_two_demos_side_by_side_invite_and_end_cleanly_on_ctrl_c(tmp_path: Path) -> None:
     before = _leftovers()
-    houses = [Process(tmp_path, "demo") for _ in range(2)]
+    houses = [Process(tmp_path, "demo", "--state", str(tmp_path / str(number) / "state")) for number in range(2)]
     for house in houses:
         house.wait_for("Ctrl-C ends it.", 120)
         assert "unlock the front door" in house.said

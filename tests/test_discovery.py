@@ -12,6 +12,7 @@ import pytest
 
 from dobby import Ask, Change, Device, Finding, Room, Sign, State, Unreachable, Vault, specs
 from dobby.discovery.keep import Family
+from dobby.discovery.look import look_around
 from dobby.discovery.network import Network
 from dobby.discovery.ssdp import GROUP, clean, search
 from dobby.house.registry import House
@@ -19,7 +20,7 @@ from dobby.journal import household, open_journal
 from dobby.store import Store
 from dobby.vault import VaultFile
 from tests.fakes import HandClock
-from tests.patience import ENOUGH
+from tests.patience import ENOUGH, until
 
 TARGET = "urn:schemas-upnp-org:device:ZonePlayer:1"
 GOOD = f"HTTP/1.1 200 OK\r\nLOCATION: http://127.77.0.11:1400/xml\r\nST: {TARGET}\r\nUSN: uuid:1\r\n\r\n"
@@ -176,8 +177,16 @@ class Kept:
     async def __aenter__(self) -> "Kept":
         self.task = asyncio.create_task(self.family.run())
         await asyncio.wait_for(self.family.looked.wait(), ENOUGH)
-        await asyncio.sleep(0.01)
+        self.rest: Any = None
+        await self.rests()
         return self
+
+    async def rests(self) -> None:
+        """Until it has looked around once more and waits for the next time."""
+        before = self.rest
+        await until(lambda: self.family._resting not in (before, None))
+        self.rest = self.family._resting
+        await asyncio.sleep(0.01)
 
     async def __aexit__(self, *_: object) -> None:
         assert not self.task.done(), "the family has ended by itself"
@@ -198,8 +207,7 @@ async def test_a_family_is_found_kept_and_heard(store: Store, tmp_path: Path) ->
     async with Kept(store, driver, tmp_path, at="here") as kept:
         assert kept.family.met.is_set()
         driver.changes.put_nowait(Change("fickle.lamp", {"on": True, "title": "x" * 9000}, available=True))
-        await asyncio.sleep(0.02)
-        assert kept.house.state.of("fickle.lamp")["on"] is True
+        await until(lambda: kept.house.state.of("fickle.lamp").get("on") is True)
         assert len(str(kept.house.state.of("fickle.lamp")["title"])) == 500
         assert (driver.heard, driver.attached) == ([["fickle.lamp"]], ["10.0.0.1"])
         assert kept.family.trouble == ""
@@ -211,25 +219,25 @@ async def test_hearing_that_ends_is_begun_again_a_little_later_each_time(store: 
     driver, clock = Fickle(["hear"]), HandClock()
     async with Kept(store, driver, tmp_path, clock) as kept:
         for pause, count in zip((1, 2, 4, 8, 16, 32, 60, 60), itertools.count(1), strict=False):
-            assert len(driver.heard) == count
+            await until(lambda: len(driver.heard) == count and kept.family.trouble)  # noqa: B023
             assert kept.family.trouble == "ZeroDivisionError while listening"
+            await asyncio.sleep(0.01)
             clock.advance(pause - 0.1)
             await asyncio.sleep(0.01)
             assert len(driver.heard) == count
             clock.advance(0.2)
-            await asyncio.sleep(0.01)
+        await until(lambda: len(driver.heard) == 9)
+        await asyncio.sleep(0.01)
         driver.fails = set()
         clock.advance(60)
-        await asyncio.sleep(0.01)
+        await until(lambda: len(driver.heard) == 10)
         driver.changes.put_nowait(Change("fickle.lamp", {"on": True}, available=True))
-        await asyncio.sleep(0.01)
-        assert kept.family.trouble == ""
-        begun = len(driver.heard)
+        await until(lambda: kept.family.trouble == "")
         driver.changes.put_nowait(ConnectionError("cut"))
+        await until(lambda: kept.family.trouble)
         await asyncio.sleep(0.01)
         clock.advance(1.1)
-        await asyncio.sleep(0.01)
-        assert len(driver.heard) == begun + 1
+        await until(lambda: len(driver.heard) == 11)
 
 
 @pytest.mark.parametrize("fails", [["adopt"], ["attach"], ["hear"], ["aclose"], ["hang"], ["adopt", "attach", "hear", "aclose"]])
@@ -298,9 +306,8 @@ async def test_what_was_not_there_is_looked_for_again(store: Store, tmp_path: Pa
         assert not kept.family.devices
         driver.silent = set()
         clock.advance(16)
-        await asyncio.sleep(0.05)
+        await until(lambda: driver.heard == [["fickle.lamp"]])
         assert len(kept.family.devices) == 1
-        assert driver.heard == [["fickle.lamp"]]
 
 
 async def test_one_that_has_gone_is_looked_for_at_once_and_then_ever_more_rarely(store: Store, tmp_path: Path) -> None:
@@ -311,7 +318,7 @@ async def test_one_that_has_gone_is_looked_for_at_once_and_then_ever_more_rarely
         await asyncio.sleep(0.05)
         assert kept.family.devices[0].address == "10.0.0.1", "nobody was missed"
         driver.changes.put_nowait(Change("fickle.lamp", available=False))
-        await asyncio.sleep(0.05)
+        await kept.rests()
         assert kept.family.devices[0].address == "10.0.0.2"
         for number, pause in enumerate((5, 10, 20, 40, 80, 160, 300, 300), 3):
             driver.at = f"10.0.0.{number}"
@@ -319,7 +326,7 @@ async def test_one_that_has_gone_is_looked_for_at_once_and_then_ever_more_rarely
             await asyncio.sleep(0.02)
             assert kept.family.devices[0].address != driver.at
             clock.advance(0.2)
-            await asyncio.sleep(0.02)
+            await kept.rests()
             assert kept.family.devices[0].address == driver.at
 
 
@@ -347,3 +354,19 @@ async def test_what_answers_first_does_not_wait_for_the_rest(store: Store, tmp_p
         await kept.family.looked.wait()
     living.cancel()
     await asyncio.wait({living}, timeout=5)
+
+
+class Named(Fickle):
+    """A driver whose devices the config names; nobody on the network is asked about them."""
+
+    async def seek(self, interfaces: Sequence[str]) -> AsyncIterator[Finding]:
+        yield Finding(Sign("named", "fickle"), "there")
+
+
+@pytest.mark.parametrize(("via", "found"), [("named", ["there"]), ("own", [])])
+async def test_where_looking_is_off_what_the_config_names_is_there_and_nobody_is_asked(via: str, found: list[str]) -> None:
+    driver = Named()
+    driver.looks_for = [Sign(via, "fickle")]
+    assert [one.address async for one in Network(on=False).ask(driver)] == found  # type: ignore[arg-type]
+    look = await look_around(Network(["127.0.0.1"]), {"fickle": driver}, seconds=0.01)  # type: ignore[dict-item]
+    assert ("there" in look.hosts) is (via == "own"), "a calendar's name is no thing on the network"

@@ -1,17 +1,23 @@
 """What somebody may ask about the network in a chat: what is there, and "can you find my Sonos?" that ends in music."""
 
+import asyncio
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from dobby.discovery.answer import seek, tell_network
+from dobby.discovery.answer import knock, seek, tell_network
+from dobby.discovery.look import Look
 from dobby.discovery.network import Network
+from dobby.discovery.sweep import network as named_network, sweep
+from dobby.errors import Refused
 from dobby.events import Role
 from dobby.house.registry import House
 from dobby.mind.plain import PlainMind
 from dobby.mind.plan import Context, Order
+from dobby.paths import shipped
+from dobby.skill.driver import Sign
 from tests.fakes import lamp
 
 
@@ -40,6 +46,30 @@ async def test_what_is_on_the_network_can_be_asked(text: str) -> None:
 )
 async def test_a_family_can_be_looked_for(text: str) -> None:
     assert await order(text) == (Order.SEEK, "sonos")
+
+
+@pytest.mark.parametrize(
+    ("text", "about"),
+    [
+        ("can you look in 10.0.20.0/24?", "10.0.20.0/24"),
+        ("what's in 10.0.20.0/24?", "10.0.20.0/24"),
+        ("is there anything at 192.168.7.9", "192.168.7.9"),
+        ("was gibt es in 10.0.20.0/24?", "10.0.20.0/24"),
+        ("sweep my network", "subnet"),
+        ("durchsuche das ganze Netz", "subnet"),
+    ],
+)
+async def test_a_network_can_be_named_and_ones_own_be_swept(text: str, about: str) -> None:
+    assert await order(text) == (Order.NETWORK, about)
+
+
+@pytest.mark.parametrize(
+    ("text", "about"),
+    [("find my pentair", "screenlogic"), ("find my onvif cameras", "camera"), ("connect Home Assistant", "homeassistant")],
+)
+async def test_a_brand_leads_to_the_skill_that_has_it(text: str, about: str) -> None:
+    assert await order(text) == (Order.SEEK, about)
+    assert (shipped("skills") / about / "skill.py").exists()
 
 
 @pytest.mark.parametrize(
@@ -94,3 +124,28 @@ async def test_what_answers_is_told_in_kinds_and_never_in_its_own_words() -> Non
     told = await tell_network({"x": family}, House(), network, words)  # type: ignore[dict-item]
     await network.aclose()
     assert told.startswith(("network: ", "network_empty: "))
+
+
+async def test_a_network_that_cannot_be_seen_is_said_and_no_other() -> None:
+    """192.0.2.0/24 is nobody's (RFC 5737); a neighbour may answer for it all the same, and then it is seen."""
+    asked = await tell_network({}, House(), Network(["127.0.0.1"]), words, "192.0.2.248/30")
+    named = await tell_network({}, House(), Network(["127.0.0.1"], subnets=["192.0.2.248/30"]), words)
+    if "network_unseen" in asked:
+        assert asked == "network_unseen: 192.0.2.248/30"
+        assert named.endswith(" network_unseen: 192.0.2.248/30")
+    assert await tell_network({}, House(), Network(["127.0.0.1"]), words, "8.8.8.0/24") == "network_none: "
+    with pytest.raises(Refused):
+        Network(subnets=["8.8.8.0/24"])
+
+
+async def test_who_stands_behind_an_open_door_of_a_named_network_is_knocked_at() -> None:
+    """As a speaker in a network of its own, where neither multicast nor mDNS reach."""
+    server = await asyncio.start_server(lambda reader, writer: writer.close(), "127.6.7.9", 0)
+    port = str(server.sockets[0].getsockname()[1])
+    look, heard = Look({"sonos": SimpleNamespace(looks_for=[Sign("tcp", port)])}), []  # type: ignore[dict-item]
+    family = SimpleNamespace(announced=heard.append)
+    async with server:
+        assert await sweep(named_network("127.6.7.8/31"), look.opened, (1, int(port)))
+    knock(look, {"sonos": family})  # type: ignore[dict-item]
+    assert [(one.address, one.sign) for one in heard] == [(f"127.6.7.9:{port}", Sign("tcp", port))]
+    assert look.identity(look.hosts["127.6.7.9"]).skills == ("sonos",)

@@ -81,6 +81,7 @@ def demo(port: int, transcript: Path | None, folder: Path | None, verbose: bool)
 async def _demo(port: int, transcript: Path | None, folder: Path) -> int:
     script, named = (lines(transcript), families(transcript)) if transcript else ([], [])
     stop = stop_on_signals()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     house = await open_dollhouse(named, port=0)
     if not script and not _wanting():
         house.parts |= (await open_dollhouse(["camera"], port=0)).parts
@@ -179,7 +180,7 @@ async def _found(dobby: Dobby, house: Dollhouse) -> None:
         async with asyncio.timeout(FINDING):
             for name in house.parts:
                 await dobby.families[name].looked.wait()
-                while house.parts[name].config.get("at") and not dobby.families[name].devices:
+                while not dobby.families[name].devices:
                     await asyncio.sleep(0.05)  # whoever did not answer at once is looked for again
             while any(not dobby.house.state.of(device.id) for device in dobby.house if device.traits):
                 await asyncio.sleep(0.05)

@@ -35,7 +35,7 @@ async def _look(path: Path, asked: list[Any], sweep: bool, seconds: float, as_js
     config = read_config(path)
     skills, broken = load_skills(config.skills.places, config.skills.off)
     drivers = {name: skill.driver() for name, skill in skills.items() if skill.driver}
-    network = Network(config.discovery.interfaces)
+    network = Network(config.discovery.interfaces, subnets=config.discovery.subnets)
     shown: dict[str, str] = {}
 
     def told(host: Host, identity: Identity) -> None:
@@ -45,7 +45,7 @@ async def _look(path: Path, asked: list[Any], sweep: bool, seconds: float, as_js
             click.echo(line)
 
     try:
-        where = [*asked, *(own_networks(network.interfaces) if sweep else [])]
+        where = [*asked, *network.subnets, *(own_networks(network.interfaces) if sweep else [])]
         look = await look_around(network, drivers, told=told, sweeping=where, seconds=seconds)
     finally:
         await network.aclose()
@@ -67,26 +67,18 @@ def _summary(look: Look) -> None:
     for host, identity in sorted(rows, key=lambda row: (not row[1].skills, not row[1].what, row[0].address)):
         more = [host.vendor, ", ".join(host.offers), f"ports {sorted(host.ports)}" if host.ports else ""]
         click.echo("  " + " ".join([_line(host, identity), *filter(None, more)]))
-    for words in look.unseen:
-        click.echo(words)
+    for where in look.unseen:
+        click.echo(f"I cannot see {where}: nobody there answers this machine.")
 
 
 def _facts(look: Look) -> dict[str, Any]:
     hosts = [
         {
-            "address": host.address,
-            "what": identity.what,
-            "sure": identity.sure,
-            "skills": list(identity.skills),
-            "name": host.name,
-            "mac": host.mac,
-            "vendor": host.vendor,
-            "ports": sorted(host.ports),
-            "offers": host.offers,
-            "words": host.words,
+            **{key: getattr(host, key) for key in ("address", "name", "mac", "vendor", "offers", "words")},
+            **{"what": identity.what, "sure": identity.sure, "skills": list(identity.skills), "ports": sorted(host.ports)},
             "seen": [f"{finding.sign.via}:{finding.sign.what}" for finding in host.findings],
         }
         for host in look.hosts.values()
         for identity in [look.identity(host)]
     ]
-    return {"hosts": hosts, "networks": [str(each) for each in look.networks], "unseen": look.unseen}
+    return {"hosts": hosts, "networks": [str(each) for each in look.networks], "unseen": [str(each) for each in look.unseen]}

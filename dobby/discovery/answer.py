@@ -5,11 +5,14 @@ It speaks in phrases of the mind. What a device calls itself is not repeated; na
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from ipaddress import ip_address
 
 from dobby.discovery.keep import Family, nobody
-from dobby.discovery.look import look_around
+from dobby.discovery.look import Look, look_around
 from dobby.discovery.network import Network
-from dobby.discovery.sweep import own_networks
+from dobby.discovery.ssdp import is_near
+from dobby.discovery.sweep import network as named, own_networks
+from dobby.errors import Refused
 from dobby.house.registry import House
 from dobby.skill.driver import Ask
 
@@ -17,25 +20,44 @@ Words = Callable[..., str]
 NAMED = 12  # devices and kinds named in one answer
 
 
-async def tell_network(families: Mapping[str, Family], house: House, network: Network, words: Words) -> str:
-    """What is there, in kinds and counts; what of it is taken in, and what could be."""
+async def tell_network(families: Mapping[str, Family], house: House, network: Network, words: Words, about: str = "") -> str:
+    """What is there, in kinds and counts; what of it is taken in, and what could be; what cannot be seen.
+
+    `about` is the one network that is meant, or "subnet" for the doors of all own ones; a skill is told of doors it looks for.
+    """
     if not network.on:
         return words("look_off")
-    look = await look_around(network, {name: family.driver for name, family in families.items()})
-    where = ", ".join(map(str, look.networks)) or words("no_network")
-    if not look.hosts:
-        return words("network_empty", where=where)
+    try:
+        only = [named(about)] if about not in ("", "subnet") else []
+    except Refused:
+        return words("network_none")
+    sweeping = only or [*network.subnets, *(own_networks(network.interfaces) if about else [])]
+    look = await look_around(network, {name: family.driver for name, family in families.items()}, sweeping=sweeping)
+    knock(look, families)
+    unseen = ", ".join(map(str, look.unseen))
+    more = words("network_unseen", where=unseen) if unseen else "" if sweeping else words("network_others")
+    hosts = {each: host for each, host in look.hosts.items() if not only or (is_near(each) and ip_address(each) in only[0])}
+    where = ", ".join(map(str, only or look.networks)) or words("no_network")
+    if not hosts:
+        return more if only and unseen else f"{words('network_empty', where=where)} {more}".strip()
     mine = {device.address.partition(":")[0] for device in house}
-    rows = [(look.identity(host), address in mine) for address, host in look.hosts.items()]
+    rows = [(look.identity(host), address in mine) for address, host in hosts.items()]
     kinds = Counter(identity.what for identity, _ in rows if identity.what)
     listed = [what if count == 1 else f"{count} × {what}" for what, count in kinds.most_common(NAMED)]
-    unknown = [look.hosts[address] for address, (identity, _) in zip(look.hosts, rows, strict=True) if not identity.what]
+    unknown = [host for host, (identity, _) in zip(hosts.values(), rows, strict=True) if not identity.what]
     makers = ", ".join(dict.fromkeys(host.vendor[:40] for host in unknown if host.vendor))
     listed += [words("network_unknown" + ("_by" if makers else ""), count=len(unknown), makers=makers)] if unknown else []
     told = [words("network", where=where, count=len(rows), what=", ".join(listed))]
     if able := dict.fromkeys(skill for identity, taken in rows if not taken for skill in identity.skills):
         told.append(words("network_able", skills=", ".join(able)))
-    return " ".join(told)
+    return " ".join([*told, more]).strip()
+
+
+def knock(look: Look, families: Mapping[str, Family]) -> None:
+    """Tell the families of the doors that stand open."""
+    for finding in (finding for host in look.hosts.values() for finding in host.findings):
+        if finding.sign.via == "tcp" and finding.sign in look.wanted:
+            families[look.wanted[finding.sign]].announced(finding)
 
 
 async def seek(about: str, families: Mapping[str, Family], network: Network, words: Words, ask: Ask = nobody) -> str:

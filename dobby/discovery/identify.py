@@ -77,8 +77,5 @@ def identify(host: Host, wanted: Mapping[Sign, str]) -> Identity:
         doubts[what] = doubt
     best = min(doubts, key=lambda what: doubts[what])
     skills = dict.fromkeys(wanted[finding.sign] for finding in host.findings if finding.sign in wanted)
-    skills |= dict.fromkeys(
-        skill for sign, skill in wanted.items() if sign.via == "tcp" and sign.what.isdigit() and int(sign.what) in host.ports
-    )
     sure = round(1 - doubts[best], 3)
     return Identity(best if sure else "", sure, tuple(skills))

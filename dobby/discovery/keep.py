@@ -119,7 +119,7 @@ class Family:
     async def run(self) -> None:
         """Attach what is known, look for what is not, hear it all, until cancelled."""
         types = [sign.what for sign in self.driver.looks_for if sign.via == "mdns"]
-        watch = self._network.watch(types, self._announced)
+        watch = self._network.watch(types, self.announced)
         try:
             if self.devices:
                 await self._libraries.bring(self.library)
@@ -182,7 +182,7 @@ class Family:
 
     # Finding and adopting
 
-    def _announced(self, finding: Finding) -> None:
+    def announced(self, finding: Finding) -> None:
         """Somebody said by themselves that they are here, or elsewhere now."""
         who = (finding.sign.what, finding.says["name"])
         self._heard[who] = self._new[who] = finding

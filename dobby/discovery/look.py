@@ -29,13 +29,13 @@ Told = Callable[[Host, Identity], None]
 
 @dataclass(slots=True)
 class Look:
-    """What was seen, by address; `networks` are those looked at, `unseen` why others were not, in words."""
+    """What was seen, by address; `networks` are those looked at, `unseen` those where nobody answered."""
 
     drivers: Mapping[str, Driver]
     told: Told = lambda host, identity: None
     hosts: dict[str, Host] = field(default_factory=dict)
     networks: list[IPv4Network] = field(default_factory=list)
-    unseen: list[str] = field(default_factory=list)
+    unseen: list[IPv4Network] = field(default_factory=list)
 
     @property
     def wanted(self) -> dict[Sign, str]:
@@ -54,9 +54,11 @@ class Look:
             self.told(host, self.identity(host))
 
     def opened(self, address: str, port: int) -> None:
-        """A door is open."""
+        """A door is open, perhaps one that a skill looks for."""
         if host := self.host_at(address):
             host.ports.add(port)
+            sign = Sign("tcp", str(port))
+            host.findings += [Finding(sign, f"{address}:{port}", {"name": address})] if sign in self.wanted else []
             self.told(host, self.identity(host))
 
     def host_at(self, address: str) -> Host | None:
@@ -81,8 +83,6 @@ async def look_around(
 ) -> Look:
     """Ask everybody; sweep only these networks. `told` hears of each host as soon as something new is known of it."""
     look = Look(drivers, told, networks=own_networks(network.interfaces))
-    if not look.networks and not network.interfaces:
-        look.unseen.append("This machine is on no home network.")
     watch = network.watch([EVERY], look.heard)
     try:
         async with asyncio.TaskGroup() as group:
@@ -113,7 +113,8 @@ def _questions(look: Look, network: Network, seconds: float) -> list[Any]:
 
     ssdp = [ALL, *(sign.what for sign in look.wanted if sign.via == "ssdp")]
     types = ["", *(sign.what for sign in look.wanted if sign.via == "wsd")]
-    seeks = [own(driver.seek) for driver in look.drivers.values() if hasattr(driver, "seek")]
+    broadcast = [driver for driver in look.drivers.values() if any(sign.via == "own" for sign in driver.looks_for)]
+    seeks = [own(getattr(driver, "seek", None)) for driver in broadcast]
     asked = (
         search(ssdp, seconds=seconds, interfaces=network.interfaces),
         probe(types, seconds=seconds, interfaces=network.interfaces),
@@ -122,9 +123,8 @@ def _questions(look: Look, network: Network, seconds: float) -> list[Any]:
 
 
 async def _sweep(look: Look, where: IPv4Network) -> None:
-    if not await sweep(where, look.opened):
-        look.unseen.append(f"I cannot see {where}.")
-    look.networks += [where] if where not in look.networks else []
+    into = look.networks if await sweep(where, look.opened) else look.unseen
+    into += [where] if where not in look.networks else []
 
 
 async def _finish(look: Look) -> None:

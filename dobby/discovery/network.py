@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from dobby.discovery.ssdp import search
+from dobby.discovery.sweep import network as named
 from dobby.discovery.wsd import probe
 from dobby.skill.driver import Driver, Finding
 
@@ -20,10 +21,13 @@ log = logging.getLogger(__name__)
 
 
 class Network:
-    """What is heard and asked on these interfaces (addresses of this machine; none given: all); nothing unless `on`."""
+    """What is heard and asked on these interfaces (addresses of this machine; none given: all); nothing unless `on`.
 
-    def __init__(self, interfaces: Sequence[str] = (), *, on: bool = True) -> None:
-        self.interfaces, self.on = tuple(interfaces), on
+    `subnets` are those that the owner named in `dobby.toml`, to be looked into whenever somebody asks what is there.
+    """
+
+    def __init__(self, interfaces: Sequence[str] = (), *, on: bool = True, subnets: Sequence[str] = ()) -> None:
+        self.interfaces, self.on, self.subnets = tuple(interfaces), on, [named(each) for each in subnets]
         self._mdns: Mdns | None = None
 
     def watch(self, types: Sequence[str], heard: "Heard") -> "Watch | None":
@@ -41,18 +45,17 @@ class Network:
 
     async def ask(self, driver: Driver) -> AsyncIterator[Finding]:
         """Ask once, in every way this driver names; what answers is told as soon as it does, within a few seconds."""
-        if not self.on:
-            return
-        if self._mdns is not None:
+        signs = [sign for sign in driver.looks_for if self.on or sign.via == "named"]
+        if self.on and self._mdns is not None:
             with suppress(OSError):
                 await self._mdns.refresh()
-        if targets := [sign.what for sign in driver.looks_for if sign.via == "ssdp"]:
+        if targets := [sign.what for sign in signs if sign.via == "ssdp"]:
             async for each in search(targets, interfaces=self.interfaces):
                 yield each
-        if types := [sign.what for sign in driver.looks_for if sign.via == "wsd"]:
+        if types := [sign.what for sign in signs if sign.via == "wsd"]:
             async for each in probe(types, interfaces=self.interfaces):
                 yield each
-        if seek := getattr(driver, "seek", None):
+        if signs and (seek := getattr(driver, "seek", None)):
             async for each in seek(self.interfaces):
                 yield each
 

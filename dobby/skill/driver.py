@@ -22,7 +22,8 @@ class Sign:
     """What gives a family away on the network: `via` is how it is seen, `what` what it says.
 
     `ssdp`: a search target; `mdns`: a service type (`_hue._tcp.local.`); `wsd`: a WS-Discovery type; `tcp`: a port;
-    `own`: the family's own broadcast (the driver's `seek`); `config`: an `at = […]` entry of the skill.
+    `own`: the family's own broadcast (the driver's `seek`); `config`: an `at = […]` entry of the skill; `named`: what its `seek`
+    finds in the config or the vault, so that it is asked also where looking around on the network is off.
     """
 
     via: str

@@ -37,7 +37,7 @@ STALE_SECONDS = 7 * 86400.0  # what was read earlier is no calendar any more
 class Calendars:
     """The calendars of `[skills.calendar.links]`. `now` gives seconds since 1970."""
 
-    looks_for: Sequence[Sign] = (Sign("own", "calendar"),)
+    looks_for: Sequence[Sign] = (Sign("named", "calendar"),)
     library: Sequence[str] = ("aiohttp",)
 
     def __init__(self, beat: float = BEAT_SECONDS, now: Callable[[], float] = time.time, patience: float = 20.0) -> None:
@@ -58,7 +58,7 @@ class Calendars:
         """The names in the config; nobody is asked anything."""
         self._links()
         for name in self.settings.get("links", {}):
-            yield Finding(Sign("own", "calendar"), name)
+            yield Finding(Sign("named", "calendar"), name)
 
     async def adopt(self, finding: Finding, ask: Ask, vault: Vault) -> AsyncIterator[Device]:
         """A calendar of the config as a device; it is there whether it can be read or not."""

@@ -33,7 +33,7 @@ class Cameras:
     looks_for: Sequence[Sign] = (
         Sign("wsd", "NetworkVideoTransmitter"),
         Sign("config", "camera"),
-        Sign("own", "camera"),
+        Sign("named", "camera"),
     )
 
     def __init__(self, beat: float = 30.0) -> None:
@@ -49,7 +49,7 @@ class Cameras:
     async def seek(self, interfaces: Sequence[str]) -> AsyncIterator[Finding]:
         """The streams of `[skills.camera.streams]`; nobody is asked anything."""
         for name in self._streams():
-            yield Finding(Sign("own", "camera"), name)
+            yield Finding(Sign("named", "camera"), name)
 
     def _streams(self) -> dict[str, Mapping[str, Any]]:
         """Name -> its table; a URL alone is what is watched."""
@@ -66,7 +66,7 @@ class Cameras:
     async def adopt(self, finding: Finding, ask: Ask, vault: Vault) -> AsyncIterator[Device]:
         """A camera, once it lets us in; it may ask for a user name and a password."""
         self.vault = vault
-        if finding.sign.via == "own":
+        if finding.sign.via == "named":
             row = self._streams().get(finding.address)
             if row is None:
                 raise Refused("There is no stream of that name in [skills.camera.streams].")

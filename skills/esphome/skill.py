@@ -25,7 +25,7 @@ News = asyncio.Queue[Change | None]
 class ESPHome:
     """All ESPHome nodes of the house, one line each. `vault` holds their keys, by MAC."""
 
-    looks_for: Sequence[Sign] = (Sign("mdns", "_esphomelib._tcp.local."), Sign("config", "esphome"))
+    looks_for: Sequence[Sign] = (Sign("mdns", "_esphomelib._tcp.local."), Sign("tcp", "6053"), Sign("config", "esphome"))
     library: Sequence[str] = ("aioesphomeapi",)
 
     def __init__(self, pause: float = 1.0) -> None:

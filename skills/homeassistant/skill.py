@@ -22,7 +22,7 @@ ASK = "Paste a long-lived access token of the Home Assistant at {at}: in Home As
 class HomeAssistants:
     """Every Home Assistant of the house. `vault` holds their tokens; adopting hands it over, or whoever makes the driver."""
 
-    looks_for: Sequence[Sign] = (Sign("mdns", SERVICE), Sign("config", "homeassistant"))
+    looks_for: Sequence[Sign] = (Sign("mdns", SERVICE), Sign("tcp", "8123"), Sign("config", "homeassistant"))
     distance = 2
     library: Sequence[str] = ("aiohttp",)
 

@@ -32,7 +32,7 @@ def phones(vault: Vault | None) -> dict[str, str]:
 class Presence:
     """The people who have named their phone, each a device. `now` gives seconds since 1970."""
 
-    looks_for: Sequence[Sign] = (Sign("own", "presence"),)
+    looks_for: Sequence[Sign] = (Sign("named", "presence"),)
     look_again = 15.0  # seconds: a phone named just now is taken up soon, and looking costs nothing
 
     def __init__(
@@ -47,7 +47,7 @@ class Presence:
     async def seek(self, interfaces: Sequence[str]) -> AsyncIterator[Finding]:
         """Everybody who has named a phone; nobody is asked anything."""
         for name, phone in phones(self.vault).items():
-            yield Finding(Sign("own", "presence"), name, {"phone": phone})
+            yield Finding(Sign("named", "presence"), name, {"phone": phone})
 
     async def adopt(self, finding: Finding, ask: Ask, vault: Vault) -> AsyncIterator[Device]:
         """A person with a phone, there or not."""

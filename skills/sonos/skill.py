@@ -46,7 +46,11 @@ class Sonos:
     be held) is what it was last asked to be, else "idle".
     """
 
-    looks_for: Sequence[Sign] = (Sign("ssdp", "urn:schemas-upnp-org:device:ZonePlayer:1"), Sign("config", "sonos"))
+    looks_for: Sequence[Sign] = (
+        Sign("ssdp", "urn:schemas-upnp-org:device:ZonePlayer:1"),
+        Sign("tcp", "1400"),
+        Sign("config", "sonos"),
+    )
     library: Sequence[str] = ("soco", "soco.plugins.sharelink", "soco.snapshot")
 
     def __init__(self, beat: float = BEAT_SECONDS) -> None:
@@ -63,8 +67,8 @@ class Sonos:
 
     async def adopt(self, finding: Finding, ask: Ask, vault: Vault) -> AsyncIterator[Device]:
         """Every visible zone of the household behind the finding."""
-        who = f"The Sonos at {finding.address}"
-        for device in await self._pool.run(speaker.asked, who, speaker.described, finding.address):
+        where = finding.address.removesuffix(":1400")
+        for device in await self._pool.run(speaker.asked, f"The Sonos at {where}", speaker.described, where):
             yield device
 
     async def attach(self, device: Device) -> None:

@@ -37,7 +37,7 @@ PLACE = re.compile(r"\s*(-?\d{1,2}(?:\.\d+)?)\s*,\s*(-?\d{1,3}(?:\.\d+)?)(?:\s+(
 class Weather:
     """The places of the config, each a device. `now` gives seconds since 1970."""
 
-    looks_for: Sequence[Sign] = (Sign("config", "weather"), Sign("own", "weather"))
+    looks_for: Sequence[Sign] = (Sign("config", "weather"), Sign("named", "weather"))
     library: Sequence[str] = ("aiohttp",)
 
     def __init__(self, beat: float = BEAT_SECONDS, now: Callable[[], float] = time.time, patience: float = 15.0) -> None:
@@ -58,7 +58,7 @@ class Weather:
         if north is None and self.settings.get("here") is True:
             north, east = self.settings.get("place") or (None, None)
         if north is not None and east is not None:
-            yield Finding(Sign("config", "weather"), f"{north},{east}")
+            yield Finding(Sign("named", "weather"), f"{north},{east}")
 
     async def adopt(self, finding: Finding, ask: Ask, vault: Vault) -> AsyncIterator[Device]:
         """A place of the config as a device; it is there whether the service answers or not."""

@@ -197,7 +197,7 @@ class TestDriver:
             "streams": {"Gate": "rtsp://u:p@10.0.0.9/sub", "Yard": {"watch": "a.mp4", "keep": "b.mp4", "room": "Garden"}}
         }
         names = [finding.address async for finding in cameras.seek(())]
-        gate, yard = [await adopted(cameras, name, via="own") for name in names]
+        gate, yard = [await adopted(cameras, name, via="named") for name in names]
         assert (gate.name, yard.name, yard.room) == ("Gate", "Yard", "Garden")
         streams = await cameras.streams(yard)
         assert (streams.watch, streams.keep) == ("a.mp4", "b.mp4")

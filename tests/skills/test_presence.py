@@ -112,7 +112,7 @@ async def test_everybody_who_named_a_phone_is_a_person_heard_by_changes(driver: 
     assert [each.address for each in found] == ["Anna", "Tom"]
     devices = [d for each in found async for d in driver.adopt(each, nobody, driver.vault)]  # type: ignore[attr-defined]
     assert [(d.id, d.kind) for d in devices] == [("presence.anna", "person"), ("presence.tom", "person")]
-    none = Finding(Sign("own", "presence"), "Eve")
+    none = Finding(Sign("named", "presence"), "Eve")
     assert [d async for d in driver.adopt(none, nobody, driver.vault)] == []  # type: ignore[attr-defined]
     heard = driver.hear(devices)  # type: ignore[attr-defined]
     async with asyncio.timeout(ENOUGH):

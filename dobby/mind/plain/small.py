@@ -3,12 +3,15 @@
 It does not know the house.
 """
 
+import re
 from functools import cache
 
 from dobby.mind.plain.lexicon import lexicon, read_yaml
 from dobby.mind.plain.speech import Speech
 from dobby.mind.plain.words import cut, fold_all, listed
 from dobby.mind.plan import Context, Order, Plan
+
+SUBNET = re.compile(r"\d+(?:\.\d+){3}(?:/\d+)?")
 
 
 @cache
@@ -26,7 +29,8 @@ def _courtesy(language: str) -> frozenset[str]:
 
 def small_talk(text: str, languages: tuple[str, ...], speech: Speech, context: Context) -> Plan | None:
     """A plan for a text that is an order to the butler, a greeting or thanks; None for anything else."""
-    words = tuple(word.text for word in cut(text) if not word.is_stop)
+    net = SUBNET.search(text)
+    words = tuple(word.text for word in cut(SUBNET.sub("subnet", text)) if not word.is_stop)
     for language in languages:
         known = _whole(language)
         bare = tuple(word for word in words if word not in _courtesy(language))
@@ -34,10 +38,9 @@ def small_talk(text: str, languages: tuple[str, ...], speech: Speech, context: C
         if key:
             return _answer(key, speech, context)
     if about := next(filter(None, (_sought(words, language) for language in languages)), ""):
-        return Plan(order=Order.SEEK, about=about, language=speech.language)
-    if not words:
-        return Plan(say=speech.say("empty"), language=speech.language)
-    return None
+        where = net[0] if net else about
+        return Plan(order=Order.NETWORK if about == "subnet" else Order.SEEK, about=where, language=speech.language)
+    return None if words else Plan(say=speech.say("empty"), language=speech.language)
 
 
 @cache
@@ -59,8 +62,7 @@ def _sought(words: tuple[str, ...], language: str) -> str:
 def _answer(key: str, speech: Speech, context: Context) -> Plan:
     if key in set(Order) and key:
         return Plan(order=Order(key), language=speech.language)
-    now = context.now
-    facts = {"time": now.strftime("%H:%M" if speech.units != "us" else "%-I:%M %p"), "date": _date(context, speech)}
+    facts = {"time": context.now.strftime("%H:%M" if speech.units != "us" else "%-I:%M %p"), "date": _date(context, speech)}
     return Plan(say=speech.say(key, **facts), language=speech.language)
 
 
