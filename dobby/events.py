@@ -28,7 +28,10 @@ class Role(StrEnum):
     @property
     def rank(self) -> int:
         """0 for an unknown sender … 5 for an owner."""
-        return list(Role).index(self)
+        return _RANKS[self]
+
+
+_RANKS = {role: rank for rank, role in enumerate(Role)}
 
 
 class Origin(StrEnum):

@@ -35,18 +35,20 @@ class _Job(Generic[T]):
     work: Work[T]
     loop: asyncio.AbstractEventLoop
     done: "asyncio.Future[T]"
+    then: Callable[[T], object] | None = None
     alone: bool = False
     result: Any = None
     error: Exception | None = None
 
     def settle(self) -> None:
         """Runs in the loop: hand the result to whoever waits."""
-        if self.done.cancelled():
-            return
-        if self.error is not None:
-            self.done.set_exception(self.error)
-        else:
-            self.done.set_result(self.result)
+        if not self.done.cancelled():
+            if self.error is not None:
+                self.done.set_exception(self.error)
+            else:
+                self.done.set_result(self.result)
+        if self.then is not None and self.error is None:
+            self.then(self.result)
 
 
 class Store:
@@ -81,13 +83,14 @@ class Store:
             raise _named(error, self.path) from error
         return db
 
-    async def write(self, work: Work[T]) -> T:
-        """Run `work(connection)` in the writer's thread; returns once its rows are on the disk.
+    async def write(self, work: Work[T], then: Callable[[T], object] | None = None) -> T:
+        """Run `work(connection)` in the writer's thread; returns once its rows are on the disk. `then(result)` is called in
+        this loop at once when they are, also where the caller has gone away meanwhile.
 
         :raises DiskFull: there was no room; nothing of this work was kept.
         :raises StoreError: the file could not be written; nothing of this work was kept.
         """
-        return await self._hand_in(work)
+        return await self._hand_in(work, then)
 
     async def compact(self) -> None:
         """Rewrite the whole file without what was erased, and empty the log: what is in no row is in no byte of either.
@@ -96,11 +99,11 @@ class Store:
         """
         await self._hand_in(_compact, alone=True)
 
-    async def _hand_in(self, work: Work[T], alone: bool = False) -> T:
+    async def _hand_in(self, work: Work[T], then: Callable[[T], object] | None = None, alone: bool = False) -> T:
         if self._closed:
             raise Closed(f"{self.path or 'The memory'} is closed; nothing was kept.")
         loop = asyncio.get_running_loop()
-        job: _Job[T] = _Job(work, loop, loop.create_future(), alone)
+        job: _Job[T] = _Job(work, loop, loop.create_future(), then, alone)
         self._jobs.put(job)
         return await job.done
 

@@ -61,7 +61,7 @@ class Butler:
         self.desk = desk
         self._lanes: dict[str, Lane] = {}
         self._working: set[int] = set()
-        self._hearing: set[asyncio.Task[Heard]] = set()
+        self._meeting: set[asyncio.Task[Heard]] = set()
         self._ended = asyncio.Event()
         self._tasks: asyncio.TaskGroup | None = None
         self._open = False
@@ -84,33 +84,34 @@ class Butler:
     # Hearing
 
     async def hear(self, event: Event, also: Also | None = None) -> Heard:
-        """Commit an event, then let it be worked on. The same key again changes nothing.
-
-        A caller who goes away meanwhile changes nothing either. `also` is written in the same commit.
+        """Commit an event, then let it be worked on. The same key again changes nothing, nor does a caller who goes away
+        meanwhile. `also` is written in the same commit.
 
         :raises DiskFull: there is no room; nothing was kept, and the bridge must say so.
         """
-        hearing = asyncio.get_running_loop().create_task(self._take_in(replace(event, received=self.desk.clock.now()), also))
-        self._hearing.add(hearing)
-        hearing.add_done_callback(self._hearing.discard)
+        event = replace(event, received=self.desk.clock.now())
         with self.desk.post.turns.coming():
-            return await asyncio.shield(hearing)
+            if event.source.authority.rank:
+                return await self._take_in(event, also)
+            meeting = asyncio.get_running_loop().create_task(self._meet(event))
+            self._meeting.add(meeting)
+            meeting.add_done_callback(self._meeting.discard)
+            return await asyncio.shield(meeting)
 
     async def _take_in(self, event: Event, also: Also | None) -> Heard:
-        if not event.source.authority.rank:
-            return await self._meet(event)
         event, answer = answers.veil(self.desk, event)
 
-        def receive(db: sqlite3.Connection) -> tuple[int, bool]:
-            number, new = inbox.receive(db, event)
+        def receive(db: sqlite3.Connection) -> Heard:
+            heard = Heard(*inbox.receive(db, event))
             if also is not None:
-                also(db, number)
-            return number, new
+                also(db, heard.id)
+            return heard
 
-        number, new = await self.desk.store.write(receive)
-        if new:
-            self._route(EventRow(number, event, EventState.RECEIVED, 0, None), answer)
-        return Heard(number, new)
+        def route(heard: Heard) -> None:
+            if heard.new:
+                self._route(EventRow(heard.id, event, EventState.RECEIVED, 0, None), answer)
+
+        return await self.desk.store.write(receive, route)
 
     async def _meet(self, event: Event) -> Heard:
         """A stranger: kept and closed in one commit, however many come."""

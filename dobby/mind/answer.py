@@ -21,8 +21,9 @@ def plain(text: str) -> str:
     return " ".join(re.sub(r"[^\w\s]|_", "", text.casefold()).split())
 
 
-def _listed(name: str) -> set[str]:
-    return {word for words in _table()[name].values() for word in words}
+@cache
+def _listed(name: str) -> frozenset[str]:
+    return frozenset(word for words in _table()[name].values() for word in words)
 
 
 def is_yes(text: str) -> bool:

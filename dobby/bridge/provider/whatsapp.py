@@ -227,7 +227,7 @@ class Twilio(Words):
         chat = sender.removeprefix("whatsapp:")
         async with self._order.setdefault(chat, asyncio.Lock()):
             source = self._people.source(self.name, chat)
-            kept = await self._files(sid, files) if source.role.rank else ()
+            kept = await self._files(sid, files) if files and source.role.rank else ()
             said = form.get("ButtonText") or form.get("ListTitle") or form.get("Body", "")
             place = attachments.place(form.get("Latitude", ""), form.get("Longitude", ""))
             kind = attachments.kind_of(kept[0]) if kept else EventKind.LOCATION if place else EventKind.TEXT
