@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dobby.dollhouse.scripted import Line, Scripted, results
-from dobby.journal import costs, steps
+from dobby.journal import costs, inbox, steps
 from dobby.skill.tool import make_tool, read
 from dobby.wits import honest
 from dobby.wits.llm import tokens
@@ -97,6 +97,24 @@ async def test_what_was_stopped_before_a_restart_is_not_begun_again_after_it(liv
         await m.home.rest()
         assert len(m.server.requests) == seen
         assert await m.home.effects() == []
+
+
+@pytest.mark.parametrize("soon", [0.05, 30.0])
+async def test_a_stop_that_was_just_heard_when_he_died_ends_what_ran(lives: Begin, soon: float, tmp_path: Path) -> None:
+    """The row of the "stop" is all that is left of it, whether the errand still held its lane or went on beside it."""
+    use = [{"set": {"devices": ["Lamp"], "wanted": {"on": True}}}]
+    async with lives([Line("mood", use=use, stall=30)], soon=soon) as m:
+        await m.home.hear("anna", "think of a mood for the evening with colours")
+        await m.home.wait_for(lambda: len(m.server.requests) == 1 and (soon > 1 or bool(m.home.told("anna"))))
+    seen, between = len(m.server.requests), await build(tmp_path)
+    await between.store.write(lambda db: inbox.receive(db, between.event("anna", "stop")))
+    await between.store.aclose()
+    async with lives([Line("", use=use, times=0)]) as m:
+        await m.home.rest()
+        assert len(m.server.requests) == seen
+        assert await m.home.effects() == []
+        assert m.home.told("anna")[-1] == "Left as it is."
+        await m.home.nothing_is_owed()
 
 
 async def test_only_the_errand_that_is_named_is_ended() -> None:

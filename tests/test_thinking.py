@@ -472,17 +472,6 @@ async def test_what_is_forgotten_is_forgotten_in_the_steps_too() -> None:
 # Pictures and voices
 
 
-async def test_a_voice_note_is_a_text_once_it_is_heard(tmp_path: Path) -> None:
-    async with minded([]) as m:
-
-        async def listen(attachments: Any) -> str:
-            return "turn on the reading lamp"
-
-        m.home.desk.listen = listen
-        await m.home.say("anna", "", kind=EventKind.VOICE, attachments=(Attachment("note.ogg", "audio/ogg", 12),))
-        assert m.home.state("lamp2")["on"] is True
-
-
 async def test_without_ears_it_is_said_what_is_missing(tmp_path: Path) -> None:
     note = tmp_path / "note.ogg"
     note.write_bytes(b"OggS")

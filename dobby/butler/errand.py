@@ -100,8 +100,8 @@ async def carry_out(desk: Desk, effects: Sequence[EffectRow], steer: Steer, *, r
 
 
 async def _carry_one(desk: Desk, effect: EffectRow, steer: Steer, recovering: bool) -> Ending:
-    if effect.call.tool in OURS and (recovering or not steer.stopped.is_set()):
-        return Ending(EffectState.DONE)  # a row of ours: kept in the commit that says so
+    if effect.call.tool in OURS:  # a row of ours: kept in the commit that says so
+        return Ending(EffectState.REFUSED, why="stopped") if steer.stopped.is_set() else Ending(EffectState.DONE)
     if effect.call.tool in memories.TOOLS:
         return await memories.perform(desk, effect)
     if recovering:

@@ -12,12 +12,25 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from dobby.butler import answers, appointed, asking, memories, orders, reach, recover, strangers, teaching, urgent, wording
+from dobby.butler import (
+    answers,
+    appointed,
+    asking,
+    hearing,
+    memories,
+    orders,
+    reach,
+    recover,
+    strangers,
+    teaching,
+    urgent,
+    wording,
+)
 from dobby.butler.desk import Desk
 from dobby.butler.errand import Steer, finish, work_on
 from dobby.butler.located import located
 from dobby.butler.others import OtherHands
-from dobby.errors import Closed, DobbyError, IllegalMove, StoreError
+from dobby.errors import Closed, IllegalMove, StoreError
 from dobby.events import Event, EventKind, EventState, is_photo
 from dobby.journal import inbox
 from dobby.journal.inbox import EventRow
@@ -44,6 +57,11 @@ class Lane:
     urgent: set[int] = field(default_factory=set)
     warned: bool = False
     served: bool = False
+
+    def first(self, row: EventRow) -> None:
+        """A text that steers what runs goes before all that waits."""
+        self.waiting.insert(len(self.urgent), row)
+        self.urgent.add(row.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +165,7 @@ class Butler:
         lane = self._lanes.setdefault(row.lane, Lane())
         if lane.steer is not None and (is_stop(row.event.text) or is_amendment(row.event.text)):
             lane.steer.stopped.set()
-            lane.waiting.insert(len(lane.urgent), row)
-            lane.urgent.add(row.id)
+            lane.first(row)
         else:
             self._queue(lane, row)
         self._serve(row.lane, lane)
@@ -277,6 +294,10 @@ class Butler:
 
     async def _work(self, row: EventRow, steer: Steer) -> None:
         thinking = self.desk.thinking
+        heard = await hearing.heard(self.desk, row, steer)
+        if heard is None:
+            return
+        row = heard
         if row.plan is not None:
             if thinking and "think" in row.plan:
                 await thinking.go_on(row, steer, recovering=True)
@@ -318,8 +339,6 @@ class Butler:
             return Plan()
         if event.location is not None and not event.text.strip():
             return await located(self.desk, source, event.location)
-        if event.kind is EventKind.VOICE and not event.text.strip():
-            return await self._heard(event)
         if event.kind is EventKind.ERRAND or (
             self.desk.thinking and is_photo(event) and not self.desk.people.hears_of(source.person)
         ):
@@ -341,16 +360,6 @@ class Butler:
         say = await urgent.help_wanted(self.desk, row.event)
         await work_on(self.desk, row, Plan(say=say), Steer())
 
-    async def _heard(self, event: Event) -> Plan:
-        """A voice note: its words are thought about like a text; where nobody can listen, that is said."""
-        try:
-            text = await self.desk.listen(event.attachments)
-        except DobbyError as error:
-            return Plan(say=str(error))
-        if not text:
-            return Plan(say=self.desk.words("no_use", event.source, kind=event.kind.value))
-        return await self.desk.mind.plan(text[:LONGEST_TEXT], self.desk.context(event.source))
-
     async def _answer(self, row: EventRow, answer: answers.Answer) -> None:
         if not await answers.take(self.desk, row, answer, Steer()):
             lane = self._lanes.setdefault(row.lane, Lane())
@@ -370,7 +379,8 @@ class Butler:
         for row in rows:
             lane = self._lanes.setdefault(row.lane, Lane(served=True))
             if row.id not in begun:
-                lane.waiting.append(row)
+                ends = is_stop(row.event.text) and answers.match(desk, row.event) is None
+                (lane.first if ends else lane.waiting.append)(row)  # what ran when it was said is not gone on with
         if suspects:
             self._spawn(self._take_up_suspects(suspects), "take up")
 
@@ -396,4 +406,7 @@ class Butler:
     async def _take_up_one(self, row: EventRow) -> None:
         begun = await recover.begin_again(self.desk, row)
         if begun is not None:
-            await self._guarded(begun, self._work(begun, Steer()))
+            steer = Steer()
+            if self._lanes[row.lane].urgent:
+                steer.stopped.set()
+            await self._guarded(begun, self._work(begun, steer))

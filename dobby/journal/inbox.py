@@ -85,6 +85,11 @@ def keep_plan(db: sqlite3.Connection, event: int, plan: dict[str, Any]) -> None:
     db.execute("UPDATE event SET plan = ? WHERE id = ?", (dump(plan), event))
 
 
+def word(db: sqlite3.Connection, event: int, text: str) -> None:
+    """A voice note is a text from now on."""
+    db.execute("UPDATE event SET text = ?, kind = ? WHERE id = ?", (text, EventKind.TEXT, event))
+
+
 def count_attempt(db: sqlite3.Connection, event: int) -> None:
     """Begin an event that was under way when a process died."""
     move(db, event, EventState.WORKING)

@@ -4,6 +4,7 @@ Nothing is fetched and nothing leaves the house. It does not know what is done w
 """
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -12,8 +13,11 @@ from typing import Any
 from dobby.errors import Refused
 from dobby.events import Attachment
 
+log = logging.getLogger(__name__)
 LARGEST = 20 * 2**20  # bytes of a note
 SECONDS = 50.0
+NEEDED = ("model.bin", "tokenizer.json")  # the library would fetch the second by itself
+HOW = "`hf download Systran/faster-whisper-small --local-dir FOLDER`, and ears = FOLDER in [model]"
 
 
 class Ears:
@@ -43,10 +47,13 @@ class Ears:
             whisper: Any = import_module("faster_whisper")
         except ImportError as error:
             raise Refused("To hear voice notes I need: pip install 'dobby[voice]'") from error
-        if not self._place or not Path(self._place).expanduser().is_dir():
-            raise Refused(
-                "To hear voice notes I need Whisper's weights: a folder of faster-whisper's, named in [model] ears of dobby.toml."
-            )
-        self._model = self._model or whisper.WhisperModel(str(Path(self._place).expanduser()), device="cpu", compute_type="int8")
-        segments, _ = self._model.transcribe(path, vad_filter=True)
-        return " ".join(segment.text.strip() for segment in segments).strip()
+        place = Path(self._place).expanduser()
+        if not self._place or not all((place / name).is_file() for name in NEEDED):
+            raise Refused(f"To hear voice notes I need Whisper's weights: {HOW}.")
+        try:
+            self._model = self._model or whisper.WhisperModel(str(place), device="cpu", compute_type="int8")
+            segments, _ = self._model.transcribe(path, vad_filter=True)
+            return " ".join(segment.text.strip() for segment in segments).strip()
+        except Exception as error:  # a stranger's sound in somebody else's code: whatever it is, it is no voice note
+            log.warning("A voice note cannot be heard: %s: %s", type(error).__name__, error)
+            raise Refused("I cannot make out that voice note.") from error
