@@ -12,8 +12,8 @@ from dobby.dollhouse.scripted import Line, Request, Scripted, results, said
 from dobby.events import Attachment, EffectState, EventKind
 from dobby.journal.redact import redact
 from dobby.wits import honest, prompt
-from dobby.wits.ears import Ears
 from dobby.wits.llm import tokens
+from dobby.wits.wire import give_ears
 from tests.fakes import build, lamp, living, thing
 from tests.minds import give, minded
 
@@ -476,7 +476,7 @@ async def test_without_ears_it_is_said_what_is_missing(tmp_path: Path) -> None:
     note = tmp_path / "note.ogg"
     note.write_bytes(b"OggS")
     async with minded([]) as m:
-        m.home.desk.listen = Ears("").listen
+        give_ears(m.home.desk, "")
         told = await m.home.say("anna", "", kind=EventKind.VOICE, attachments=(Attachment(str(note), "audio/ogg", 4),))
         assert "To hear voice notes I need" in told[0]
 

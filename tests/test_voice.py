@@ -9,7 +9,7 @@ import pytest
 
 from dobby.dollhouse.scripted import Line
 from dobby.events import Attachment, EventKind
-from dobby.wits.ears import Ears
+from dobby.wits.wire import give_ears
 from tests.fakes import Home, build, living
 from tests.minds import minded
 from tests.small_whisper import learn
@@ -38,7 +38,7 @@ async def send(home: Home, note: Attachment, person: str = "anna", **more: objec
 
 async def test_a_note_is_a_text_once_it_is_heard(note: Attachment, tmp_path: Path) -> None:
     async with minded([]) as m:
-        m.home.desk.listen = Ears(str(learn(tmp_path, "turn on the reading lamp"))).listen
+        give_ears(m.home.desk, str(learn(tmp_path, "turn on the reading lamp")))
         assert await send(m.home, note) == ["Reading lamp on."]
         assert m.home.state("lamp2")["on"] is True
         assert await m.home.count("event WHERE kind = 'text' AND text = 'turn on the reading lamp'") == 1
@@ -46,13 +46,13 @@ async def test_a_note_is_a_text_once_it_is_heard(note: Attachment, tmp_path: Pat
 
 async def test_half_of_a_note_may_be_for_the_model(note: Attachment, tmp_path: Path) -> None:
     async with minded([Line("story", text="Once there was a lamp.")]) as m:
-        m.home.desk.listen = Ears(str(learn(tmp_path, "turn on the reading lamp and tell me a story about it"))).listen
+        give_ears(m.home.desk, str(learn(tmp_path, "turn on the reading lamp and tell me a story about it")))
         assert await send(m.home, note) == ["Reading lamp on. Once there was a lamp."]
 
 
 async def test_a_voiced_yes_answers_the_question(note: Attachment, tmp_path: Path) -> None:
     async with minded([]) as m:
-        m.home.desk.listen = Ears(str(learn(tmp_path, "yes"))).listen
+        give_ears(m.home.desk, str(learn(tmp_path, "yes")))
         assert await m.say("unlock the front door") == ["Unlock the front door?"]
         await send(m.home, note)
         assert m.home.state("lock")["locked"] is False
@@ -60,7 +60,7 @@ async def test_a_voiced_yes_answers_the_question(note: Attachment, tmp_path: Pat
 
 async def test_a_cry_for_help_is_heard_in_a_voice_too(note: Attachment, tmp_path: Path) -> None:
     async with minded([]) as m:
-        m.home.desk.listen = Ears(str(learn(tmp_path, "call an ambulance"))).listen
+        give_ears(m.home.desk, str(learn(tmp_path, "call an ambulance")))
         await send(m.home, note, "carl")
         assert await m.home.count("event WHERE text = 'call an ambulance'") == 1
         assert any("call an ambulance" in text for text in m.home.told("anna"))
@@ -68,7 +68,7 @@ async def test_a_cry_for_help_is_heard_in_a_voice_too(note: Attachment, tmp_path
 
 async def test_what_was_heard_before_a_restart_is_not_heard_again(note: Attachment, tmp_path: Path) -> None:
     home = await build(tmp_path / "state")
-    home.desk.listen = Ears(str(learn(tmp_path / "ears", "turn on the lamp"))).listen
+    give_ears(home.desk, str(learn(tmp_path / "ears", "turn on the lamp")))
     async with living(home):
         await send(home, note)
     await home.store.write(lambda db: db.execute("UPDATE event SET state = 'received', plan = NULL"))
@@ -84,7 +84,7 @@ async def test_what_was_heard_before_a_restart_is_not_heard_again(note: Attachme
 async def test_what_is_no_sound_is_said_so(sound: bytes, tmp_path: Path) -> None:
     (tmp_path / "note.ogg").write_bytes(sound)
     async with minded([]) as m:
-        m.home.desk.listen = Ears(str(learn(tmp_path / "ears", "turn on the lamp"))).listen
+        give_ears(m.home.desk, str(learn(tmp_path / "ears", "turn on the lamp")))
         told = await send(m.home, Attachment(str(tmp_path / "note.ogg"), "audio/ogg", len(sound)))
         assert told == ["I cannot make out that voice note."]
 
@@ -92,5 +92,5 @@ async def test_what_is_no_sound_is_said_so(sound: bytes, tmp_path: Path) -> None
 async def test_without_weights_it_is_said_where_they_are_to_be_had(note: Attachment, tmp_path: Path) -> None:
     async with minded([]) as m:
         for place in ("", str(tmp_path), str(tmp_path / "nowhere")):
-            m.home.desk.listen = Ears(place).listen
+            give_ears(m.home.desk, place)
             assert "hf download Systran/faster-whisper-small" in (await send(m.home, note))[0]

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from dobby.act import Ending, Hands
 from dobby.butler.album import Album
 from dobby.clock import Clock, local
-from dobby.events import Attachment, Call, EffectState, Event, Reply, Role, Source, State
+from dobby.events import Call, EffectState, Event, Reply, Role, Source, State
 from dobby.gate import Modes
 from dobby.house.history import History
 from dobby.house.registry import House
@@ -74,9 +74,9 @@ async def _deaf(what: object) -> None:
     """Where no butler runs."""
 
 
-async def _no_ears(attachments: Sequence[Attachment]) -> str:
+async def _no_ears(row: EventRow, steer: object) -> EventRow:
     """Where nobody listens to voice notes."""
-    return ""
+    return row
 
 
 @dataclass(slots=True)
@@ -89,7 +89,7 @@ class Desk:
     shown, `memory` what was said, `wishes` what is never to be done; `wake` tells the wheel that appointments have
     changed; `look` looks around on the network and says what is there; `answers` are what drivers wait for, one question at a
     `turn`, and `veiled` says until when a person's text may still be a secret; `thinking` are the errands with a model,
-    `errands` those that run; `hear` takes an event in, `fail` ends one with an apology; `listen` puts a voice note into words.
+    `errands` those that run; `hear` takes an event in, `fail` ends one with an apology; `listen` gives a voice note its words.
     """
 
     store: Store
@@ -130,7 +130,7 @@ class Desk:
     errands: Mapping[int, object] = field(default_factory=dict)
     hear: Callable[[Event], Awaitable[object]] = _deaf
     fail: Callable[[EventRow], Awaitable[None]] = _deaf
-    listen: Callable[[Sequence[Attachment]], Awaitable[str]] = _no_ears
+    listen: Callable[[EventRow, Any], Awaitable[EventRow | None]] = _no_ears
 
     def put(self, question: Question, *, instead_of: Iterable[Question] = ()) -> None:
         """A question is open from now on."""

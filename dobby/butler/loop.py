@@ -16,7 +16,6 @@ from dobby.butler import (
     answers,
     appointed,
     asking,
-    hearing,
     memories,
     orders,
     reach,
@@ -57,11 +56,6 @@ class Lane:
     urgent: set[int] = field(default_factory=set)
     warned: bool = False
     served: bool = False
-
-    def first(self, row: EventRow) -> None:
-        """A text that steers what runs goes before all that waits."""
-        self.waiting.insert(len(self.urgent), row)
-        self.urgent.add(row.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +159,8 @@ class Butler:
         lane = self._lanes.setdefault(row.lane, Lane())
         if lane.steer is not None and (is_stop(row.event.text) or is_amendment(row.event.text)):
             lane.steer.stopped.set()
-            lane.first(row)
+            lane.waiting.insert(len(lane.urgent), row)
+            lane.urgent.add(row.id)
         else:
             self._queue(lane, row)
         self._serve(row.lane, lane)
@@ -187,8 +182,6 @@ class Butler:
         desk = self.desk
         text = desk.words("one_moment", row.event.source)
         desk.post.hand_over([await desk.store.write(lambda db: desk.tell(db, f"moment:{row.id}", row.lane, text))])
-
-    # Serving
 
     async def run(self) -> None:
         """Take up what was left, then serve until cancelled."""
@@ -290,14 +283,8 @@ class Butler:
 
         desk.post.hand_over([await insist(desk.store, desk.clock, fail)])
 
-    # One event
-
     async def _work(self, row: EventRow, steer: Steer) -> None:
         thinking = self.desk.thinking
-        heard = await hearing.heard(self.desk, row, steer)
-        if heard is None:
-            return
-        row = heard
         if row.plan is not None:
             if thinking and "think" in row.plan:
                 await thinking.go_on(row, steer, recovering=True)
@@ -307,6 +294,10 @@ class Butler:
         if row.event.kind is EventKind.DUE:
             await appointed.work(self.desk, row, steer)
             return
+        heard = await self.desk.listen(row, steer)
+        if heard is None:
+            return
+        row = heard
         if await urgent.known(self.desk, row.event):
             await work_on(self.desk, row, Plan(say=self.desk.words("ok", row.event.source)), steer)
             return
@@ -379,8 +370,9 @@ class Butler:
         for row in rows:
             lane = self._lanes.setdefault(row.lane, Lane(served=True))
             if row.id not in begun:
-                ends = is_stop(row.event.text) and answers.match(desk, row.event) is None
-                (lane.first if ends else lane.waiting.append)(row)  # what ran when it was said is not gone on with
+                ends = is_stop(row.event.text) and answers.match(desk, row.event) is None  # what ran when it was said
+                (lane.waiting.appendleft if ends else lane.waiting.append)(row)
+                lane.urgent |= {row.id} if ends else set()
         if suspects:
             self._spawn(self._take_up_suspects(suspects), "take up")
 
@@ -393,20 +385,15 @@ class Butler:
         async with asyncio.TaskGroup() as group:
             for rows in fresh.values():
                 group.create_task(self._take_up_in_order(rows))
-        for row in suspects:
-            if row.attempts:
-                await self._take_up_one(row)
+        await self._take_up_in_order([row for row in suspects if row.attempts])
         for name in {row.lane for row in suspects}:
             self._spawn(self._serve_all(name, self._lanes[name]), f"lane {name}")
 
     async def _take_up_in_order(self, rows: list[EventRow]) -> None:
         for row in rows:
-            await self._take_up_one(row)
-
-    async def _take_up_one(self, row: EventRow) -> None:
-        begun = await recover.begin_again(self.desk, row)
-        if begun is not None:
-            steer = Steer()
-            if self._lanes[row.lane].urgent:
-                steer.stopped.set()
-            await self._guarded(begun, self._work(begun, steer))
+            begun = await recover.begin_again(self.desk, row)
+            if begun is not None:
+                steer = Steer()
+                if self._lanes[row.lane].urgent:
+                    steer.stopped.set()
+                await self._guarded(begun, self._work(begun, steer))

@@ -7,16 +7,23 @@ import os
 import sqlite3
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from dobby.alive import Dobby
+from dobby.bridge.provider.ears import Ears
+from dobby.butler import urgent
 from dobby.butler.desk import Desk
+from dobby.butler.errand import Steer, work_on
 from dobby.butler.looking import CURRENT
 from dobby.config import ModelConfig
-from dobby.mind.plan import Mind
-from dobby.wits.ears import Ears
+from dobby.errors import Refused
+from dobby.events import EventKind
+from dobby.journal import inbox
+from dobby.journal.inbox import EventRow
+from dobby.mind.plan import Mind, Plan
 from dobby.wits.llm import Model
 from dobby.wits.looks import looks
 from dobby.wits.purse import Purse
@@ -31,11 +38,34 @@ VAULT = "model"  # the part of the vault that holds the key
 def give_wits(dobby: Dobby, stack: AsyncExitStack) -> None:
     """Wire ears to the desk, and a model if the config names one."""
     config, vault = dobby.config.model, dobby.vault
-    dobby.desk.listen = Ears(config.ears).listen
+    give_ears(dobby.desk, config.ears)
     if config.mind:
         thinking = think(dobby.desk, config, dobby.plain, lambda: key_of(config, vault.of(VAULT)), dobby.toolbox.tools)
         stack.push_async_callback(thinking.model.aclose)
         dobby.desk.describe = partial(describe, thinking.model)
+
+
+def give_ears(desk: Desk, place: str) -> None:
+    """Let a desk hear voice notes with the weights at `place`: each becomes the text that it is, on the disk, before anything is
+    made of it; one that cannot be heard, or cries for help, is answered at once."""
+    ears = Ears(place)
+
+    async def listen(row: EventRow, steer: Steer) -> EventRow | None:
+        if row.event.kind is not EventKind.VOICE or row.event.text.strip():
+            return row
+        try:
+            text = await ears.listen(row.event.attachments)
+            await desk.store.write(lambda db: inbox.word(db, row.id, text))
+            row = replace(row, event=replace(row.event, kind=EventKind.TEXT, text=text))
+            if not urgent.asks_help(row.event):
+                return row
+            say = await urgent.help_wanted(desk, row.event)
+        except Refused as error:
+            say = str(error)
+        await work_on(desk, row, Plan(say=say), steer)
+        return None
+
+    desk.listen = listen
 
 
 def key_of(config: ModelConfig, vault: Mapping[str, str]) -> str:

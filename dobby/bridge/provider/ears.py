@@ -16,6 +16,8 @@ from dobby.events import Attachment
 log = logging.getLogger(__name__)
 LARGEST = 20 * 2**20  # bytes of a note
 SECONDS = 50.0
+LONGEST = 4000  # characters of what it says
+UNHEARD = "I cannot make out that voice note."
 NEEDED = ("model.bin", "tokenizer.json")  # the library would fetch the second by itself
 HOW = "`hf download Systran/faster-whisper-small --local-dir FOLDER`, and ears = FOLDER in [model]"
 
@@ -53,7 +55,10 @@ class Ears:
         try:
             self._model = self._model or whisper.WhisperModel(str(place), device="cpu", compute_type="int8")
             segments, _ = self._model.transcribe(path, vad_filter=True)
-            return " ".join(segment.text.strip() for segment in segments).strip()
+            text = " ".join(segment.text.strip() for segment in segments).strip()
         except Exception as error:  # a stranger's sound in somebody else's code: whatever it is, it is no voice note
             log.warning("A voice note cannot be heard: %s: %s", type(error).__name__, error)
-            raise Refused("I cannot make out that voice note.") from error
+            raise Refused(UNHEARD) from error
+        if not text:
+            raise Refused(UNHEARD)
+        return text[:LONGEST]
