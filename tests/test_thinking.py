@@ -408,7 +408,7 @@ async def test_an_errand_is_ended_by_its_name() -> None:
     async with minded(script, soon=0.02) as m:
         await m.home.hear("anna", "find out about the pool and its trouble")
         await m.home.hear("anna", "think about lights for the holiday season")
-        await m.home.wait_for(lambda: len(m.home.desk.errands) == 2)
+        await m.home.wait_for(lambda: len(m.home.desk.errands) == len(m.server.requests) == 2)
         await m.home.hear("anna", "forget the pool")
         await m.home.wait_for(lambda: "Left as it is." in m.home.told("anna"))
         await m.home.rest()
