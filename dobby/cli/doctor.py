@@ -21,9 +21,11 @@ from dobby.errors import DobbyError
 from dobby.journal import MIGRATIONS, read_journal
 from dobby.skill.load import load_skills
 from dobby.vault import VaultFile
+from dobby.wits.wire import trial
 
 LITTLE = 500 * 2**20  # bytes of free disk below which it is said
-FIXED = (3, 51, 3)  # the SQLite that mended the WAL-reset race; one writer keeps clear of it before
+# 3.51.3 mended the WAL-reset race; one writer keeps clear of it before.
+OLDER = " (older than 3.51.3: safe, Dobby has a single writer)"
 NEEDS = {"press": "its button pressed", "code": "a code, a key or a password"}
 Finding = tuple[bool, str]
 
@@ -40,7 +42,7 @@ def doctor(config: Path, folder: Path) -> None:
 
 
 def _look(config_path: Path, folder: Path) -> Iterator[Finding]:
-    yield True, f"Dobby {__version__}, SQLite {sqlite3.sqlite_version}{_race()}"
+    yield True, f"Dobby {__version__}, SQLite {sqlite3.sqlite_version}{OLDER * (sqlite3.sqlite_version_info < (3, 51, 3))}"
     try:
         config = read_config(config_path)
         yield True, f"config {config_path}{'' if config_path.exists() else ' (none: all defaults)'}"
@@ -50,16 +52,15 @@ def _look(config_path: Path, folder: Path) -> Iterator[Finding]:
     if config.whatsapp.account:
         yield from _whatsapp(config.whatsapp)
         yield from asyncio.run(_twilio(config.whatsapp, folder))
+    for name in dict.fromkeys(filter(None, (config.model.mind, config.model.eyes, config.model.small))):
+        trouble = asyncio.run(trial(config.model, name, folder))
+        yield not trouble, f"model {name}: {trouble or 'answers'}"
     yield from _disk(folder)
     yield from _rows(folder)
     skills, broken = load_skills(config.skills.places, config.skills.off)
     yield not broken, f"skills: {', '.join(skills) or 'none'}"
     yield from ((False, words) for words in broken.values())
     yield from asyncio.run(_running(folder))
-
-
-def _race() -> str:
-    return "" if sqlite3.sqlite_version_info >= FIXED else " (older than 3.51.3: safe, Dobby has a single writer)"
 
 
 def _whatsapp(config: TwilioConfig) -> Iterator[Finding]:
@@ -141,5 +142,4 @@ async def _running(folder: Path) -> list[Finding]:
     for name, row in status["families"].items():
         found.append((not row["trouble"], f"{name}: {_health(name, row)}"))
     found += [(not trouble, f"{name}: {trouble or 'well'}") for name, trouble in status["bridges"].items()]
-    found += [(False, words) for words in status["broken"].values()]
-    return found
+    return found + [(False, words) for words in status["broken"].values()]

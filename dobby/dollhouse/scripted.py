@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 SMALLEST = 1024  # tokens of a prefix that is worth a place in the cache
 KEPT = 300.0  # seconds a prefix stays there after its last use
 BREAKPOINTS = 4
-STATUS = {401: "authentication_error", 429: "rate_limit_error", 500: "api_error", 529: "overloaded_error"}
+STATUS = {401: "authentication_error", 404: "not_found_error", 429: "rate_limit_error", 500: "api_error", 529: "overloaded_error"}
 KEYS = {
     "said",
     "after",
@@ -308,8 +308,9 @@ def check(body: Any) -> str:
     if any(name in body for name in ("temperature", "top_p", "top_k")):
         return "sampling parameters are not taken any more"
     roles = [message["role"] for message in body["messages"]]
-    if not roles or roles[0] != "user" or roles[-1] != "user" or set(roles) - {"user", "assistant"}:
-        return "messages begin and end with the user's"
+    paused = any(block["type"] == "server_tool_use" for block in body["messages"][-1]["content"] if isinstance(block, dict))
+    if not roles or roles[0] != "user" or not (roles[-1] == "user" or paused) or set(roles) - {"user", "assistant"}:
+        return "messages begin and end with the user's, but for one of a search that paused"
     names = [tool.get("name", "") for tool in body.get("tools", ())]
     if len(set(names)) < len(names) or not all(re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", name) for name in names):
         return f"tools need names of their own: {names}"

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from dobby.clock import Clock
 from dobby.config import ModelConfig
@@ -27,6 +27,8 @@ PAUSE = 0.5  # seconds before the second attempt, doubled for each further one
 BREAK = 3  # failures in a row after which nothing is asked for a while
 REST = 60.0  # seconds of that while
 MOST = 2000  # tokens of an answer
+HOME = "https://api.anthropic.com"
+SEARCH = 0.01  # dollars for one search of the web; platform.claude.com/docs, pricing, as of November 2026
 NO_KEY = "none"  # where the endpoint wants none
 
 Block = dict[str, Any]
@@ -50,12 +52,14 @@ class NoModel(DobbyError):
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """Tokens of one answer: `fresh` read at full price, `cached` read from and `written` to the cache, `out` said."""
+    """Tokens of one answer: `fresh` read at full price, `cached` read from and `written` to the cache, `out` said; `searches` of
+    the web by the provider."""
 
     fresh: int = 0
     cached: int = 0
     written: int = 0
     out: int = 0
+    searches: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +105,9 @@ Bill = Callable[[sqlite3.Connection], None]
 """Writes down what an answer cost, within the commit of whoever asked for it."""
 
 
-def _free(role: str, answer: Answer) -> Bill:
-    """Nobody counts."""
-    return lambda db: None
-
-
 class Model:
     """The models of one endpoint. `key` is asked at each request, so that a new one counts at once; `pause` and `stall` are in
-    seconds; `meter` makes the bill of an answer and `pay` writes it down; `may` raises `NoModel` where that is spent."""
+    seconds; `purse` makes the bill of an answer, and `pay` writes it down."""
 
     def __init__(
         self,
@@ -118,11 +117,10 @@ class Model:
         *,
         pause: float = PAUSE,
         stall: float = STALL,
-        meter: Callable[[str, Answer], Bill] = _free,
+        purse: Any = None,
         pay: Callable[[Bill], Awaitable[None]] | None = None,
-        may: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        self.config, self.meter, self.pay, self.may = config, meter, pay, may
+        self.config, self.purse, self.pay = config, purse, pay
         self._key, self._clock, self._pause, self._stall = key, clock, pause, stall
         self._failed, self._rests_until, self._why = 0, 0.0, NoModel("model_away", "")
         self._client: Any = None
@@ -153,8 +151,8 @@ class Model:
         params |= {"output_config": {"format": {"type": "json_schema", "schema": dict(schema)}}} if schema else {}
         if self._clock.now() < self._rests_until:
             raise self._why
-        if self.may is not None:
-            await self.may()
+        if self.purse is not None:
+            await self.purse.may()
         try:
             self._sdk = self._sdk or await _libraries()  # the first time takes seconds, which are not the endpoint's
             answer = await self._insist(params, *self._sdk)
@@ -162,7 +160,8 @@ class Model:
             self._count(error)
             raise
         self._failed = 0
-        answer.bill = self.meter(role, answer)
+        if self.purse is not None:
+            answer.bill = self.purse.meter(role, answer)
         if paid and self.pay is not None:
             await self.pay(answer.bill)
         return answer
@@ -195,7 +194,7 @@ class Model:
     async def _once(self, params: dict[str, Any], anthropic: Any, httpx2: Any) -> Answer:
         key = self._key()
         if not key and not self.config.base_url:
-            raise NoModel("model_key", "There is no key for the model.")
+            raise NoModel("model_key", "There is no key for it: it stands in $ANTHROPIC_API_KEY or in the key_file of [model].")
         try:
             stream = await self._open(anthropic, key).messages.create(**params, stream=True)
             async with stream:
@@ -203,15 +202,15 @@ class Model:
         except anthropic.APIStatusError as error:
             raise _status(error) from error
         except (anthropic.APIConnectionError, httpx2.HTTPError) as error:
-            raise NoModel("model_away", f"The model cannot be reached ({type(error).__name__}).", again=True) from error
+            where = self.config.base_url or HOME
+            raise NoModel("model_away", f"{where} cannot be reached ({type(error).__name__}).", again=True) from error
         except (ValueError, KeyError, IndexError, AttributeError) as error:
             raise NoModel("model_odd", f"The model's answer cannot be read ({type(error).__name__}).", again=True) from error
 
     def _open(self, anthropic: Any, key: str) -> Any:
         if self._client is None or self._client.api_key != (key or NO_KEY):
-            address = self.config.base_url or "https://api.anthropic.com"
             self._client = anthropic.AsyncAnthropic(
-                api_key=key or NO_KEY, base_url=address, max_retries=0, timeout=self.config.seconds
+                api_key=key or NO_KEY, base_url=self.config.base_url or HOME, max_retries=0, timeout=self.config.seconds
             )
         return self._client
 
@@ -295,8 +294,9 @@ def _read_args(answer: Answer, block: Block, text: str) -> None:
 def _used(usage: Any, before: Used) -> Used:
     """The counts so far; those a message leaves out stay as they were."""
     names = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "output_tokens")
-    was = (before.fresh, before.cached, before.written, before.out)
+    was = (before.fresh, before.cached, before.written, before.out, before.searches)
     now = [getattr(usage, name, None) for name in names]
+    now.append(getattr(getattr(usage, "server_tool_use", None), "web_search_requests", None))
     return Used(*(old if new is None else new for old, new in zip(was, now, strict=True)))
 
 
@@ -309,7 +309,9 @@ def _status(error: Any) -> NoModel:
     after = error.response.headers.get("retry-after", "")
     wait = float(after) if after.replace(".", "", 1).isdigit() else 0.0
     if status in (401, 403):
-        return NoModel("model_key", "The model's key is not accepted.")
+        return NoModel("model_key", f"Its key is not accepted ({status}).")
+    if status == 404:
+        return NoModel("model_name", "There is no model of that name, or no Messages API (404).")
     if status == 402 or any(word in kind for word in SPENT):
         return NoModel("model_spent", "The model's account has nothing left.", after=REST * 10)
     if status in (408, 409, 429) or status >= 500 or "overloaded" in kind or status == 200:
@@ -322,11 +324,15 @@ def _prices() -> Mapping[str, Any]:
     return tomllib.loads(Path(__file__).with_name("prices.toml").read_text("utf-8"))
 
 
+def rate(config: ModelConfig, model: str) -> Sequence[float] | None:
+    """Dollars for a million tokens in and out, by `[model.prices]`, else `prices.toml`; None where neither knows the model."""
+    for table in (config.prices, _prices()):
+        if known := [name for name in table if model.startswith(name)]:
+            return cast("Sequence[float]", table[max(known, key=len)])
+    return None
+
+
 def price(config: ModelConfig, model: str, used: Used) -> float:
-    """What an answer cost in dollars, by `[model.prices]`, else `prices.toml`; unknown ones as the dearest, one's own nothing."""
-    own = {name: row for name, row in config.prices.items() if model.startswith(name)}
-    known = own or {name: row for name, row in _prices().items() if model.startswith(name)}
-    if not known and config.base_url:
-        return 0.0
-    come, go = max(known.items(), key=lambda item: len(item[0]))[1] if known else max(_prices().values())
-    return float((used.fresh + 1.25 * used.written + 0.1 * used.cached) * come + used.out * go) / 1e6
+    """What an answer cost in dollars; of a model that nobody knows as of the dearest, behind an address of one's own nothing."""
+    come, go = rate(config, model) or ((0.0, 0.0) if config.base_url else max(_prices().values()))
+    return float((used.fresh + 1.25 * used.written + 0.1 * used.cached) * come + used.out * go) / 1e6 + SEARCH * used.searches

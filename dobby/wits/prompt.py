@@ -62,9 +62,8 @@ def house_map(house: House) -> str:
     for device in sorted((one for one in house if not one.part_of), key=lambda one: (one.kind, one.name.casefold(), one.id)):
         by_room.setdefault(device.room, []).append(device)
     whole = sum(map(len, by_room.values())) <= NAMED
-    return "\n".join(
-        f"{room or 'no room'}: {'; '.join(_kinds(by_room[room], whole, room))}" for room in sorted(by_room, key=str.casefold)
-    )
+    rooms = sorted(by_room, key=str.casefold)
+    return "\n".join(f"{room or 'no room'}: {'; '.join(_kinds(by_room[room], whole, room))}" for room in rooms)
 
 
 def _kinds(devices: Iterable[Device], whole: bool, room: str) -> list[str]:

@@ -6,7 +6,7 @@ Without one nothing here is made. It does not know what a model says or does.
 import os
 import sqlite3
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,16 +18,17 @@ from dobby.butler import urgent
 from dobby.butler.desk import Desk
 from dobby.butler.errand import Steer, work_on
 from dobby.butler.looking import CURRENT
+from dobby.clock import SystemClock
 from dobby.config import ModelConfig
 from dobby.errors import Refused
 from dobby.events import EventKind
 from dobby.journal import inbox
 from dobby.journal.inbox import EventRow
 from dobby.mind.plan import Mind, Plan
-from dobby.wits.llm import Model
-from dobby.wits.looks import looks
+from dobby.vault import VaultFile
+from dobby.wits.llm import Model, NoModel
+from dobby.wits.looks import describe, looks
 from dobby.wits.purse import Purse
-from dobby.wits.say import describe
 from dobby.wits.thinking import Thinking
 from dobby.wits.toolkit import Toolkit
 from dobby.wits.web import Web
@@ -78,6 +79,17 @@ def key_of(config: ModelConfig, vault: Mapping[str, str]) -> str:
     return os.environ.get("ANTHROPIC_API_KEY", "") or vault.get("key", "")
 
 
+async def trial(config: ModelConfig, name: str, folder: Path) -> str:
+    """What is wrong with a model, "" for nothing: it is asked once, for a word."""
+    key = partial(key_of, config, VaultFile(folder / "vault.json").of(VAULT))
+    async with aclosing(Model(replace(config, mind=name), key, SystemClock(), pause=2 * config.seconds)) as model:
+        try:
+            await model.ask("mind", [{"role": "user", "content": [{"type": "text", "text": "Say yes."}]}], most=20)
+        except NoModel as error:
+            return str(error)
+    return ""
+
+
 def think(desk: Desk, config: ModelConfig, plain: Mind, key: Any, skills: Any, **options: Any) -> Thinking:
     """The errands of a desk; `options` are the client's and `soon`."""
 
@@ -90,7 +102,7 @@ def think(desk: Desk, config: ModelConfig, plain: Mind, key: Any, skills: Any, *
 
     purse = Purse(config, desk.store, desk.clock, desk.zone, whom, warn)
     soon = {"soon": options.pop("soon")} if "soon" in options else {}
-    model = Model(config, key, desk.clock, meter=purse.meter, pay=desk.store.write, may=purse.may, **options)
+    model = Model(config, key, desk.clock, purse=purse, pay=desk.store.write, **options)
     return Thinking(desk, model, Toolkit(desk, plain, skills, looks(desk, model, Web(config, model))), **soon)
 
 

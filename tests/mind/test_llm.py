@@ -1,6 +1,7 @@
 """The client of a model against a server that speaks the Messages API: patience, back-off, breaker; and that server itself."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -12,10 +13,11 @@ from click.testing import CliRunner
 
 from dobby.cli import main
 from dobby.clock import FixedClock
-from dobby.config import ModelConfig
+from dobby.config import ModelConfig, read_config
 from dobby.dollhouse.scripted import Line, Scripted, check, read_script
 from dobby.errors import ConfigError
-from dobby.wits.llm import Answer, Bill, Model, NoModel, Used, price, tokens
+from dobby.wits.llm import Answer, Bill, Model, NoModel, Used, price, rate, tokens
+from dobby.wits.wire import trial
 
 HELLO = [{"role": "user", "content": [{"type": "text", "text": "tell me a story"}]}]
 TOOL = {"name": "set", "description": "d", "input_schema": {"type": "object", "properties": {"x": {"type": "integer"}}}}
@@ -50,11 +52,14 @@ async def fails(model: Model, why: str) -> NoModel:
 async def test_an_answer_is_streamed_and_counted(endpoint: Opener) -> None:
     told: list[tuple[str, Answer]] = []
 
-    def meter(role: str, answer: Answer) -> Bill:
-        told.append((role, answer))
-        return lambda db: None
+    class Counting:
+        async def may(self) -> None: ...
 
-    model, server = await endpoint(STORY, meter=meter)
+        def meter(self, role: str, answer: Answer) -> Bill:
+            told.append((role, answer))
+            return lambda db: None
+
+    model, server = await endpoint(STORY, purse=Counting())
     answer = await model.ask("mind", HELLO, system=[{"type": "text", "text": "You are Dobby."}])
     assert answer.text == STORY.text.strip()
     assert answer.stop == "end_turn"
@@ -225,12 +230,42 @@ def test_tokens_are_counted_rather_too_high() -> None:
     assert tokens(text) >= 10
 
 
+async def test_a_name_that_no_model_has_is_said_so(endpoint: Opener) -> None:
+    model, _ = await endpoint(Line("", status=404, times=0))
+    assert "no model of that name" in str(await fails(model, "model_name"))
+
+
+async def test_the_doctor_asks_each_model_for_a_word(tmp_path: Path) -> None:
+    server = Scripted([Line("yes", text="Yes."), Line("", status=404)], key="right")
+    address = await server.open()
+    config = tmp_path / "dobby.toml"
+    config.write_text(f'[model]\nmind = "tiny"\nsmall = "smaller"\nbase_url = "{address}"\nkey_file = "{tmp_path / "key"}"\n')
+    (tmp_path / "key").write_text("right\n")
+    command = [sys.executable, "-m", "dobby", "doctor", "--config", str(config), "--state", str(tmp_path / "state")]
+    asked = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    told, _ = await asked.communicate()
+    (tmp_path / "key").write_text("wrong")
+    wrong = await trial(read_config(config).model, "tiny", tmp_path)
+    await server.aclose()
+    nobody = await trial(read_config(config).model, "tiny", tmp_path)
+    lines = [line for line in told.decode().splitlines() if " model " in line]
+    assert lines == [
+        "ok    model tiny: answers",
+        "SICK  model smaller: There is no model of that name, or no Messages API (404).",
+    ]
+    assert asked.returncode == 1
+    assert (wrong, nobody) == ("Its key is not accepted (401).", f"{address} cannot be reached (APIConnectionError).")
+
+
 # Money
 
 
 def test_a_price_is_by_the_models_name_and_ones_own_is_free() -> None:
     used = Used(fresh=1_000_000, cached=1_000_000, written=1_000_000, out=1_000_000)
-    assert price(ModelConfig(mind="claude-sonnet-5-5"), "claude-sonnet-5-5", used) == pytest.approx(3 + 0.3 + 3.75 + 15)
+    assert price(ModelConfig(mind="claude-sonnet-5-5"), "claude-sonnet-5-5", used) == pytest.approx(2 + 0.2 + 2.5 + 10)
+    assert price(ModelConfig(mind="m"), "claude-opus-4-1", Used(out=1_000_000)) == 75
+    assert price(ModelConfig(mind="m"), "claude-opus-4-8", Used(out=1_000_000, searches=3)) == pytest.approx(25 + 0.03)
     assert price(ModelConfig(mind="qwen", base_url="http://localhost"), "qwen", used) == 0
     assert price(ModelConfig(mind="new", prices={"new": [1, 2]}), "new-1", used) == pytest.approx(1 + 0.1 + 1.25 + 2)
-    assert price(ModelConfig(mind="other"), "other", used) == pytest.approx(5 + 0.5 + 6.25 + 25)
+    assert price(ModelConfig(mind="other"), "other", used) == pytest.approx(15 + 1.5 + 18.75 + 75)
+    assert rate(ModelConfig(mind="m"), "other") is None

@@ -1,7 +1,10 @@
 """Looking things up on real sockets: a search endpoint, pages, and what must not be read."""
 
+import asyncio
+import resource
+import zlib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import anthropic
@@ -11,16 +14,18 @@ from aiohttp import web
 from dobby.clock import FixedClock
 from dobby.config import ModelConfig
 from dobby.dollhouse.scripted import Line, Scripted
-from dobby.errors import DobbyError, Refused
+from dobby.errors import DobbyError, Refused, Unreachable
 from dobby.wits.llm import Model
-from dobby.wits.web import LARGEST, Web, is_public
+from dobby.wits.web import LARGEST, TURNS, Web, is_public
 
 SDK = anthropic.__version__  # loaded here: it takes seconds
 PAGE = "<html><head><title>Pool</title></head><body><nav>Menu</nav><article><p>{text}</p></article></body></html>"
 
 
 @asynccontextmanager
-async def internet(script: list[Line], *, search: str = "", private: bool = True) -> AsyncIterator[tuple[Web, str, Scripted]]:
+async def internet(
+    script: list[Line], *, search: str = "", private: bool = True, seconds: float = 20.0
+) -> AsyncIterator[tuple[Web, str, Scripted]]:
     """A site on loopback, a model, and Dobby's way to both."""
 
     async def find(asked: web.Request) -> web.Response:
@@ -33,6 +38,23 @@ async def internet(script: list[Line], *, search: str = "", private: bool = True
     async def big(asked: web.Request) -> web.Response:
         return web.Response(text="x" * (LARGEST + 10), content_type="text/plain")
 
+    async def bomb(asked: web.Request) -> web.Response:
+        packer = zlib.compressobj(1, zlib.DEFLATED, 31)
+        data = b"".join(packer.compress(b"0" * 2**20) for _ in range(300)) + packer.flush()
+        return web.Response(body=data, headers={"content-encoding": "gzip"}, content_type="text/plain")
+
+    async def trickle(asked: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"content-type": "text/plain"})
+        await response.prepare(asked)
+        with suppress(ConnectionError):
+            while True:
+                await response.write(b"x")
+                await asyncio.sleep(0.05)
+        return response
+
+    async def maze(asked: web.Request) -> web.Response:
+        return web.Response(text="<article>" + "<p>a <b>b</b> text and more words here</p>" * 45_000, content_type="text/html")
+
     async def loop(asked: web.Request) -> web.Response:
         raise web.HTTPFound("/loop")
 
@@ -41,9 +63,9 @@ async def internet(script: list[Line], *, search: str = "", private: bool = True
 
     app = web.Application()
     app.add_routes(
-        [web.get("/search", find), web.get("/page", page), web.get("/big", big), web.get("/hop", hop), web.get("/loop", loop)]
+        [*(web.get(f"/{one.__name__}", one) for one in (page, big, hop, loop, bomb, trickle, maze)), web.get("/search", find)]
     )
-    runner = web.AppRunner(app)
+    runner = web.AppRunner(app, shutdown_timeout=0.5)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
@@ -53,7 +75,7 @@ async def internet(script: list[Line], *, search: str = "", private: bool = True
     config = ModelConfig(mind="m", base_url=await server.open(), search=search.replace("SITE", address))
     model = Model(config, lambda: "k", FixedClock(1e9))
     try:
-        yield Web(config, model, private=private), address, server
+        yield Web(config, model, private=private, seconds=seconds), address, server
     finally:
         await model.aclose()
         await server.aclose()
@@ -77,6 +99,27 @@ async def test_the_provider_searches_in_a_request_without_tools_of_the_house() -
         assert [tool["name"] for tool in server.requests[0]["tools"]] == ["web_search"]
 
 
+async def test_a_search_that_pauses_is_gone_on_with() -> None:
+    """`pause_turn`: what there is so far goes back as it is, and the answer is all of it."""
+    first = Line("Search", text="Pools are kept", search=[{"url": "https://a.example/pool", "title": "Pool"}], stop="pause_turn")
+    rest = Line("", text="at 28 degrees.", search=[{"url": "https://b.example/pool", "title": "Pool"}])
+    async with internet([first, rest], search="server") as (looking, _, server):
+        found = await looking.search("pool temperature")
+        assert found.text.split() == ["Pools", "are", "kept", "at", "28", "degrees."]
+        assert found.sources == ("https://a.example/pool", "https://b.example/pool")
+        sent = server.requests[1]["messages"]
+        assert [message["role"] for message in sent] == ["user", "assistant"]
+        assert [block["type"] for block in sent[1]["content"]] == ["server_tool_use", "web_search_tool_result", "text"]
+        assert server.lost == []
+
+
+async def test_a_search_that_never_ends_is_ended() -> None:
+    line = Line("", text="And", search=[{"url": "https://a.example/", "title": "A"}], stop="pause_turn", times=0)
+    async with internet([line], search="server") as (looking, _, server):
+        await looking.search("pool temperature")
+        assert len(server.requests) == TURNS
+
+
 async def test_without_a_search_it_is_said_how_to_have_one() -> None:
     async with internet([]) as (looking, _, _):
         with pytest.raises(Refused, match=r"dobby\.toml"):
@@ -97,6 +140,25 @@ async def test_a_page_of_any_size_is_read_only_so_far() -> None:
     async with internet([Line("", text="Many x.")]) as (looking, address, server):
         await looking.read(f"{address}/big", "What?")
         assert len(str(server.requests[0])) < 20_000
+
+
+async def test_a_page_that_is_packed_small_is_unpacked_no_further_than_it_is_read() -> None:
+    """Three hundred megabytes of nothing in one."""
+    async with internet([Line("", text="Zeros.")]) as (looking, address, server):
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        await looking.read(f"{address}/bomb", "What?")
+        grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+        assert grown < 150, f"{grown:.0f} MB"
+        assert len(str(server.requests[0])) < 20_000
+
+
+@pytest.mark.parametrize("path", ["/trickle", "/maze"])
+async def test_a_page_that_takes_for_ever_is_given_up(path: str) -> None:
+    """One byte now and then; and two megabytes over which a reader of pages sits for minutes."""
+    async with internet([], seconds=3.0) as (looking, address, server):
+        with pytest.raises(Unreachable, match="does not answer"):
+            await looking.read(f"{address}{path}", "What?")
+        assert server.requests == []
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from dobby.journal import outbox, sightings as rows
 from dobby.journal.sightings import Seen
 from dobby.people import Limits
 from dobby.wits.llm import Model
-from dobby.wits.say import describe
+from dobby.wits.looks import describe
 from tests.patience import ENOUGH
 from tests.stories.family import Family, at_home
 
