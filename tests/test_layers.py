@@ -38,7 +38,7 @@ LATE = {
     "dobby.cli.login": {"segno"},
     "dobby.live": {"dobby.daemon"},
     "dobby.cli.doctor": {"dobby.bridge.provider.trying"},
-    "dobby.cli.setup": {"dobby.bridge.provider.trying", "telegram", "telegram.error"},
+    "dobby.cli.setup": {"dobby.bridge.provider.trying", "dobby.bridge.provider.telegram"},
     "dobby.bridges": {"dobby.bridge.provider.telegram", "dobby.bridge.provider.webhook"},
     "dobby.discovery.network": {"dobby.discovery.mdns"},
 }

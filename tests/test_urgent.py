@@ -13,6 +13,7 @@ from dobby.events import Change, OutboxState, Reply
 from dobby.house.kinds import specs
 from dobby.house.model import Device
 from dobby.journal import household, outbox
+from dobby.mind.plain import PlainMind
 from dobby.people import Limits
 from tests.fakes import FakeBridge, Home, lived_in
 
@@ -99,3 +100,17 @@ async def test_what_can_wait_waits_for_the_end_of_the_quiet_hours(home: Home) ->
     home.post.hand_over(rows)
     await home.rest()
     assert home.told("anna") == ["due:1"]
+
+
+async def test_everybody_hears_in_their_own_language_and_who_cried_in_the_words_language(tmp_path: Path) -> None:
+    async with lived_in(tmp_path) as house:
+        house.desk.mind = PlainMind(house.house)
+        await house.people.keep(replace(next(p for p in house.people if p.id == "dora"), language="de"))
+        answers = await house.say("ben", "Ruf den Notarzt!")
+        assert "Ich kann niemanden anrufen. Ruf jetzt 112 an." in " ".join(answers)
+        assert any(text.startswith("Ben needs help: ") for text in house.told("anna"))
+        assert any(text.startswith("Ben braucht Hilfe: ") for text in house.told("dora"))
+        assert "I cannot call anybody" in " ".join(await house.say("dora", "call an ambulance"))
+        await house.store.write(lambda db: db.execute("UPDATE emergency SET words = 'Words of an older Dobby.', told = 0"))
+        house.clock.advance(urgent.AGAIN + urgent.LOOK)
+        await house.wait_for(lambda: any("Words of an older Dobby. Tell me" in text for text in house.told("anna")))

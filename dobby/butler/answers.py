@@ -38,7 +38,7 @@ class Answer:
     """A text read as an answer: to which question (None: to none that is theirs to answer so), and what it says."""
 
     question: Question | None
-    says: str  # yes | no | choose | secret | which | late | veiled | not_yours
+    says: str  # yes | no | choose | secret | which | late | gone | veiled | not_yours
     picks: tuple[int, ...] = ()
     secret: str = field(default="", repr=False)
 
@@ -58,7 +58,15 @@ def match(desk: Desk, event: Event) -> Answer | None:
         found = _read(desk, question, event.text)
         if found:
             return found
+    if _named(event) and _named(event) not in desk.questions:
+        return Answer(None, "gone")
     return _no_match(desk, event) if is_yes(event.text) else None
+
+
+def _named(event: Event) -> int:
+    """The question under which a button was pressed, or that was quoted; 0 for none."""
+    number = event.refers.removeprefix("question:")
+    return int(number) if number != event.refers and number.isdecimal() else 0
 
 
 def _may_answer(event: Event) -> bool:
@@ -140,6 +148,12 @@ async def _no_question(desk: Desk, row: EventRow, answer: Answer) -> bool:
         return True
     if answer.says == "veiled":
         await _say(desk, row, "ask_late")
+        return True
+    if answer.says == "gone":
+        old = await desk.store.read(lambda db: questions.find(db, _named(row.event)))
+        if old is None or old.state == "open" or not _read(desk, old, row.event.text):
+            return False
+        await _say(desk, row, "too_late" if old.state == "expired" else "no_longer")
         return True
     if answer.says == "late":
         gone = await desk.store.read(lambda db: questions.lately_ended(db, source.person, since))
@@ -228,7 +242,7 @@ async def _yes(desk: Desk, row: EventRow, question: Question, steer: Steer, via:
     if via is not None:
         _forget(desk, via)
     if not isinstance(agreed, bool):
-        desk.questions.pop(question.id, None)
+        desk.close([question])
         desk.post.hand_over([agreed])
         return
     if not agreed:
@@ -344,9 +358,8 @@ async def _choose(desk: Desk, row: EventRow, question: Question, picks: tuple[in
 
 def _forget(desk: Desk, question: Question) -> None:
     """It is closed here, and so are its twins to other owners."""
-    for other in list(desk.questions.values()):
-        if other.id == question.id or (other.event == question.event and other.effects == question.effects):
-            desk.questions.pop(other.id, None)
+    same = (question.event, question.effects)
+    desk.close([one for one in desk.questions.values() if one.id == question.id or (one.event, one.effects) == same])
 
 
 # Time

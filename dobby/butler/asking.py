@@ -118,7 +118,7 @@ async def take(desk: Desk, row: EventRow, question: Question, answer: str, via: 
 
     taken = await desk.store.write(end)
     if via is not None:
-        desk.questions.pop(via.id, None)
+        desk.close([via])
     _let_go(desk, question, answer)
     return taken
 
@@ -131,7 +131,7 @@ async def expire(desk: Desk, question: Question) -> None:
 
 
 def _let_go(desk: Desk, question: Question, answer: str) -> None:
-    desk.questions.pop(question.id, None)
+    desk.close([question])
     if question.kind == "secret":
         desk.veiled[question.person] = desk.clock.now() + LATE
     waits = desk.answers.pop(question.id, None)

@@ -39,7 +39,8 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Talk:
-    """What "it", "that" and "undo" mean to one person: it belongs to the person, not to the chat."""
+    """What "it", "that" and "undo" mean to one person, and which language they wrote last: it belongs to the person, not to the
+    chat."""
 
     talked: tuple[str, ...] = ()
     last: tuple[Call, ...] = ()
@@ -47,6 +48,7 @@ class Talk:
     relative: bool = False
     lane: str = ""
     recalled: tuple[int, ...] = ()
+    language: str = ""
 
 
 class Thinks(Protocol):
@@ -134,10 +136,18 @@ class Desk:
 
     def put(self, question: Question, *, instead_of: Iterable[Question] = ()) -> None:
         """A question is open from now on."""
-        for older in instead_of:
-            self.questions.pop(older.id, None)
+        self.close(instead_of)
         self.questions[question.id] = question
         self.on_put(question.id)
+
+    def close(self, over: Iterable[Question]) -> None:
+        """These are over: nobody answers them any more, and their buttons go where a bridge can take them away."""
+        for question in over:
+            self.questions.pop(question.id, None)
+        self.spawn(self._take_buttons(), "buttons")
+
+    async def _take_buttons(self) -> None:
+        self.post.hand_over(await self.store.read(outbox.changed))
 
     def talk(self, person: str) -> Talk:
         """What this person and Dobby are talking about."""
@@ -178,9 +188,9 @@ class Desk:
         return list(found.items())
 
     def language_of(self, source: Source) -> str:
-        """The person's own language, else the house's."""
+        """The person's own language, else the one they wrote last, else the house's."""
         person = self.people.get(source.person)
-        return (person.language if person else "") or self.language
+        return (person.language or self.talk(person.id).language if person else "") or self.language
 
     def units_of(self, source: Source) -> str:
         """The person's own units, else the house's."""

@@ -299,7 +299,7 @@ class Butler:
             return
         row = heard
         if await urgent.known(self.desk, row.event):
-            await work_on(self.desk, row, Plan(say=self.desk.words("ok", row.event.source)), steer)
+            await work_on(self.desk, row, Plan(say=self.desk.words("urgent_over", row.event.source)), steer)
             return
         answer = answers.match(self.desk, row.event)  # one that was left over by a restart or a full disk
         if answer is not None and await answers.take(self.desk, row, answer, steer):
@@ -307,6 +307,7 @@ class Butler:
         if thinking and await thinking.steered(row):
             return
         plan = await self._plan(row, steer)
+        self.desk.talk(row.event.source.person).language = plan.language
         if plan.recall is not None and plan.order is Order.NONE:
             plan = await memories.answered(self.desk, plan, row.event.source)
         else:
@@ -315,7 +316,7 @@ class Butler:
             await thinking.begin(row, plan, steer)
             return
         if not plan.understood:
-            await wording.not_understood(self.desk, row)
+            plan = await wording.not_understood(self.desk, row, plan)
         if plan.order is not Order.NONE:
             await orders.carry(self.desk, row, plan, steer)
         else:

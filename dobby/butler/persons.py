@@ -82,9 +82,7 @@ async def settle(desk: Desk, effects: Sequence[EffectRow], asker: Source) -> Non
         return
     await desk.people.refresh()
     gone = {person_of(effect.call).id for effect in done if effect.call.args["to"] != "person_kept"}
-    for question in list(desk.questions.values()):
-        if question.person in gone:
-            desk.questions.pop(question.id, None)
+    desk.close([question for question in desk.questions.values() if question.person in gone])
     lane = await _private(desk, asker)
     for effect in done:
         person = person_of(effect.call)

@@ -10,11 +10,10 @@ from dobby.butler.desk import Desk
 from dobby.clock import local
 from dobby.events import Reply
 from dobby.journal import outbox
-from dobby.journal.outbox import OutboxRow
+from dobby.journal.outbox import URGENT, OutboxRow
 from dobby.people import within
 
 WAITS = ("news:", "broken:", "stranger:", "parked:")  # nobody asked for them, and they can wait; sightings judge that themselves
-URGENT = "urgent:"
 
 
 def be_reached(desk: Desk) -> None:

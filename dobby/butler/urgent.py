@@ -3,16 +3,16 @@
 Rather twice than never; quiet hours do not count. Dobby tries it himself every month. It does not call anybody.
 """
 
+import json
 import sqlite3
 
 from dobby.butler.desk import Desk
-from dobby.butler.reach import URGENT
 from dobby.clock import local
 from dobby.events import Event, Reply, Role, Source
 from dobby.house.state import Turn
 from dobby.journal import household, outbox
-from dobby.journal.outbox import OutboxRow
-from dobby.mind.answer import is_help, is_known
+from dobby.journal.outbox import URGENT, OutboxRow
+from dobby.mind.answer import help_in, is_known
 
 GRAVE = ("smoke", "carbon_monoxide", "gas", "moisture", "heat")  # what such a sensor's class says, in Home Assistant's words
 AGAIN = 120.0  # seconds between two rounds …
@@ -36,7 +36,7 @@ def _heard(desk: Desk, turn: Turn) -> None:
 async def begin(desk: Desk, cause: str, kind: str, **facts: str) -> None:
     """Keep it and tell everybody; one that is open already is not begun twice."""
     now = desk.clock.now()
-    words = desk.words(f"urgent_{kind}", Source(), **facts)
+    words = json.dumps({"key": f"urgent_{kind}", **facts})
 
     def put(db: sqlite3.Connection) -> list[OutboxRow | None]:
         sql = "INSERT INTO emergency (cause, words, began) VALUES (?, ?, ?) ON CONFLICT DO NOTHING RETURNING id"
@@ -52,11 +52,17 @@ def _round(db: sqlite3.Connection, desk: Desk, number: int, words: str, rounds: 
     for person in desk.people:
         for lane in desk.people.lanes(person.id) if person.role.rank >= Role.ADULT.rank else ():
             source = desk.people.source(*lane.split("/", 1))
-            text = f"{words} {desk.words('urgent_answer', source)}"
+            text = f"{_worded(desk, words, source)} {desk.words('urgent_answer', source)}"
             reply = Reply(f"{URGENT}{number}:{rounds}:{lane}", lane, text, (desk.words("urgent_known", source),))
             told.append(outbox.owe(db, reply, None, now))
     db.execute("UPDATE emergency SET rounds = rounds + 1, told = ? WHERE id = ?", (now, number))
     return told
+
+
+def _worded(desk: Desk, kept: str, source: Source) -> str:
+    """What has happened, in the language of whoever is told."""
+    facts = json.loads(kept) if kept.startswith("{") else {"key": "urgent_kept", "text": kept}  # kept by an older Dobby
+    return desk.words(facts.pop("key"), source, **facts)
 
 
 async def known(desk: Desk, event: Event) -> bool:
@@ -85,7 +91,7 @@ async def known(desk: Desk, event: Event) -> bool:
 
 def asks_help(event: Event) -> bool:
     """Somebody of the house cries for help."""
-    return bool(event.source.authority.rank) and is_help(event.text)
+    return bool(event.source.authority.rank) and bool(help_in(event.text))
 
 
 async def help_wanted(desk: Desk, event: Event) -> str:
@@ -93,7 +99,7 @@ async def help_wanted(desk: Desk, event: Event) -> str:
     person = desk.people.get(event.source.person)
     await begin(desk, f"help:{event.key}", "help", name=person.name if person else "?", text=event.text.strip()[:200])
     number = "911" if desk.units_of(event.source) == "us" else "112"
-    return desk.words("help_call", event.source, number=number)
+    return desk.mind.phrase("help_call", help_in(event.text), number=number)
 
 
 async def run(desk: Desk) -> None:

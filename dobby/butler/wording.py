@@ -19,7 +19,9 @@ from dobby.journal.inbox import EventRow
 from dobby.journal.ledger import EffectRow
 from dobby.journal.pack import LIST, TEACH, load_call
 from dobby.journal.taught import Taught
+from dobby.mind.answer import is_no, is_yes
 from dobby.mind.plain.taught import folded
+from dobby.mind.plan import Plan
 
 TOOLS = (LIST, TEACH)
 TWO = {"taught": "forgotten", "named": "unnamed", "room": "no_room"}  # what takes each other back
@@ -153,11 +155,14 @@ def _settle(desk: Desk, args: Mapping[str, Any]) -> None:
         desk.house.remove_room(args["room"])
 
 
-async def not_understood(desk: Desk, row: EventRow) -> None:
-    """Keep a text that nobody understood, so that its meaning can be taught."""
+async def not_understood(desk: Desk, row: EventRow, plan: Plan) -> Plan:
+    """Keep a text that nobody understood, so that its meaning can be taught; a bare yes or no has none."""
+    if is_yes(row.event.text) or is_no(row.event.text):
+        return Plan(say=desk.words("nothing_asked", row.event.source))
     source, text, now = row.event.source, row.event.text.strip(), desk.clock.now()
     if text:
         await desk.store.write(lambda db: taught.lose(db, folded(text), text, source.person, row.lane, now))
+    return plan
 
 
 def told(desk: Desk, source: Source) -> str:

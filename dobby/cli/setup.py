@@ -37,15 +37,10 @@ def set_up_telegram(config: Path, folder: Path) -> None:
 
 async def _telegram(folder: Path, token: str, api: str) -> None:
     try:
-        from telegram import Bot
-        from telegram.error import TelegramError
+        from dobby.bridge.provider.telegram import name_of
     except ImportError as error:
         raise DobbyError("Telegram needs more: pip install 'dobby[telegram]'.") from error
-    try:
-        async with Bot(token, base_url=f"{api.rstrip('/')}/bot") as bot:
-            name = bot.username
-    except TelegramError as error:
-        raise DobbyError(f"Telegram does not take that token: {error.message}.") from error
+    name = await name_of(token, api)
     await keep_secret(folder, "telegram", "token", token)
     click.echo(f"\nThat is @{name}. In dobby.toml:\n\n  [telegram]\n  on = true\n")
     click.echo("Start Dobby again, then tell him on the page or in `dobby chat`: invite me")

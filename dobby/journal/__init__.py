@@ -23,6 +23,7 @@ MIGRATIONS = tuple(
         "sightings.sql",
         "doors.sql",
         "since.sql",
+        "buttons.sql",
     )
 )
 

@@ -13,6 +13,7 @@ from dobby.events import OutboxState, Reply
 from dobby.journal.ledger import OVERTAKEN
 from dobby.journal.pack import dump
 
+URGENT = "urgent:"  # how the key of a message begins that waits for nothing: life and limb
 _S = OutboxState
 MOVES: dict[OutboxState, tuple[OutboxState, ...]] = {
     _S.SENDING: (_S.OWED,),
@@ -135,9 +136,14 @@ def spoken_of(db: sqlite3.Connection, lane: str) -> None:
 
 def unsent(db: sqlite3.Connection) -> list[OutboxRow]:
     """What is owed, or was being sent when a process died, or changed since it was shown; oldest first."""
-    open_ = f"SELECT {COLUMNS} FROM outbox WHERE state IN ('owed', 'sending')"
-    changed = f"SELECT {COLUMNS} FROM outbox WHERE edits > shown AND state IN ('sent', 'delivered', 'read')"
-    return [_row(columns) for columns in db.execute(f"{open_} UNION {changed} ORDER BY id")]
+    owed = [_row(columns) for columns in db.execute(f"SELECT {COLUMNS} FROM outbox WHERE state IN ('owed', 'sending')")]
+    return sorted([*owed, *changed(db)], key=lambda row: row.id)
+
+
+def changed(db: sqlite3.Connection) -> list[OutboxRow]:
+    """What has changed since it was shown."""
+    where = "edits > shown AND state IN ('sent', 'delivered', 'read') ORDER BY id"
+    return [_row(columns) for columns in db.execute(f"SELECT {COLUMNS} FROM outbox WHERE {where}")]
 
 
 def untold(db: sqlite3.Connection, bridge: str, since: float) -> list[OutboxRow]:

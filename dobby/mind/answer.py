@@ -41,10 +41,11 @@ def is_known(text: str) -> bool:
     return plain(text) in _listed("known")
 
 
-def is_help(text: str) -> bool:
-    """A cry for help: the text begins so, courtesy aside, and asks nothing."""
+def help_in(text: str) -> str:
+    """The language of a cry for help: the text begins so, courtesy aside, and asks nothing; "" for any other text."""
     said = re.sub(r"^(?:please|bitte|dobby|hey|schnell|quick|quickly)\b ?", "", plain(text))
-    return not text.strip().endswith("?") and any(said == one or said.startswith(f"{one} ") for one in _listed("help"))
+    cries = () if text.strip().endswith("?") else _table()["help"].items()
+    return next((language for language, starts in cries if _begins(said, starts)), "")
 
 
 def is_done(text: str) -> bool:

@@ -384,7 +384,7 @@ class Thinking:
                 continue  # a newer text came meanwhile; it is kept with the others
             return
         if not plan.understood:
-            await wording.not_understood(desk, row)
+            plan = await wording.not_understood(desk, row, plan)
         await work_on(desk, row, replace(plan, say=" ".join(part for part in (plan.say, why) if part)), errand.steer)
 
 

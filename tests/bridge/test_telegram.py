@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,10 @@ from small_dobby import Dobby
 from telegram_api import JPEG, BotApi, Shown
 
 from dobby.bridge.provider.telegram import Telegram
-from dobby.events import EventKind, OutboxState, Reply
+from dobby.butler import answers
+from dobby.events import EventKind, OutboxState, Reply, Role
 from dobby.journal import inbox, outbox
+from dobby.people import Person
 from tests.patience import ENOUGH, until
 
 BEN, FAMILY = 7002, -500
@@ -62,6 +65,36 @@ async def test_a_question_has_buttons_and_a_press_answers_it_once(rig: TelegramR
     await said(rig, 2)
     assert not question.buttons  # they go once pressed
     assert len(rig.api.answered) == 2
+
+
+async def test_buttons_go_when_their_question_is_over_whoever_answers_or_nobody(rig: TelegramRig) -> None:
+    dobby, carl = rig.dobby, 7009
+    await dobby.people.keep(Person("carl", "Carl", Role.OWNER))
+    await dobby.people.reach("carl", "telegram", str(carl))
+    rig.api.write(BEN, "unlock the front door")
+    (mine,), (his,) = await said(rig, 1), await said(rig, 1, carl)
+    assert mine.buttons and his.buttons
+    rig.api.write(carl, "no")
+    await until(lambda: not mine.buttons and not his.buttons)
+    assert "unlock the front door" in mine.text.casefold(), "the words stay"
+    rig.api.write(ANNA, "unlock the back door")
+    question = (await said(rig, 2))[-1]
+    await dobby.store.write(lambda db: db.execute("UPDATE question SET expires = 1 WHERE state = 'open'"))
+    await answers.expire(dobby.butler.desk, max(dobby.butler.desk.questions))
+    await until(lambda: not question.buttons)
+    assert dobby.house.state.of("door")["locked"] is dobby.house.state.of("back")["locked"] is True
+
+
+async def test_a_button_that_was_on_the_screen_still_is_answered_in_one_sentence(rig: TelegramRig) -> None:
+    rig.api.write(ANNA, "unlock the front door")
+    question = (await said(rig, 1))[0]
+    old = replace(question, buttons=list(question.buttons))
+    rig.api.write(ANNA, "no")
+    await said(rig, 2)
+    for label in ("Yes", "No"):
+        rig.api.press(ANNA, old, label)
+    assert [one.text for one in (await said(rig, 4))[2:]] == ["no_longer", "no_longer"]
+    assert rig.dobby.house.state.of("door")["locked"] is True
 
 
 async def test_in_a_group_he_answers_when_spoken_to_and_each_by_their_own_role(rig: TelegramRig) -> None:

@@ -30,7 +30,7 @@ from dobby.bridge.provider import attachments
 from dobby.clock import Clock
 from dobby.errors import Refused, StoreError, Unreachable, Unsure
 from dobby.events import Attachment, Event, EventKind, Location, Source
-from dobby.journal import inbox, outbox
+from dobby.journal import inbox, outbox, questions
 from dobby.journal.outbox import OutboxRow
 from dobby.people import People
 from dobby.post import Words
@@ -254,13 +254,15 @@ class Telegram(Words):
     async def edit(self, row: OutboxRow) -> bool:
         """New words, or a new picture with its caption, in place."""
         chat, reply, number = row.reply.lane.partition("/")[2], row.reply, int(row.provider)
+        question = await self._store.read(lambda db: questions.find(db, reply.question))
+        buttons = _buttons(row) if question is None or question.state == "open" else None
         with self._told():
             if reply.picture and (picture := Path(reply.picture)).is_file():
                 kind = InputMediaVideo if picture.suffix == ".mp4" else InputMediaPhoto
                 media = kind(picture.read_bytes(), caption=reply.text)
-                await self._bot.edit_message_media(media, chat, number, reply_markup=_buttons(row))
+                await self._bot.edit_message_media(media, chat, number, reply_markup=buttons)
             else:
-                await self._bot.edit_message_text(reply.text, chat, number, reply_markup=_buttons(row))
+                await self._bot.edit_message_text(reply.text, chat, number, reply_markup=buttons)
         return True
 
     async def typing(self, chat: str) -> None:
@@ -284,6 +286,18 @@ class Telegram(Words):
             if isinstance(error.__cause__, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):
                 raise Unreachable("Telegram cannot be reached.") from error
             raise Unsure("Telegram did not answer.") from error
+
+
+async def name_of(token: str, api: str) -> str:
+    """What the bot with this token is called.
+
+    :raises Refused: it is none.
+    """
+    try:
+        async with Bot(token, base_url=f"{api.rstrip('/')}/bot") as bot:
+            return str(bot.username)
+    except TelegramError as error:
+        raise Refused(f"Telegram does not take that token: {error.message}.") from error
 
 
 def _seconds(error: RetryAfter) -> float:

@@ -101,7 +101,8 @@ class Twilio(Words):
         """One message; its SID."""
         chat = row.reply.lane.partition("/")[2]
         fields = await self._fields(row, chat)
-        await self._keep_pace(chat)
+        if not row.reply.key.startswith(outbox.URGENT):
+            await self._keep_pace(chat)
         if self._config.public_url:
             fields["status_callback"] = f"{self._base}/twilio/status/{row.id}"
         return await self._account.create(to=self._at(chat), from_=self.sender, **fields)
