@@ -12,7 +12,7 @@ from dobby.errors import DobbyError
 
 COMMANDS = {
     "run": "dobby.cli.run:run",
-    "demo": "dobby.cli.demo:demo",
+    "demo": "dobby.dollhouse.demo:demo",
     "chat": "dobby.cli.chat:chat",
     "try": "dobby.cli.trying:trying",
     "login": "dobby.cli.login:login",
