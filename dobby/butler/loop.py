@@ -12,19 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from dobby.butler import (
-    answers,
-    appointed,
-    asking,
-    memories,
-    orders,
-    reach,
-    recover,
-    strangers,
-    teaching,
-    urgent,
-    wording,
-)
+from dobby.butler import answers, appointed, asking, memories, orders, reach, recover, strangers, teaching, urgent, wording
 from dobby.butler.desk import Desk
 from dobby.butler.errand import Steer, finish, work_on
 from dobby.butler.located import located

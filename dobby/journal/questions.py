@@ -97,14 +97,19 @@ def open_questions(db: sqlite3.Connection) -> Sequence[Question]:
 
 
 def elsewhere(db: sqlite3.Connection, person: str, lane: str) -> list[dict[str, Any]]:
-    """What somebody is asked outside of this conversation and has not answered: number, words and labels as they were put."""
+    """What somebody is asked outside of this conversation and has not answered: number, words and labels as they were put,
+    and whether it is a `secret`."""
     rows = db.execute(
-        "SELECT question.id, outbox.text, outbox.options, max(outbox.id)"
+        "SELECT question.id, outbox.text, outbox.options, question.kind = 'secret', max(outbox.id)"
         " FROM question JOIN outbox ON outbox.question = question.id"
         " WHERE question.state = 'open' AND question.person = ? AND question.lane <> ? GROUP BY question.id ORDER BY question.id",
         (person, lane),
     )
-    return [{"question": number, "text": text, "options": json.loads(options)} for number, text, options, _ in rows]
+    names = ("question", "text", "options", "secret")
+    return [
+        dict(zip(names, (number, text, json.loads(options), bool(secret)), strict=True))
+        for number, text, options, secret, _ in rows
+    ]
 
 
 def of_event(db: sqlite3.Connection, event: int) -> Sequence[Question]:

@@ -19,6 +19,9 @@ function shape(kind, points, name = "polygon") {
   return made;
 }
 
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+const [STEP, LEAP] = [0.02, 0.1]; // shares of the frame that an arrow moves the cross, and with Shift
+
 /** One camera: its frame, its shapes, and the one that is being drawn. */
 function camera(row) {
   const section = $("camera").content.cloneNode(true).firstElementChild;
@@ -26,10 +29,12 @@ function camera(row) {
   const [image, svg, kind, name, list] = ["img", "svg", "select", "input", "ul"].map(part);
   let view = { zones: row.zones, masks: row.masks };
   let draft = [];
+  let cross = [0.5, 0.5]; // where a corner would be set by keyboard
   part("h2").textContent = row.name + (row.asleep ? ` (${word("asleep")})` : "");
   name.placeholder = word("zone_name");
   name.setAttribute("aria-label", word("zone_name"));
   kind.setAttribute("aria-label", word("shape_kind"));
+  svg.setAttribute("aria-label", `${row.name}. ${word("draw_hint")}`);
 
   const shapes = () => [
     ...view.zones.map((zone) => ({ kind: zone.ignore ? "ignore" : "zone", name: zone.name, points: zone.points, from: view.zones, at: zone })),
@@ -37,7 +42,7 @@ function camera(row) {
   ];
 
   function show() {
-    svg.replaceChildren(...shapes().map((one) => shape(one.kind, one.points)), shape("draft", draft, "polyline"));
+    svg.replaceChildren(...shapes().map((one) => shape(one.kind, one.points)), shape("draft", draft, "polyline"), ...marks());
     list.replaceChildren(...shapes().map((one) => {
       const item = document.createElement("li");
       const remove = Object.assign(document.createElement("button"), { type: "button", textContent: word("remove") });
@@ -46,6 +51,15 @@ function camera(row) {
       return item;
     }));
     part(".close").disabled = draft.length < 3 || (kind.value !== "mask" && !name.value.trim());
+  }
+
+  /** The cross, which shows while the frame has the keyboard. */
+  const marks = () => [[[cross[0], 0], [cross[0], 1]], [[0, cross[1]], [1, cross[1]]]].map((line) => shape("cross", line, "polyline"));
+
+  function setCorner(x, y) {
+    draft.push([x, y]);
+    part(".hint").textContent = word("corner", { number: draft.length, x: Math.round(x * 100), y: Math.round(y * 100) });
+    show();
   }
 
   async function keep() {
@@ -64,7 +78,16 @@ function camera(row) {
   svg.onclick = (event) => {
     const box = svg.getBoundingClientRect();
     const share = (at, from, size) => Math.round(Math.min(1, Math.max(0, (at - from) / size)) * 1e4) / 1e4;
-    draft.push([share(event.clientX, box.left, box.width), share(event.clientY, box.top, box.height)]);
+    setCorner(share(event.clientX, box.left, box.width), share(event.clientY, box.top, box.height));
+  };
+  svg.onkeydown = (event) => {
+    const arrow = ARROWS[event.key], step = event.shiftKey ? LEAP : STEP;
+    if (arrow) cross = cross.map((at, axis) => Math.round(Math.min(1, Math.max(0, at + arrow[axis] * step)) * 1e4) / 1e4);
+    else if (event.key === "Enter" || event.key === " ") return event.preventDefault(), setCorner(...cross);
+    else if (event.key === "Backspace") draft.pop();
+    else if (event.key === "Escape") draft = [];
+    else return;
+    event.preventDefault();
     show();
   };
   kind.onchange = () => { name.hidden = kind.value === "mask"; show(); };

@@ -22,7 +22,7 @@ from dobby.house import load
 from dobby.house.virtual import Virtual
 from dobby.journal import open_journal
 from dobby.mind.plain.speech import Speech
-from dobby.mind.plan import Choice, Context, Outcome, Plan
+from dobby.mind.plan import Choice, Context, Order, Outcome, Plan
 from dobby.people import People, Person
 from dobby.post import Bridge, Post
 from dobby.skill.driver import Finding, Sign
@@ -61,6 +61,8 @@ class FewWords:
             case ["light"]:
                 options = (("Reading lamp", "lamp"), ("<b>Evil</b>", "evil"))
                 return Plan(say="Which one?", choices=tuple(Choice(n, (Call("set", d, {"on": True}),)) for n, d in options))
+            case ["connect", "the", what]:
+                return Plan(order=Order.SEEK, about=what)
             case ["break"]:
                 raise RuntimeError("a sick event")
         return Plan(say=f"You said: {text}")

@@ -8,9 +8,11 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 from rigs import PHONE, WhatsAppRig, whatsapp
 from small_dobby import Dobby
 
-from dobby.events import Change, Reply, Role
+from dobby.events import Change, Reply, Role, Source
 from dobby.journal import outbox
+from dobby.mind.plan import Plan
 from dobby.people import Person
+from dobby.skill.driver import Ask
 from tests.patience import ENOUGH, until
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -107,3 +109,30 @@ async def test_an_approval_in_the_chat_itself_and_a_picture(dobby: Dobby, browse
     await expect(image).to_be_visible()
     await page.wait_for_function("document.querySelector('#lines .bubble img').naturalWidth > 20")
     assert (await image.get_attribute("alt")) == "Picture"
+
+
+async def test_a_code_that_is_asked_elsewhere_has_a_field_and_stays_out_of_the_rows(
+    dobby: Dobby, rig: WhatsAppRig, browser: Browser
+) -> None:
+    heard: list[str] = []
+
+    async def look(plan: Plan, source: Source, ask: Ask) -> str:
+        heard.append(await ask("What is the camera's password?", ()))
+        return "Connected."
+
+    dobby.butler.desk.look = look
+    page = await visit(browser, dobby, "anna")
+    await rig.twilio.write(WHO, "connect the camera")
+    card = page.locator("#asked article")
+    await expect(card.locator("p").first).to_contain_text("ask_secret")
+    field = card.get_by_label("Code or password")
+    await expect(field).to_have_attribute("type", "password")
+    await field.fill("CANARY hunter2")
+    await field.press("Enter")
+    await until(lambda: heard == ["CANARY hunter2"])
+    await expect(page.locator("#asked")).to_be_hidden()
+    await until(lambda: any("Connected." in one.body for one in rig.twilio.shown(WHO)))
+    assert "CANARY" not in await page.evaluate("JSON.stringify({...localStorage}) + document.body.innerText")
+    tables = [row[0] for row in await dobby.store.read(lambda db: db.execute("SELECT name FROM sqlite_master").fetchall())]
+    kept = await dobby.store.read(lambda db: "\n".join(db.iterdump()))
+    assert tables and "CANARY" not in kept and "•••" in kept

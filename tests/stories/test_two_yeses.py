@@ -167,7 +167,7 @@ async def test_a_second_phone_is_no_second_person(home: Family) -> None:
 async def test_an_owner_who_is_named_must_say_the_yes(home: Family) -> None:
     assert "not yours" in await home.tells("dora", "only Dora may say yes to the front door")
     assert "Only an owner" in await home.tells("anna", "only Dora may say yes to the front door")
-    assert "Front Door: only Tom may say yes" in await home.tells("anna", "only Tom may say yes to the front door")
+    assert "Front Door, whose yes it takes: Tom" in await home.tells("anna", "only Tom may say yes to the front door")
     assert [one.approver for one in await home.store.read(household.devices) if one.id == "lock"] == ["Tom"]
     assert "asked Tom" in await home.tells("anna", "unlock the front door")
     assert {question.person for question in home.desk.questions.values()} == {"tom"}
@@ -181,7 +181,7 @@ async def test_an_owner_who_is_named_must_say_the_yes(home: Family) -> None:
     assert {question.person for question in home.desk.questions.values()} == {"tom"}, "taking it back is his to say, too"
     await home.say("tom", "yes")
     assert home.house.get("lock").approver == ""  # type: ignore[union-attr]
-    assert "nur Anna darf Ja sagen" in await home.tells("anna", "nur Anna darf zur Alarmanlage Ja sagen")
+    assert "wessen Ja es braucht: Anna" in await home.tells("anna", "nur Anna darf zur Alarmanlage Ja sagen")
     await home.say("tom", "disarm the alarm")
     assert len(home.desk.questions) == 3, "it needs two, and she must be one of them"
     await home.say("tom", "yes")
