@@ -30,22 +30,20 @@ DATA = Path(os.environ.get("DOBBY_VISION", Path(__file__).resolve().parents[2] /
 WEIGHTS = DATA / "weights" / "yolox_nano.onnx"
 
 
-def measure(quick: bool) -> list[Row]:
+def measure(quick: bool) -> Iterator[Row]:
     """The whole sheet."""
     cv2.setNumThreads(1)
     note = QUICK if quick else ""
     folder = Path(tempfile.mkdtemp(prefix="dobby-eyes-"))
     detector = see.make_detector(str(WEIGHTS) if WEIGHTS.is_file() else "motion")
-    return [
-        machine_row(),
-        *_idle(folder, 12 if quick else 40, note),
-        *_many(folder, (4, 16) if quick else (1, 4, 16), note),
-        *driveway.nuisances(detector, 20 if quick else 600, note),
-        *driveway.arrivals(detector, note),
-        *driveway.day(detector, quick, note),
-        *_calls(detector, 12 if quick else 60, note),
-        *_photo(note),
-    ]
+    yield machine_row()
+    yield from _idle(folder, 12 if quick else 40, note)
+    yield from _many(folder, (4, 16) if quick else (1, 4, 16), note)
+    yield from driveway.arrivals(detector, note)
+    yield from _calls(detector, 12 if quick else 60, note)
+    yield from _photo(note)
+    yield from driveway.nuisances(detector, 20 if quick else 600, note)
+    yield from driveway.day(detector, quick, note)
 
 
 # Idle

@@ -4,6 +4,8 @@ Time is the scenes' own, as fast as this machine draws. It does not know what a 
 """
 
 import gc
+import sys
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -16,6 +18,7 @@ from tests.vision.films import scene
 NUISANCES = ("rain", "wind", "flicker", "headlights", "spider", "switch", "dusk", "dawn", "parked", "quiet")
 EMPTY = ("parked",)  # nobody else fits in there
 CAMERAS = ("day", "gate", "garden")
+LONG = 600.0  # seconds of a scene
 SETTLED = 3  # hours after which nothing new is loaded
 
 
@@ -25,7 +28,7 @@ def nuisances(detector: Any, seconds: float, note: str) -> Iterator[Row]:
         which, alone = _which(eyes), {name: _lived(name, "", eyes, seconds) for name in NUISANCES}
         false = {name: float(len(verdict.false + verdict.again)) for name, verdict in alone.items()}
         yield at_most(f"false visits, {seconds:g} s of each nuisance, {which}", sum(false.values()), "visits", 0, false, note)
-        if seconds < 600:
+        if seconds < LONG:
             continue
         busy = {name: _lived(name, "visitors", eyes, seconds) for name in NUISANCES if name not in EMPTY}
         yield from _visited(busy, which, bool(eyes.names), note)
@@ -50,7 +53,18 @@ def _which(detector: Any) -> str:
 def _lived(name: str, other: str, detector: Any, seconds: float) -> Verdict:
     day = scene.load(name)
     whole = scene.together(day, scene.load(other)) if other else day
-    return held(whole, live(whole, detector, end=seconds), end=seconds)
+    begun, verdict = time.monotonic(), held(whole, live(whole, detector, end=seconds), end=seconds)
+    if seconds >= LONG:
+        said = (
+            f"{verdict.told} of {verdict.wanted} told; missed {verdict.missed}; of nobody {verdict.false}; again {verdict.again}"
+        )
+        _show(f"{name} {other}, {_which(detector)}, in {time.monotonic() - begun:.0f} s: {said}")
+    return verdict
+
+
+def _show(text: str) -> None:
+    """What is there already of something that takes long."""
+    print(f"  {text}", file=sys.stderr, flush=True)
 
 
 def arrivals(detector: Any, note: str) -> Iterator[Row]:
@@ -78,6 +92,8 @@ def day(detector: Any, quick: bool, note: str) -> Iterator[Row]:
         script = scene.load(name)
         told = live(script, detector, begin=begin, end=end, idle=True, hour=lambda: memory.append(_settled(process)))
         verdicts.append(held(script, told, begin, end))
+        if not quick:
+            _show(f"{name}: {verdicts[-1].told} of {verdicts[-1].wanted} told in {scene.DAY / 3600:g} hours")
     yield from _judged(verdicts, f"{len(verdicts) * (end - begin) / 3600:g} simulated hours, {_which(detector)}", note)
     yield Row(
         "detector calls per simulated hour", rounded((detector.calls - before) / len(verdicts) / (end - begin) * 3600), "calls"

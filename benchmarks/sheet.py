@@ -170,7 +170,7 @@ def from_json(text: str) -> list[Row]:
 
 # Running
 
-Measure = Callable[[bool], "list[Row] | Awaitable[list[Row]]"]
+Measure = Callable[[bool], "Iterable[Row] | Awaitable[Iterable[Row]]"]
 
 
 def options(name: str, about: str) -> argparse.ArgumentParser:
@@ -182,7 +182,8 @@ def options(name: str, about: str) -> argparse.ArgumentParser:
 
 
 def run(measure: Measure, arguments: Sequence[str] | None = None, *, long: str = "") -> None:
-    """The main of a benchmark: measure and print. A miss is printed as a miss; it is no error.
+    """The main of a benchmark: measure and print. A miss is printed as a miss; it is no error. What takes long shows each row
+    on standard error as soon as it is there, where `measure` yields them.
 
     :param long: what `--full` measures, where a sheet is quick unless it is asked for that.
     """
@@ -193,5 +194,9 @@ def run(measure: Measure, arguments: Sequence[str] | None = None, *, long: str =
         parser.add_argument("--full", action="store_true", help=long)
     given = parser.parse_args(arguments)
     found: Any = measure(not given.full if long else given.quick)
-    rows: list[Row] = asyncio.run(found) if inspect.isawaitable(found) else found  # type: ignore[arg-type]
+    rows = []
+    for row in asyncio.run(found) if inspect.isawaitable(found) else found:  # type: ignore[arg-type]
+        rows.append(row)
+        if long and given.full:
+            print(table([row]), file=sys.stderr, flush=True)
     print(as_json(rows) if given.json else table(rows))
