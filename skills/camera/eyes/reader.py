@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 from rapidfuzz import fuzz
 
 from dobby import Refused
@@ -40,7 +41,11 @@ class Reader:
         with self._lock:
             threads = {f"EngineConfig.onnxruntime.{which}_op_num_threads": 1 for which in ("intra", "inter")}
             size = {"Det.limit_type": "max", "Det.limit_side_len": WIDEST}
-            self._engine = self._engine or RapidOCR(params={"Global.log_level": "error", **size, **threads})
+            if self._engine is None:
+                engine = RapidOCR(params={"Global.log_level": "error", **size, **threads})
+                sign = cv2.putText(np.full((320, 640, 3), 230, np.uint8), "Dobby", (120, 200), 0, 4.0, (20, 20, 20), 12)
+                engine(sign, use_cls=False)  # the first reading takes three times as long as those after it
+                self._engine = engine
 
     def read(self, bgr: Any) -> tuple[list[str], str]:
         """The texts in a picture of one thing, and whose vehicle it says it is ("" unknown)."""
