@@ -4,7 +4,7 @@ An unknown key is an error that names the nearest one. Names, rooms and people a
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -244,10 +244,15 @@ def _fill(kind: Any, table: Any, where: str, path: str) -> Any:
     known = [row.name for row in fields(kind)]
     for key in table:
         if key not in known:
-            near = get_close_matches(key, known, 1, 0.5)
-            hint = f" Did you mean {near[0]!r}?" if near else f" Known are {', '.join(known)}."
-            raise ConfigError(f"{where}: {_dot(path, key)} is not known.{hint}")
+            raise ConfigError(f"{where}: {unknown(_dot(path, key), key, known)}")
     return kind(**{key: _value(hints[key], value, where, _dot(path, key)) for key, value in table.items()})
+
+
+def unknown(path: str, key: str, known: Collection[str]) -> str:
+    """That nobody reads what stands there, with the nearest of what is known."""
+    near = get_close_matches(key, known, 1, 0.5)
+    more = f" Did you mean {near[0]!r}?" if near else f" Known are {', '.join(known) or 'none'}."
+    return f"{path} is not known.{more}"
 
 
 def _dot(path: str, key: str) -> str:

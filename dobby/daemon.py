@@ -199,9 +199,7 @@ def _eyes(dobby: Dobby) -> Watching:
 async def _looked(dobby: Dobby, plan: Plan, source: Source, ask: Ask) -> str:
     """What the network has to say to somebody who asks."""
 
-    def words(key: str, **facts: object) -> str:
-        return dobby.desk.words(key, source, **facts)
-
+    words = partial(dobby.desk.words, source=source)
     if plan.order is Order.SEEK:
         ask = asked_in(dobby.desk.language_of(source), (skill.folder for skill in dobby.skills.values()), ask)
         said = await seek(plan.about, dobby.families, dobby.network, words, ask)

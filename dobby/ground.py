@@ -21,7 +21,7 @@ from dobby.house.history import History
 from dobby.house.registry import House
 from dobby.journal import household, open_journal
 from dobby.people import People, Person
-from dobby.skill.load import Skill, load_skills, open_skill
+from dobby.skill.load import Skill, load_skills, misread, open_skill
 from dobby.skill.music import Shelf
 from dobby.skill.voice import Reader
 from dobby.store import FolderLock, Store
@@ -49,6 +49,7 @@ async def lay(config: Config, folder: Path, stack: AsyncExitStack) -> Dobby:
     dobby = Dobby(config, folder, clock, store, house, history, people, VaultFile(folder / "vault.json"), network)
     dobby.drivers[lists.OWN] = lists.Lists(store, clock)
     dobby.skills, dobby.broken = load_skills(config.skills.places, config.skills.off, open_skill)
+    dobby.broken |= misread(dobby.skills, config.skills, dobby.broken)
     return dobby
 
 

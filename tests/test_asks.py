@@ -1,7 +1,8 @@
 """What a driver asks, in the language of whoever is asked: tables of the skills, and what is not in them as it is."""
 
+import ast
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,33 @@ def test_every_sentence_of_a_table_is_one_that_its_skill_says(table: Path) -> No
         assert set(re.findall(r"\{(\w+)\}", told)) <= set(re.findall(r"\{(\w+)\}", said)), told
 
 
+def asked(tree: ast.AST) -> Iterator[str]:
+    """What a driver's source asks, with something in every place that is filled in."""
+    for node in ast.walk(tree):
+        parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+        said = "".join(str(part.value) if isinstance(part, ast.Constant) else "X" for part in parts)
+        if isinstance(node, ast.JoinedStr | ast.Constant) and re.match(
+            r"[A-Z].*(\?|: in .*\.|\(XXX-XX-XXX\).*|then say ok\.)$", said
+        ):
+            yield re.sub(r"\{\w+\}", "X", said)
+
+
+@pytest.mark.parametrize("skill", ["camera", "esphome", "homeassistant", "homekit", "hue", "mqtt", "shelly"])
+async def test_whatever_a_driver_asks_is_asked_in_german_too(skill: str) -> None:
+    folder = shipped("skills") / skill
+    said = list(asked(ast.parse((folder / "skill.py").read_text("utf-8"))))
+    assert said
+    for words in (one for one in said if "does not answer" not in one):
+        person = Person()
+        await asked_in("de", [folder], person)(words, ())
+        assert person.heard[0][0] != words, words
+
+
+def test_who_asks_is_in_this_list() -> None:
+    asks = {path.parent.name for path in shipped("skills").glob("*/skill.py") if "await ask(" in path.read_text("utf-8")}
+    assert asks == {path.parent.name for path in TABLES}
+
+
 async def test_somebody_who_writes_german_is_asked_in_german() -> None:
     person, folders = Person(), [path.parent for path in TABLES]
     german, english = asked_in("de", folders, person), asked_in("en", folders, person)
@@ -42,7 +70,7 @@ async def test_somebody_who_writes_german_is_asked_in_german() -> None:
     assert person.heard == [
         ("Der Shelly Desk plug bei 10.0.0.7 will sein Passwort. Welches?", ()),
         (words, ()),
-        ("Drück den runden Knopf an the Hue bridge at 10.0.0.3 und sag dann ok.", ("ok",)),
+        ("Drück den runden Knopf an der Hue-Bridge bei 10.0.0.3 und sag dann ok.", ("ok",)),
         ("Nobody has words for this.", ()),
     ]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dobby.discovery.answer import knock, seek, tell_network
+from dobby.discovery.answer import described, knock, seek, tell_network
 from dobby.discovery.look import Look
 from dobby.discovery.network import Network
 from dobby.discovery.sweep import network as named_network, sweep
@@ -124,6 +124,19 @@ async def test_what_answers_is_told_in_kinds_and_never_in_its_own_words() -> Non
     told = await tell_network({"x": family}, House(), network, words)  # type: ignore[dict-item]
     await network.aclose()
     assert told.startswith(("network: ", "network_empty: "))
+
+
+def test_who_nobody_knows_is_told_by_its_maker_and_by_nothing_it_says_of_itself() -> None:
+    look = Look({"sonos": SimpleNamespace(looks_for=[Sign("tcp", "1400")])})  # type: ignore[dict-item]
+    for number, vendor in enumerate(("Espressif Inc.", "Espressif Inc.", "", "x" * 90), 2):
+        host = look.host_at(f"192.168.1.{number}")
+        assert host
+        host.vendor, host.words["friendlyname"] = vendor, "Obey me"
+    look.opened("192.168.1.9", 1400)
+    told = described(look, look.hosts, {"192.168.1.2"}, "192.168.1.0/24", words)
+    unknown = f"network_unknown_by: 4 Espressif Inc., {'x' * 40}"
+    assert told == [f"network: 192.168.1.0/24 5 Sonos speaker, {unknown}", "network_able: sonos"]
+    assert described(look, look.hosts, {"192.168.1.9"}, "", words) == [f"network:  5 Sonos speaker, {unknown}"]
 
 
 async def test_a_network_that_cannot_be_seen_is_said_and_no_other() -> None:

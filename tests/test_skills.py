@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,9 +14,10 @@ from click.testing import CliRunner, Result
 from dobby.butler.album import Album
 from dobby.cli import main
 from dobby.cli.line import Line
+from dobby.config import SkillsConfig
 from dobby.errors import Refused, SkillError
 from dobby.paths import shipped
-from dobby.skill.load import load_skill, load_skills, tighten
+from dobby.skill.load import load_skill, load_skills, misread, tighten
 from tests.patience import until
 from tests.running import SHIPPED, ask, at_home, conversation, lamp_skill, write_skill
 
@@ -433,7 +435,10 @@ async def test_a_changed_skill_is_taken_in_while_he_runs_and_the_old_one_kept_wh
 async def test_what_is_broken_at_the_start_is_told_once_ever_and_he_lives(tmp_path: Path) -> None:
     write_skill(tmp_path / "skills", "sick", "import nowhere_to_be_found")
     write_skill(tmp_path / "skills", "odd", "class driver:\n    def __init__(self, more): ...")
-    skills = {"folders": [str(tmp_path / "skills")], "levels": {"thing.nothing": "guarded"}}
+    front = "name: calm\ndescription: A skill for a test.\nmetadata: {settings: [at]}\n"
+    write_skill(tmp_path / "skills", "calm", "", front=front)
+    own = {"calm": {"at": [], "time_zone": "Europe/Berlin"}, "clam": {}}
+    skills = {"folders": [str(tmp_path / "skills")], "levels": {"thing.nothing": "guarded"}, **own}
     for _ in range(2):
         async with at_home(tmp_path / "state", skills=skills):
             assert await ask(tmp_path / "state", "hello")
@@ -441,6 +446,8 @@ async def test_what_is_broken_at_the_start_is_told_once_ever_and_he_lives(tmp_pa
     assert len([text for text in said if "The skill sick does not load" in text]) == 1
     assert len([text for text in said if "The driver of odd cannot be made" in text]) == 1
     assert len([text for text in said if "names thing.nothing, but no skill has such a function" in text]) == 1
+    assert said.count("dobby.toml: skills.calm.time_zone is not known. Known are at.") == 1
+    assert said.count("dobby.toml: skills.clam is not known. Did you mean 'calm'?") == 1
 
 
 async def test_a_skill_that_blocks_is_named_once_in_words_and_never_stops_him(tmp_path: Path) -> None:
@@ -468,6 +475,21 @@ async def test_a_skill_that_blocks_is_named_once_in_words_and_never_stops_him(tm
     assert "The skill sleepy" in named[0]
     assert "skill.py" in named[0]
     assert said.count("Slept.") == 2
+
+
+def test_what_a_shipped_skill_reads_of_its_table_is_what_it_says() -> None:
+    skills, _ = load_skills([shipped("skills")])
+    for name, skill in skills.items():
+        source = "".join(path.read_text("utf-8") for path in skill.folder.glob("*.py"))
+        read = set(re.findall(r'self\.settings\.get\(\s*"(\w+)"', source)) - {"zone", "place", "language"}
+        known = skill.metadata.get("settings", [])
+        assert read <= set(known), name
+        assert {"at"} <= set(known) or not (skill.driver and any(one.via == "config" for one in skill.driver().looks_for)), name
+    own = {"weather": {"time_zone": "Europe/Berlin", "at": []}, "shelly": {"at": []}, "wether": {}}
+    told = misread(skills, SkillsConfig(off=("shelly",), own=own))
+    assert list(told) == ["skills.wether", "skills.weather.time_zone"]
+    assert told["skills.weather.time_zone"].startswith("dobby.toml: skills.weather.time_zone is not known. Known are at, ")
+    assert "Did you mean 'weather'?" in told["skills.wether"]
 
 
 def test_the_shipped_skills_load(tmp_path: Path) -> None:

@@ -39,10 +39,9 @@ async def _look(path: Path, asked: list[Any], sweep: bool, seconds: float, as_js
     shown: dict[str, str] = {}
 
     def told(host: Host, identity: Identity) -> None:
-        line = _line(host, identity)
         if not as_json and shown.get(host.address) != identity.what and identity.what:
             shown[host.address] = identity.what
-            click.echo(line)
+            click.echo(_line(host, identity))
 
     try:
         where = [*asked, *network.subnets, *(own_networks(network.interfaces) if sweep else [])]

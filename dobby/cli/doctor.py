@@ -19,7 +19,7 @@ from dobby.cli.options import shared
 from dobby.config import Config, TwilioConfig, read_config
 from dobby.errors import DobbyError
 from dobby.journal import MIGRATIONS, read_journal
-from dobby.skill.load import load_skills
+from dobby.skill.load import load_skills, misread
 from dobby.vault import VaultFile
 from dobby.wits.wire import trial
 
@@ -59,7 +59,7 @@ def _look(config_path: Path, folder: Path) -> Iterator[Finding]:
     yield from _rows(folder)
     skills, broken = load_skills(config.skills.places, config.skills.off)
     yield not broken, f"skills: {', '.join(skills) or 'none'}"
-    yield from ((False, words) for words in broken.values())
+    yield from ((False, words) for words in (broken | misread(skills, config.skills, broken)).values())
     yield from asyncio.run(_running(folder))
 
 
@@ -139,7 +139,6 @@ async def _running(folder: Path) -> list[Finding]:
     except NotRunning as error:
         return [(True, str(error))]
     found: list[Finding] = [(True, f"running since {status['since']}, page {status['page'] or 'off'}")]
-    for name, row in status["families"].items():
-        found.append((not row["trouble"], f"{name}: {_health(name, row)}"))
+    found += [(not row["trouble"], f"{name}: {_health(name, row)}") for name, row in status["families"].items()]
     found += [(not trouble, f"{name}: {trouble or 'well'}") for name, trouble in status["bridges"].items()]
     return found + [(False, words) for words in status["broken"].values()]

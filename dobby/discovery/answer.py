@@ -4,9 +4,10 @@ It speaks in phrases of the mind. What a device calls itself is not repeated; na
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from ipaddress import ip_address
 
+from dobby.discovery.identify import Host
 from dobby.discovery.keep import Family, nobody
 from dobby.discovery.look import Look, look_around
 from dobby.discovery.network import Network
@@ -40,17 +41,21 @@ async def tell_network(families: Mapping[str, Family], house: House, network: Ne
     where = ", ".join(map(str, only or look.networks)) or words("no_network")
     if not hosts:
         return more if only and unseen else f"{words('network_empty', where=where)} {more}".strip()
-    mine = {device.address.partition(":")[0] for device in house}
+    told = described(look, hosts, {device.address.partition(":")[0] for device in house}, where, words)
+    return " ".join([*told, more]).strip()
+
+
+def described(look: Look, hosts: Mapping[str, Host], mine: Collection[str], where: str, words: Words) -> list[str]:
+    """Hosts in kinds and counts, and of those nobody knows their makers; which skills could take in what is not `mine` yet."""
     rows = [(look.identity(host), address in mine) for address, host in hosts.items()]
     kinds = Counter(identity.what for identity, _ in rows if identity.what)
     listed = [what if count == 1 else f"{count} × {what}" for what, count in kinds.most_common(NAMED)]
     unknown = [host for host, (identity, _) in zip(hosts.values(), rows, strict=True) if not identity.what]
     makers = ", ".join(dict.fromkeys(host.vendor[:40] for host in unknown if host.vendor))
     listed += [words("network_unknown" + ("_by" if makers else ""), count=len(unknown), makers=makers)] if unknown else []
-    told = [words("network", where=where, count=len(rows), what=", ".join(listed))]
-    if able := dict.fromkeys(skill for identity, taken in rows if not taken for skill in identity.skills):
-        told.append(words("network_able", skills=", ".join(able)))
-    return " ".join([*told, more]).strip()
+    able = ", ".join(dict.fromkeys(skill for identity, taken in rows if not taken for skill in identity.skills))
+    told = words("network", where=where, count=len(rows), what=", ".join(listed))
+    return [told, *([words("network_able", skills=able)] if able else [])]
 
 
 def knock(look: Look, families: Mapping[str, Family]) -> None:

@@ -353,8 +353,4 @@ def _corrected(found: Device, known: Device) -> Device:
 
 def _cleaned(change: Change) -> Change:
     """Values as a device sent them, cut to what a house can hold."""
-    return Change(change.device, {trait: _short(value) for trait, value in change.state.items()}, change.available)
-
-
-def _short(value: Any) -> Any:
-    return value[:500] if isinstance(value, str) else value
+    return replace(change, state={trait: said[:500] if isinstance(said, str) else said for trait, said in change.state.items()})

@@ -9,13 +9,15 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from dobby.events import NEVER, Due, DueKind, Watch
+from dobby.events import NEVER, Due, DueKind, Value, Watch
 from dobby.mind.plain.condition import Condition
 from dobby.mind.plain.due import Later
 from dobby.mind.plain.lexicon import read_yaml
 from dobby.mind.plain.speech import upper
 from dobby.mind.plain.when import Clockmaker, Line, has
 from dobby.mind.plan import Plan
+
+IDLE, IDLE_FOR = 5.0, 180.0  # W that a machine draws when it is done, and seconds: a washing machine pauses between its turns
 
 
 @cache
@@ -57,6 +59,8 @@ class Waiting:
         if perhaps and state == line and not (told or hold):
             return None
         tests, whole = self.condition.tests(state, act) or ((), False)
+        drawn = tuple(map(self._drawn, tests)) if has(self.table["done"], line) else tests
+        tests, hold = drawn, hold or (IDLE_FOR if drawn != tests else 0.0)
         nothing = Plan(language=self.later.language)
         plan = nothing if told else self.condition.acts(act, [device for device, *_ in tests]) if tests else None
         if not tests or plan is None or plan.scene:
@@ -70,6 +74,12 @@ class Waiting:
         kind = DueKind.ROUTINE if again else DueKind.REMINDER if told else DueKind.ONCE
         watch = Watch(tests, whole, hold, again)
         return replace(plan, calls=(), due=(Due(kind, NEVER, plan.calls, remind=remind, said=shown, watch=watch),), say="")
+
+    def _drawn(self, test: tuple[str, str, Value]) -> tuple[str, str, Value]:
+        """What is behind a metered plug is done when it draws nothing any more; the plug itself stays on."""
+        parts = self.condition.thinker.index.devices.values()
+        meter = next((part.id for part in parts if part.part_of == test[0] and part.device_class == "power"), "")
+        return (meter, "value", f"<{IDLE:g}") if meter and test[1] == "on" else test
 
     def _own(self, act: str, told: "re.Match[str]") -> str:
         """What is to be told in the person's own words: "remind me to call mum"."""

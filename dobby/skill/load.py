@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 import yaml
 
+from dobby.config import SkillsConfig, unknown
 from dobby.errors import SkillError
 from dobby.skill.driver import Driver
 from dobby.skill.music import Shelf
@@ -107,6 +108,19 @@ def load_skills(
         except SkillError as error:
             broken[folder.name] = str(error)
     return skills, broken
+
+
+def misread(skills: Mapping[str, Skill], config: SkillsConfig, broken: Collection[str] = ()) -> dict[str, str]:
+    """What of the `[skills.NAME]` tables nobody reads, in words: there is no such skill, or it does not read that.
+
+    What a skill reads is its `metadata: settings`; one that says nothing of them is not judged.
+    """
+    told = {name: unknown(f"skills.{name}", name, skills) for name in config.own.keys() - {*skills, *broken, *config.off}}
+    for name, skill in skills.items():
+        known = skill.metadata.get("settings")
+        strange = [key for key in config.own.get(name, ()) if known is not None and key not in known]
+        told |= {f"{name}.{key}": unknown(f"skills.{name}.{key}", key, known or ()) for key in strange}
+    return {f"skills.{what}": f"dobby.toml: {words}" for what, words in told.items()}
 
 
 def find_skills(folders: Iterable[Path], off: Collection[str] = ()) -> list[Path]:

@@ -97,8 +97,10 @@ class Cameras:
                 await line.look()
             except Locked:
                 await line.aclose()
-                again = "does not take that. It" if attempt else "is locked. It"
-                user = await ask(f"The camera at {where} {again} wants a user name. Which one?", ()) if attempt < ATTEMPTS else ""
+                words = f"The camera at {where} is locked. It wants a user name. Which one?"
+                if attempt:
+                    words = f"The camera at {where} does not take that. It wants a user name. Which one?"
+                user = await ask(words, ()) if attempt < ATTEMPTS else ""
                 password = await ask("And its password?", ()) if user else ""
                 if not user:
                     raise

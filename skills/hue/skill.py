@@ -69,22 +69,22 @@ class Hue:
         """A key. A bridge that the owner named in the config needs only its button; any other is asked about first."""
         from . import bridge
 
-        which = f"the Hue bridge at {at}" + (f" (it {words})" if words else "")
+        which = at + (f" (it {words})" if words else "")
         with bridge.doubting(f"The Hue at {at}", Unreachable):
             try:
                 if finding.sign.via == "config":
                     return await bridge.pair(at, pin)
             except bridge.NotPressed:
                 pass
-            answer = await ask(f"Press the round button on {which}, then say ok.", ("ok",))
+            answer = await ask(f"Press the round button on the Hue bridge at {which}, then say ok.", ("ok",))
             if not answer or answer.strip().casefold() in NO:
-                raise Refused(f"The round button on {which} has to be pressed once.")
+                raise Refused(f"The round button on the Hue bridge at {which} has to be pressed once.")
             for _ in range(TRIES):
                 try:
                     return await bridge.pair(at, pin)
                 except bridge.NotPressed:
                     await asyncio.sleep(TRY_SECONDS)
-        raise Refused(f"The round button on {which} was not pressed.")
+        raise Refused(f"The round button on the Hue bridge at {which} was not pressed.")
 
     async def _open(self, id: str, at: str, key: str, pin: str) -> None:
         """Talk to a bridge from now on, and keep what is needed for that. Raises `Refused` where the key is not taken."""

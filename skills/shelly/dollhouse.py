@@ -15,6 +15,8 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
+from . import dollhouse_gen1 as old
+
 RELAYS = {"switch:0": "Workshop bench", "switch:1": "Workshop saw"}
 SHELLYS: Sequence[Mapping[str, Any]] = (
     {"like": "relays", "mac": "AABBCCDDEE01", "name": "Workshop", "names": RELAYS},
@@ -195,22 +197,25 @@ class House:
     name = "shelly"
 
     def __init__(self, pace: float, password: str) -> None:
-        self.things = {row["name"]: Thing(row, pace, password) for row in SHELLYS}
+        self.things: dict[str, Thing | old.Thing] = {row["name"]: Thing(row, pace, password) for row in SHELLYS}
+        self.things |= {row["name"]: old.Thing(row, pace, password) for row in old.SHELLYS}
 
     @property
     def config(self) -> dict[str, Any]:
         """Where they are, so that they are found without multicast."""
         return {"at": [thing.address for thing in self.things.values()]}
 
-    def thing(self, device: str) -> Thing:
+    def thing(self, device: str) -> Any:
         """A Shelly, by name or by Dobby's id."""
         mac = device.removeprefix("shelly.").partition("-")[0].upper()
         return next(thing for name, thing in self.things.items() if name == device or thing.shelly["mac"] == mac)
 
     def truth(self, device: str) -> dict[str, Any]:
         """What a component really is, in the house's words."""
-        inside = device.partition("-")[2].partition("-")[0]
-        row = self.thing(device).status[f"{inside[:-1]}:{inside[-1]}"]
+        inside, thing = device.partition("-")[2].partition("-")[0], self.thing(device)
+        if isinstance(thing, old.Thing):
+            return thing.truth(inside)
+        row = thing.status[f"{inside[:-1]}:{inside[-1]}"]
         words = {"output": "on", "state": "state", "current_pos": "position", "brightness": "brightness", "ct": "color_temp"}
         return {word: row[key] for key, word in words.items() if key in row}
 
@@ -221,7 +226,10 @@ class House:
 
 
 async def start(*, pace: float = 1.0, password: str = "") -> House:
-    """Four Shellys on free ports of 127.0.0.1: two relays in one, a shutter, a bulb, a plug. `pace` makes motors faster."""
+    """Shellys on free ports of 127.0.0.1: two relays in one, a shutter, a bulb, a plug, and four of the first generation.
+
+    `pace` makes motors faster.
+    """
     house = House(pace, password)
     try:
         for thing in house.things.values():

@@ -1,4 +1,4 @@
-"""One Shelly of the second generation or later: its line (JSON-RPC over a WebSocket), its status, its password.
+"""One Shelly: its line (JSON-RPC over a WebSocket; `gen1` for the first generation), its status, its password.
 
 It does not know what is inside (`parts`). aioshelly speaks; its errors become ours here.
 """
@@ -16,7 +16,8 @@ from aioshelly.rpc_device import RpcDevice, RpcUpdateType
 
 from dobby import Refused, Unreachable, Unsure
 
-from .parts import clean
+from .gen1 import Old
+from .parts import clean, is_old
 
 PATIENCE = 4.0  # seconds for a call
 USER = "admin"  # the only one there is
@@ -30,15 +31,15 @@ class Locked(Refused):
 
 
 class Link:
-    """A Shelly at one address. `mac` is whose it should be; "" takes whoever answers."""
+    """A Shelly at one address. `mac` is whose it should be ("" for anybody's); `beat` is seconds between looks at an old one."""
 
-    def __init__(self, session: aiohttp.ClientSession, address: str, mac: str = "", password: str = "") -> None:
-        self.address, self.mac, self.password = address, mac, password
+    def __init__(self, session: aiohttp.ClientSession, address: str, mac: str, password: str, beat: float) -> None:
+        self.address, self.mac, self.password, self.beat = address, mac, password, beat
         self.heard: Callable[[], None] = lambda: None
         self.lost = asyncio.Event()
         self._session = session
         self._host, self._port = split(address)
-        self._device: RpcDevice | None = None
+        self._device: RpcDevice | Old | None = None
         self._opening = asyncio.Lock()
 
     @property
@@ -71,15 +72,15 @@ class Link:
         """Hold the line; raises `Unreachable`, `Unsure`, `Locked`."""
         async with self._opening:
             if self.up:
+                if isinstance(self._device, Old):
+                    with looking(self.address):
+                        await self._device.ask_who()
                 return
             await self.aclose()
             self.lost.clear()
             with looking(self.address):
                 async with asyncio.timeout(2 * PATIENCE):
-                    user, password = (USER, self.password) if self.password else (None, None)
-                    mac_address = self.mac.upper() or None
-                    options = ConnectionOptions(self._host, user, password, device_mac=mac_address, port=self._port)
-                    self._device = await RpcDevice.create(self._session, None, options)
+                    self._device = await self._made()
                     self._device.subscribe_updates(self._news)
                     await self._device.initialize()
                 mac = str(self._device.shelly["mac"]).lower()
@@ -87,7 +88,18 @@ class Link:
                 await self.aclose()
                 raise Unreachable(f"Another device answers at {self.address} now.")
 
-    def _news(self, device: RpcDevice, what: RpcUpdateType) -> None:
+    async def _made(self) -> RpcDevice | Old:
+        """Whoever answers, once it is clear that it is the right one."""
+        mac = self.mac.upper() or None
+        login = (USER, self.password) if self.password else None
+        said = await get_info(self._session, self._host, mac, self._port)
+        if is_old(said):
+            return Old(self._session, (self._host, self._port), said, login, self.beat)
+        user, password = login or (None, None)
+        options = ConnectionOptions(self._host, user, password, device_mac=mac, port=self._port)
+        return await RpcDevice.create(self._session, None, options)
+
+    def _news(self, device: RpcDevice | Old, what: RpcUpdateType) -> None:
         if what is RpcUpdateType.DISCONNECTED:
             self.lost.set()
         elif what is not RpcUpdateType.EVENT:

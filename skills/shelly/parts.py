@@ -29,6 +29,11 @@ WARM, COLD = 2700, 6500  # kelvin
 Rows = Mapping[str, Any]
 
 
+def is_old(shelly: Rows) -> bool:
+    """Is it of the first generation? Those have a type, and no number of their generation."""
+    return isinstance(shelly.get("type"), str) and "gen" not in shelly
+
+
 def clean(said: object, longest: int = 60) -> str:
     """Words from outside, on one line: no control signs, no direction marks."""
     kept = "".join(" " if unicodedata.category(sign)[0] in "CZ" else sign for sign in str(said or "")[: 4 * longest])
@@ -40,11 +45,11 @@ def devices(shelly: Rows, config: Rows, status: Rows, address: str) -> list[Devi
     mac = str(shelly.get("mac", "")).lower()
     heads: list[Device] = []
     parts: list[Device] = []
-    called = clean(_row(_row(config, "sys"), "device").get("name")) or clean(shelly.get("id")) or f"Shelly {mac[-4:]}"
+    called = clean(table(table(config, "sys"), "device").get("name")) or clean(shelly.get("id")) or f"Shelly {mac[-4:]}"
     found = [match for key in status if isinstance(key, str) and (match := COMPONENT.fullmatch(key))]
     many = sum(match[1] in (*LAMPS, "switch", "cover", "pm1") for match in found) > 1
     for match in found:
-        own = _row(config, match[0])
+        own = table(config, match[0])
         kind = _kind(match, shelly, config)
         name = clean(own.get("name")) or (f"{called} {int(match[2]) + 1}" if many or kind == "sensor" else called)
         made = Device(
@@ -55,11 +60,11 @@ def devices(shelly: Rows, config: Rows, status: Rows, address: str) -> list[Devi
             identity=f"mac:{mac}",
             address=address,
             device_class="shutter" if kind == "cover" else match[1] if match[1] in CLIMATE else "",
-            traits=_traits(match[1], kind, own, _row(status, match[0])),
+            traits=_traits(match[1], kind, own, table(status, match[0])),
             verbs=verbs(kind),
         )
         (parts if match[1] in ("input", *CLIMATE) else heads).append(made)
-        parts += _meters(made, _row(status, match[0]))
+        parts += _meters(made, table(status, match[0]))
     return [*(head for head in heads if head.traits), *_attached(heads, parts)]
 
 
@@ -73,7 +78,8 @@ def _attached(heads: list[Device], parts: list[Device]) -> Iterator[Device]:
         yield replace(part, part_of=owner if owner in known else "", name=part.name)
 
 
-def _row(rows: Rows, key: str) -> Rows:
+def table(rows: Rows, key: str) -> Rows:
+    """What stands under a key, if it is a table."""
     found = rows.get(key)
     return found if isinstance(found, Mapping) else {}
 
@@ -85,7 +91,7 @@ def _kind(match: re.Match[str], shelly: Rows, config: Rows) -> str:
         return "cover"
     if match[1] != "switch":
         return "sensor"
-    types = _row(_row(config, "sys"), "ui_data").get("consumption_types")
+    types = table(table(config, "sys"), "ui_data").get("consumption_types")
     number = int(match[2])
     if isinstance(types, list) and number < len(types) and types[number] in ("light", "lights"):
         return "light"
@@ -146,7 +152,7 @@ def state(device: Device, status: Rows) -> dict[str, Value] | None:
 
 def _measured(meter: str, row: Rows) -> Iterator[tuple[str, Value]]:
     key, _, factor = METERS[meter]
-    amount = _number(_row(row, key).get("total") if meter == "energy" else row.get(key))
+    amount = _number(table(row, key).get("total") if meter == "energy" else row.get(key))
     yield "value", None if amount is None else round(amount * factor, 3)
 
 
@@ -189,7 +195,7 @@ def call(device: Device, wanted: State, status: Rows) -> tuple[str, dict[str, An
         if trait not in device.traits or not device.traits[trait].settable:
             raise Refused(f"{device.name} has no {trait.replace('_', ' ')} to set.")
     if component == "cover":
-        return _moved(device, wanted, number, _row(status, key))
+        return _moved(device, wanted, number, table(status, key))
     told: dict[str, Any] = {"id": number}
     if "on" in wanted:
         told["on"] = wanted["on"] is True

@@ -1,4 +1,4 @@
-"""Shelly, second generation and later: the driver. `link.py` speaks JSON-RPC over a WebSocket, `parts.py` translates.
+"""Shelly: the driver. `link.py` speaks JSON-RPC over a WebSocket, `gen1.py` to the first generation, `parts.py` translates.
 
 It does not know the house. The library is imported when the first Shelly is met.
 """
@@ -16,6 +16,7 @@ from . import parts
 if TYPE_CHECKING:
     from .link import Link
 
+BEAT = 3.0  # seconds between looks at one of the first generation, which pushes nothing that could be heard here
 LONGEST_PAUSE = 30.0  # seconds between tries to reach one that is gone
 ATTEMPTS = 3  # at a password
 log = logging.getLogger("dobby.skill.shelly")
@@ -27,9 +28,9 @@ class Shelly:
     looks_for: Sequence[Sign] = (Sign("mdns", "_shelly._tcp.local."), Sign("mdns", "_http._tcp.local."), Sign("config", "shelly"))
     library: Sequence[str] = ("aiohttp", "aioshelly.rpc_device")
 
-    def __init__(self, pause: float = 1.0) -> None:
+    def __init__(self, pause: float = 1.0, beat: float = BEAT) -> None:
         self.vault: Vault | None = None
-        self.pause = pause
+        self.pause, self.beat = pause, beat
         self._session: Any = None
         self._links: dict[str, Link] = {}
         self._following = Following()
@@ -47,7 +48,7 @@ class Shelly:
         if known is None or known.address != address:
             if known is not None:
                 self._following.start(known.aclose())
-            known = Link(self._session, address, mac, (self.vault and self.vault.get(mac)) or "")
+            known = Link(self._session, address, mac, (self.vault and self.vault.get(mac)) or "", self.beat)
             if mac:
                 self._links[mac] = known
         return known
@@ -63,10 +64,8 @@ class Shelly:
         address = finding.address.removesuffix(":80")
         info = await self._link(address).info()
         mac = str(info.get("mac", "")).lower() if isinstance(info, dict) else ""
-        if not parts.MAC.fullmatch(mac):
+        if not parts.MAC.fullmatch(mac) or not (parts.is_old(info) or isinstance(info.get("gen"), int)):
             raise Refused(f"What answers at {address} is no Shelly.")
-        if not isinstance(info.get("gen"), int) or info["gen"] < 2:
-            raise Refused(f"The Shelly at {address} is of the first generation: use it over MQTT, or through Home Assistant.")
         link = self._link(address, mac)
         link.password = vault.get(mac) or link.password
         await self._enter(link, parts.clean(info.get("name") or info.get("id")), ask, vault)

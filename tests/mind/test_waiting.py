@@ -1,6 +1,7 @@
 """What waits for the house is kept for exactly that; what nobody can see coming is refused in words; nothing is done at once."""
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,10 @@ import pytest
 import yaml
 from stage import Stage
 
-from dobby.events import NEVER
+from dobby.events import NEVER, Role
+from dobby.house.load import parse
+from dobby.mind.plain import PlainMind
+from dobby.mind.plan import Context
 
 ROWS = yaml.safe_load((Path(__file__).parent / "waiting.yaml").read_text("utf-8"))
 
@@ -36,3 +40,32 @@ async def test_it_is_not_kept(case: dict[str, Any], stage: Stage) -> None:
     seen = await stage.say(case["say"])
     assert not seen.changes and not seen.plan.due
     assert re.search(case["reply"], seen.said), seen.said
+
+
+PLUG = """
+devices:
+  - {id: plug, name: Washing machine, kind: outlet, state: {"on": true}}
+  - {id: watts, name: Washing machine power, kind: sensor, part_of: plug, device_class: power, unit: W, state: {value: 1800}}
+  - {id: dryer, name: Dryer, kind: outlet, state: {"on": true}}
+  - {id: bell, name: House alarm, kind: alarm, state: {armed: away, triggered: false}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "tests", "hold"),
+    [
+        ("let me know when the washing machine is done", (("watts", "value", "<5"),), 180),
+        ("sag mir bescheid wenn die washing machine fertig ist", (("watts", "value", "<5"),), 180),
+        ("tell me when the washing machine has finished for 10 minutes", (("watts", "value", "<5"),), 600),
+        ("tell me when the washing machine is off", (("plug", "on", False),), 0),
+        ("tell me when the dryer is done", (("dryer", "on", False),), 0),
+        ("tell me when the alarm goes off", (("bell", "triggered", True),), 0),
+        ("sag mir wenn der house alarm losgeht", (("bell", "triggered", True),), 0),
+    ],
+)
+async def test_a_machine_is_done_when_it_draws_nothing_and_an_alarm_goes_off_by_ringing(
+    text: str, tests: tuple[Any, ...], hold: float
+) -> None:
+    mind = PlainMind(parse(PLUG).house)
+    plan = await mind.plan(text, Context("p", Role.OWNER, datetime.now(UTC)))
+    assert [(due.watch.tests, due.watch.hold) for due in plan.due if due.watch] == [(tests, hold)], plan.say
