@@ -9,6 +9,7 @@ import socket
 import sqlite3
 import sys
 import tempfile
+import tomllib
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -32,25 +33,6 @@ from dobby.logs import start_logging
 from dobby.people import Person
 from dobby.vault import VaultFile
 
-TRY = (
-    "play jazz in the kitchen",
-    "close the bedroom blinds",
-    "what did you just do?",
-    "undo that",
-    "unlock the front door",
-)
-TRY_EYES = ("what do you see?", "who came today?")
-ROOMS = (
-    Room("Kitchen", "Downstairs"),
-    Room("Living Room", "Downstairs", ("lounge", "Wohnzimmer")),
-    Room("Hallway", "Downstairs"),
-    Room("Study", "Upstairs"),
-    Room("Bedroom", "Upstairs"),
-    Room("Terrace", "Outside"),
-)
-EYES = "\nThere is a camera over the driveway: somebody comes within the first minute."
-NO_EYES = "\nA camera joins the house with: pip install 'dobby[eyes]'"
-NO_PHONE = "A phone with WhatsApp joins the house with: pip install 'dobby[whatsapp]'"
 FINDING = 90.0  # seconds the demo waits for its devices: a small computer that is busy takes its time
 
 
@@ -122,6 +104,11 @@ async def _show(
     return wrong
 
 
+def _words() -> dict[str, Any]:
+    """The rooms of the dollhouse, and what a visitor is told."""
+    return tomllib.loads(README.with_name("demo.toml").read_text("utf-8"))
+
+
 def _wanting() -> bool:
     """What it takes to look through a camera is not all installed."""
     return not all(map(find_spec, ("av", "cv2", "onvif", "rapidocr")))
@@ -165,12 +152,14 @@ def _free(port: int, guard: socket.socket) -> int:
 
 
 async def _name_rooms(dobby: Dobby) -> None:
+    rooms = [Room(room["name"], room["floor"], tuple(room.get("aliases", ()))) for room in _words()["rooms"]]
+
     def keep(db: sqlite3.Connection) -> None:
-        for room in ROOMS:
+        for room in rooms:
             household.keep_room(db, room)
 
     await dobby.store.write(keep)
-    for room in ROOMS:
+    for room in rooms:
         dobby.house.add_room(room)
 
 
@@ -192,14 +181,15 @@ async def _found(dobby: Dobby, house: Dollhouse) -> None:
 async def _invite(dobby: Dobby, phone: Any) -> None:
     if dobby.web is None:
         raise DobbyError(dobby.broken["web"])
-    hints = dobby.web.hints = TRY if _wanting() else (*TRY, *TRY_EYES)
+    words, eyes = _words(), "no_eyes" if _wanting() else "eyes"
+    hints = dobby.web.hints = (*words["try"], *words[eyes]["try"])
     rooms = len({device.room for device in dobby.house if device.room})
     found = sum(device.driver != OWN for device in dobby.house)
     click.echo(f"\nDobby has found {found} devices in {rooms} rooms.\n")
     show_login(dobby.web.url, await dobby.people.make_code("owner"))
     click.echo("\nTry:\n" + "\n".join(f"  {words}" for words in hints))
-    click.echo(NO_EYES if _wanting() else EYES)
-    click.echo(f"Robin, who lives here too, writes by WhatsApp. The phone: {phone.url}" if phone else NO_PHONE)
+    click.echo(words[eyes]["say"])
+    click.echo(f"Robin, who lives here too, writes by WhatsApp. The phone: {phone.url}" if phone else words["no_phone"])
     click.echo("\nCtrl-C ends it.")
     if phone:
         await _ring(dobby, phone)

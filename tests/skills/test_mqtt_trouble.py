@@ -7,15 +7,15 @@ import logging
 import shutil
 import warnings
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import aiomqtt
 import pytest
 
-from dobby import Device, Finding, Refused, Sign, Unreachable
-from tests.patience import until
+from dobby import Device, Finding, Refused, Sign, Unreachable, Unsure
+from tests.patience import confirmed, until
 from tests.skills.mqtt_house import (
     MOSQUITTO,
     Drawer,
@@ -32,6 +32,7 @@ from tests.skills.mqtt_house import (
 )
 
 __all__ = ["house", "mqtt", "own"]  # fixtures
+LAMP = "mqtt.kitchen_ceiling"
 
 
 # A broker that goes and comes
@@ -54,6 +55,83 @@ async def test_a_broker_that_restarts_is_one_gap_and_everything_goes_on(own: Any
         await mqtt.set(lamp, {"on": True})
         await until(lambda: heard[-1].state.get("on") is True)
         assert own.truth(lamp.id)["on"] is True
+
+
+class Wire:
+    """A wire to a broker. `trouble` breaks it at the next order: `drop` before the broker has it, `cut` after, with no answer."""
+
+    def __init__(self, broker: str) -> None:
+        self.trouble = ""
+        self._broker = broker
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def open(self) -> str:
+        """Where it leads in."""
+        self._server = await asyncio.start_server(self._lead, "127.0.0.1", 0)
+        return f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+
+    async def aclose(self) -> None:
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _lead(self, near: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
+        host, _, port = self._broker.partition(":")
+        far, forth = await asyncio.open_connection(host, int(port))
+        for task in (self._carry(near, forth, back), self._carry(far, back, forth)):
+            self._tasks.add(asyncio.create_task(task))
+
+    async def _carry(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, other: asyncio.StreamWriter) -> None:
+        while data := await source.read(65_536):
+            broken = self.trouble if b"/set" in data else ""
+            if broken:
+                other.transport.abort()  # no answer comes back
+                self.trouble = ""
+            if broken != "drop":
+                sink.write(data)
+                await sink.drain()
+            if broken:
+                break
+        sink.close()  # what is on its way arrives
+        other.transport.abort()
+
+
+@pytest.mark.parametrize("how", ["drop", "cut"])
+async def test_a_line_cut_in_the_middle_of_a_command_is_a_doubt_that_reading_ends(own: Any, mqtt: Any, how: str) -> None:
+    wire = Wire(own.config["at"][0])
+    try:
+        lamp = {d.id: d async for d in mqtt.adopt(Finding(Sign("config", "mqtt"), await wire.open()), nobody, Drawer())}[LAMP]
+        before = own.truth(LAMP)["on"]
+        wire.trouble = how
+        with pytest.raises(Unsure):
+            await mqtt.set(lamp, {"on": not before})
+
+        async def read() -> Any:
+            with suppress(Unreachable, Unsure):  # the line is on its way back
+                return (await mqtt.read(lamp))["on"] is (before if how == "drop" else not before)
+
+        await until(read)
+        await mqtt.set(lamp, {"on": not before})
+        await confirmed(mqtt, lamp, {"on": not before})
+    finally:
+        await mqtt.aclose()
+        await wire.aclose()
+
+
+async def test_a_broker_at_a_new_address_has_the_same_devices(own: Any, mqtt: Any) -> None:
+    wire = Wire(own.config["at"][0])
+    before = await adopted(mqtt, own)
+    try:
+        at = await wire.open()
+        moved = {device.id: device async for device in mqtt.adopt(Finding(Sign("config", "mqtt"), at), nobody, Drawer())}
+        assert moved.keys() == before.keys()
+        assert {device.address for device in moved.values()} == {at} != {before[LAMP].address}
+        await mqtt.set(moved[LAMP], {"on": True, "brightness": 33})
+        await confirmed(mqtt, moved[LAMP], {"brightness": 33})
+    finally:
+        await mqtt.aclose()
+        await wire.aclose()
 
 
 async def test_attaching_does_not_wait_and_needs_no_adoption(own: Any, mqtt: Any) -> None:
