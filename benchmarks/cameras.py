@@ -4,6 +4,7 @@ Films are the drawn driveway, encoded as a camera would. Weights, clips and the 
 `../shared/data/vision`); rows that want them say so where they are not. It does not know any camera.
 """
 
+import math
 import os
 import resource
 import tempfile
@@ -132,7 +133,9 @@ def _calls(detector: Any, seconds: float, note: str) -> Iterator[Row]:
         seen_by_us: dict[int, list[Box]] = {}
         for index, (luma, bgr) in enumerate(frames):
             eye.see(see.Frame(1.7e9 + index / 5, luma, lambda bgr=bgr: bgr))
-            seen_by_us[index] = [track.box for track in eye.tracks.live if track.named] + [thing.box for thing in eye.yard.things]
+            seen_by_us[index] = [track.box for track in eye.tracks.live if track.named] + [
+                thing.box for thing in eye.yard.things if not thing.doubt
+            ]
         ours = detector.calls - before
         theirs, seen_by_them = frigate.calls(frames, detector)
         tracks = _oracle(frames, detector)
@@ -156,7 +159,8 @@ def _frames(path: Path, seconds: float) -> Iterator[tuple[Any, Any]]:
 
 
 def _oracle(frames: Sequence[tuple[Any, Any]], detector: Any) -> list[dict[int, Box]]:
-    """Every frame looked at in tiles, linked by overlap; tracks of a second and more."""
+    """Every frame looked at in tiles, linked by overlap; tracks of a second and more that go somewhere, by half their size: the
+    detector calls a stone and a bag that lie there a person and an animal for a second, too."""
     live: list[dict[int, Box]] = []
     tiles = [Box("", "", 0, x, y, 0.4, 0.4) for x in (0.05, 0.55) for y in (0.05, 0.55)]
     for index, (_, bgr) in enumerate(frames):
@@ -168,7 +172,11 @@ def _oracle(frames: Sequence[tuple[Any, Any]], detector: Any) -> list[dict[int, 
                 near[0][index] = box
             else:
                 live.append({index: box})
-    return [track for track in live if len(track) >= 5]
+    return [track for track in live if len(track) >= 5 and _goes(list(track.values()))]
+
+
+def _goes(boxes: Sequence[Box]) -> bool:
+    return max(math.dist(boxes[0].foot, box.foot) for box in boxes) > 0.5 * max(boxes[0].w, boxes[0].h)
 
 
 def _recall(tracks: Sequence[dict[int, Box]], seen: dict[int, list[Box]]) -> float:
