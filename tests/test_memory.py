@@ -1,20 +1,24 @@
 """The memory: words as they were said, facts with their history, and whose they are."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from dobby.clock import FixedClock
-from dobby.errors import Refused
+from dobby.errors import Refused, Unreachable
 from dobby.events import Origin, Role, Source
 from dobby.journal import open_journal
 from dobby.memory import MIGRATIONS, Memory, open_memory, wishes
 from dobby.memory.nightly import Night, consolidate, keep
+from dobby.memory.proposing import SURE
+from dobby.memory.requests import answer
 from dobby.people import People, Person
 from dobby.store import Store
 
@@ -245,3 +249,86 @@ async def test_meaning_reorders_what_words_have_found(memory: Memory) -> None:
     memory.meaning = True
     assert (await found(memory, "doctor for our sick pet"))[0] == "The doctor saw the cat."
     assert await found(memory, "veterinarian") == []
+
+
+# What a model proposes
+
+
+def answering(*rows: object, asked: list[str]) -> Any:
+    async def ask(text: str, form: Any) -> str:
+        asked.append(text)
+        return json.dumps({"facts": list(rows)})
+
+    return ask
+
+
+async def test_at_night_a_model_may_propose_what_follows_from_shared_notes(memory: Memory) -> None:
+    asked: list[str] = []
+    number = await told(memory, "Leo can't get enough of those liquorice snails, can he")
+    await told(memory, "I am tired of liquorice", private=True)
+    memory.ask = answering({"note": number, "who": "Leo", "what": "likes", "value": "liquorice snails"}, asked=asked)
+    assert await consolidate(memory) == Night(proposed=1)
+    assert "liquorice snails" in asked[0] and "tired" not in asked[0], "what is private is shown to nobody"
+    (fact,) = await memory.about("leo", who=ANNA)
+    assert (fact.what, fact.value, fact.sure, fact.note) == ("likes", "liquorice snails", SURE, number)
+    assert await consolidate(memory) == Night() and len(asked) == 1, "each note is shown once; idle costs nothing"
+    people = memory.people
+    assert people is not None
+    assert "a guess" in (await answer(memory, people, {"do": "show", "what": "guesses"}))["told"]
+    await memory.forget(number, who=ANNA)
+    assert await memory.about("leo", who=ANNA) == []
+
+
+async def test_what_was_said_takes_the_place_of_what_was_proposed_and_never_the_reverse(memory: Memory) -> None:
+    number = await told(memory, "Leo said something about prefers nineteen degrees or so, and the shed")
+    asked: list[str] = []
+    memory.ask = answering({"note": number, "who": "Leo", "what": "prefers", "value": "nineteen degrees"}, asked=asked)
+    await consolidate(memory)
+    said = await told(memory, "Leo prefers 21", at=NOON + 60)
+    await memory.learn("Leo", "prefers", "21", note=said, since=NOON + 60)
+    assert [(fact.value, fact.now) for fact in await memory.about("leo", who=ANNA)] == [("21", True), ("nineteen degrees", False)]
+    again = await told(memory, "Leo and the nineteen degrees once more", at=NOON + 120)
+    memory.ask = answering({"note": again, "who": "Leo", "what": "prefers", "value": "nineteen degrees"}, asked=asked)
+    assert (await consolidate(memory)).proposed == 0
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"who": "Leo", "what": "likes", "value": "whisky"},
+        {"who": "Mallory", "what": "likes", "value": "snails"},
+        {"who": "Leo", "what": "owns", "value": "snails"},
+        {"who": "Leo", "what": "likes", "value": ""},
+        {"who": "Leo", "what": "likes", "value": ["snails"]},
+        {"who": "Leo", "what": "likes", "value": "snails", "note": 4711},
+        "likes snails",
+        None,
+    ],
+)
+async def test_what_the_words_do_not_say_or_has_no_form_is_not_kept(memory: Memory, row: Any) -> None:
+    number = await told(memory, "Leo and the snails")
+    memory.ask = answering({"note": number, **row} if isinstance(row, dict) else row, asked=[])
+    assert await consolidate(memory) == Night()
+    assert await memory.about("leo", who=ANNA) == []
+
+
+@pytest.mark.parametrize("said", ["", "no facts", "[]", '{"facts": 7}', '{"facts": null}'])
+async def test_a_model_may_say_anything(memory: Memory, said: str) -> None:
+    async def ask(text: str, form: Any) -> str:
+        return said
+
+    await told(memory, "Leo and the snails")
+    memory.ask = ask
+    assert await consolidate(memory) == Night()
+
+
+async def test_a_night_without_an_answer_is_made_up_for(memory: Memory) -> None:
+    async def away(text: str, form: Any) -> str:
+        raise Unreachable("Nobody there.")
+
+    number = await told(memory, "Leo and the snails he loves")
+    memory.ask = away
+    with pytest.raises(Unreachable):
+        await consolidate(memory)
+    memory.ask = answering({"note": number, "who": "Leo", "what": "likes", "value": "snails"}, asked=[])
+    assert await consolidate(memory) == Night(proposed=1)

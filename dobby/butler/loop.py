@@ -296,7 +296,7 @@ class Butler:
             return
         plan = await self._plan(row, steer)
         self.desk.talk(row.event.source.person).language = plan.language
-        if plan.recall is not None and plan.order is Order.NONE:
+        if plan.recall is not None and plan.order in (Order.NONE, Order.THINK):
             plan = await memories.answered(self.desk, plan, row.event.source)
         else:
             plan = await memories.overhear(self.desk, row, plan)

@@ -109,11 +109,11 @@ async def overhear(desk: Desk, row: EventRow, plan: Plan) -> Plan:
 
 
 async def answered(desk: Desk, plan: Plan, source: Source) -> Plan:
-    """The plan with its answer, its choices or its act; an `ask` that the memory cannot answer stays not understood."""
+    """The plan with its answer, its choices or its act; an `ask` that the memory cannot answer stays what it was without."""
     assert plan.recall is not None
-    wish, bare = plan.recall, replace(plan, order=Order.NONE, recall=None)
+    wish, bare, left = plan.recall, replace(plan, order=Order.NONE, recall=None, mind="plain"), replace(plan, recall=None)
     if desk.memory is None:
-        return bare if not plan.understood else replace(bare, say="I have no memory here.")
+        return left if not plan.understood or plan.order is Order.THINK else replace(bare, say="I have no memory here.")
     talk, speech = desk.talk(source.person), Speech(plan.language, desk.units_of(source))
     ask = Answers(desk.memory, source, speech, table(plan.language), talk.recalled)
     if wish.kind in ("forget", "all", "last"):
@@ -125,7 +125,7 @@ async def answered(desk: Desk, plan: Plan, source: Source) -> Plan:
     if say or plan.order is Order.RECALL:
         talk.recalled = ask.seen
         return replace(bare, say=say or speech.say("memory_nothing"), understood=True)
-    return bare
+    return left
 
 
 async def _letting_go(ask: Answers, wish: Recall, bare: Plan) -> Plan:

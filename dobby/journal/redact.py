@@ -40,10 +40,11 @@ def redact(db: sqlite3.Connection, events: Sequence[str], needles: Sequence[str]
 
 
 def _pattern(needles: Sequence[str]) -> "re.Pattern[str]":
-    """Longest first, in any case, as they are and as JSON writes them, whatever blanks are between the words."""
+    """Longest first, in any case, as they are and as JSON writes them, whatever blanks are between the words; for a "…"
+    whatever stands there in one sentence."""
     forms = dict.fromkeys(form for needle in needles for form in (needle, json.dumps(needle, ensure_ascii=False)[1:-1]))
     ways = [r"\s+".join(map(re.escape, form.split())) for form in sorted(forms, key=len, reverse=True) if form.strip()]
-    return re.compile("|".join(ways) or r"(?!)", re.IGNORECASE)
+    return re.compile("|".join(ways).replace(r"\s+…\s+", r"\b[^.!?]{1,80}?\b") or r"(?!)", re.IGNORECASE)
 
 
 def _whole(db: sqlite3.Connection, key: str) -> int:

@@ -14,6 +14,7 @@ from dobby.events import Source
 from dobby.memory.facts import Fact
 from dobby.memory.memory import Memory
 from dobby.memory.notes import Recollection, core
+from dobby.memory.proposing import SURE
 from dobby.memory.search import covers, stops, words
 
 MANY = 500  # notes that are forgotten at once
@@ -86,7 +87,8 @@ class Answers:
         if fact.until is not None and not fact.now:
             return self.say("memory_until", said=said, time=self._day(fact.until))
         by = self.say("memory_you") if fact.by == self.me else fact.by
-        return self.say("memory_says", said=said, name=by, time=self._day(fact.learnt))
+        key = "memory_guess" if fact.sure == SURE else "memory_says"
+        return self.say(key, said=said, name=by, time=self._day(fact.learnt))
 
     def _day(self, at: float) -> str:
         """A day in words, without its hour."""

@@ -15,6 +15,7 @@ from dobby.memory.notes import Rights, core
 
 BACKUPS = "backups.txt"  # in the state folder: when and where backups were made, a line each
 TELLING = re.compile(r"(?=\S*\d)\S{4,}")  # a code, a number plate: told apart from everything else by itself
+YOU = ("you", "your", "du", "dir", "dich", "dein", "deine")  # as whose it was may have been told it: "You prefer …"
 CHUNK = 2**22  # bytes of a copy that are looked at at once
 
 Selector = int | str | Sequence[int]
@@ -60,9 +61,12 @@ def begin(db: sqlite3.Connection, ids: Sequence[int], brought: Iterable[str] = (
     db.execute("PRAGMA secure_delete=ON")
     marks = ", ".join("?" * len(ids))
     rows = db.execute(f"SELECT text, key, at FROM note WHERE id IN ({marks})", ids).fetchall()
-    facts = db.execute(f"SELECT id, value FROM fact WHERE note IN ({marks})", ids).fetchall()
+    facts = db.execute(
+        f"SELECT id, value, key, name FROM fact JOIN subject ON key = subject WHERE note IN ({marks})", ids
+    ).fetchall()
     needles = dict.fromkeys(needle for text, _, _ in rows for needle in (text, core(text)))
-    needles |= dict.fromkeys(word for _, value in facts for word in TELLING.findall(value))
+    needles |= dict.fromkeys(word for _, value, *_ in facts for word in TELLING.findall(value))
+    needles |= dict.fromkeys(f"{who} … {value}" for _, value, *names in facts if value for who in (*names, *YOU))
     events = [*brought, *(key.partition("#")[0] for _, key, _ in rows if key)]
     since = min((at for _, _, at in rows), default=0.0)
     db.execute(
@@ -70,7 +74,7 @@ def begin(db: sqlite3.Connection, ids: Sequence[int], brought: Iterable[str] = (
         (json.dumps(events), json.dumps(list(needles), ensure_ascii=False), since),
     )
     db.executemany("INSERT OR IGNORE INTO owed VALUES (?)", [("journal",), ("memory",)])
-    gone = ", ".join(str(number) for number, _ in facts)
+    gone = ", ".join(str(number) for number, *_ in facts)
     db.execute(f"UPDATE fact SET ended = NULL, until = NULL, instead = NULL WHERE instead IN ({gone})")
     db.execute(f"DELETE FROM note WHERE id IN ({marks})", ids)
     db.execute("DELETE FROM subject WHERE key NOT IN (SELECT subject FROM fact)")

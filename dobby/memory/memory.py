@@ -5,10 +5,11 @@ Rights are held here, at the source: nobody is handed what is private to somebod
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import tzinfo
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from dobby.clock import Clock, SystemClock, local
 from dobby.errors import Refused, StoreError
@@ -22,7 +23,7 @@ from dobby.paths import shipped
 from dobby.people import People
 from dobby.store import Store
 
-MIGRATIONS = tuple((shipped("memory") / name).read_text("utf-8") for name in ("schema.sql", "corrections.sql"))
+MIGRATIONS = tuple((shipped("memory") / name).read_text("utf-8") for name in ("schema.sql", "corrections.sql", "proposals.sql"))
 LONGEST = 4000  # characters of one note
 
 
@@ -40,6 +41,9 @@ class Memory:
         """`journal` holds texts too; what is forgotten is taken back out of them."""
         self.store, self.people, self.clock, self.zone = store, people, clock or SystemClock(), zone
         self.journal = journal
+        self.ask: Callable[[str, Mapping[str, Any]], Awaitable[str]] | None = (
+            None  # a model, for the night: a text, a form of JSON
+        )
         self.meaning = False  # whether vectors help (the extra is there, and whoever runs this wants them)
 
     async def note(

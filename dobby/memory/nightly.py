@@ -1,16 +1,17 @@
-"""What is done at night, without a model: the same said twice becomes one, what had an end ends, the index is put in order.
+"""What is done at night: the same said twice becomes one, what had an end ends, the index is put in order; a model may propose.
 
 Each step is one transaction and finds nothing to do the second time. It does not make anything up.
 """
 
 import logging
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from dobby.clock import local
-from dobby.errors import StoreError
+from dobby.errors import DobbyError
 from dobby.memory.memory import Memory
+from dobby.memory.proposing import propose
 
 log = logging.getLogger(__name__)
 HOUR, MINUTE = 3, 30  # of the house's clock: nobody tells him anything then
@@ -19,10 +20,11 @@ PAGES = 500  # of the index, put together in one night
 
 @dataclass(frozen=True, slots=True)
 class Night:
-    """What one night came to: facts that were the same, facts whose time was over."""
+    """What one night came to: facts that were the same, facts whose time was over, facts that a model proposed."""
 
     merged: int = 0
     expired: int = 0
+    proposed: int = 0
 
 
 async def consolidate(memory: Memory) -> Night:
@@ -31,7 +33,7 @@ async def consolidate(memory: Memory) -> Night:
     night = await memory.store.write(lambda db: Night(_merge(db, now), _expire(db, now)))
     await memory.store.write(_put_in_order)
     await memory.settle()
-    return night
+    return replace(night, proposed=await propose(memory))
 
 
 def _merge(db: sqlite3.Connection, now: float) -> int:
@@ -71,5 +73,5 @@ async def keep(memory: Memory) -> None:
         await memory.clock.sleep(then.timestamp() - now.timestamp())
         try:
             log.info("The memory's night: %s", await consolidate(memory))
-        except StoreError as error:
+        except DobbyError as error:
             log.warning("The memory's night is put off: %s", error)

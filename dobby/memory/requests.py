@@ -16,6 +16,7 @@ from dobby.memory import notes
 from dobby.memory.facts import Fact, select
 from dobby.memory.memory import Memory
 from dobby.memory.notes import Recollection
+from dobby.memory.proposing import SURE
 from dobby.people import People
 
 HEAD = "<!-- Change words, delete a line to forget it, write `- words` (or `- private | words`) to keep something new. -->"
@@ -68,18 +69,21 @@ def _line(row: Recollection, memory: Memory) -> str:
 
 def _fact(fact: Fact, memory: Memory) -> str:
     until = f" until {_day(fact.until, memory)}" if fact.until is not None else ""
-    more = f"  ({fact.by}, note {fact.note}{', disputed' if fact.doubted else ''})"
+    more = f"  ({fact.by}, note {fact.note}{', disputed' if fact.doubted else ''}{', a guess' if fact.sure == SURE else ''})"
     return f"        {fact.who} {fact.what}{': ' * bool(fact.value)}{fact.value}, since {_day(fact.since, memory)}{until}{more}"
 
 
 async def _show(memory: Memory, who: Source, request: Request) -> dict[str, Any]:
     what = str(request["what"])
+    seen, rights = notes.may_see(who)
+    if what == "guesses":
+        guesses = await memory.store.read(lambda db: select(db, f"fact.sure = {SURE} AND {seen}", rights))
+        return {"told": "\n".join(_fact(fact, memory).strip() for fact in guesses) or "Nothing was guessed."}
     found, facts = await memory.read([int(what)], who=who) if what.isdigit() else [], await memory.about(what, who=who)
     if what.isdigit() and not found:
         raise Refused(f"There is no note {what} that you may see.")
     if not found and not facts:
         raise Refused(f"Nothing is known about {what}.")
-    seen, rights = notes.may_see(who)
     facts = facts or await memory.store.read(lambda db: select(db, f"fact.note = ? AND {seen}", (int(what), *rights)))
     earlier = await memory.store.read(lambda db: notes.wordings(db, found[0].note)) if found else []
     was = [f"        until {_day(one['until'], memory)}: {one['text']}" for one in earlier]

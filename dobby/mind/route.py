@@ -34,7 +34,7 @@ class Routed:
         plan = await self._plain.plan(text, context)
         if context.rooms or not self._thinks() or (plan.understood and not plan.rest and not self._is_limit(plan)):
             return plan
-        return await self._split(text, context)
+        return replace(await self._split(text, context), recall=plan.recall)  # what the memory can answer needs no model
 
     def _is_limit(self, plan: Plan) -> bool:
         """It was understood, and answered with what plain words cannot do."""

@@ -120,7 +120,7 @@ class Model:
         purse: Any = None,
         pay: Callable[[Bill], Awaitable[None]] | None = None,
     ) -> None:
-        self.config, self.purse, self.pay = config, purse, pay
+        self.config, self.purse, self.pay, self.home = config, purse, pay, config.base_url or HOME
         self._key, self._clock, self._pause, self._stall = key, clock, pause, stall
         self._failed, self._rests_until, self._why = 0, 0.0, NoModel("model_away", "")
         self._client: Any = None
@@ -166,6 +166,11 @@ class Model:
             await self.pay(answer.bill)
         return answer
 
+    async def read(self, text: str, schema: Mapping[str, Any] | None = None, most: int = 1000) -> str:
+        """What the small model says to a text, in a request of its own without tools. :raises NoModel: as `ask`."""
+        asked = [{"role": "user", "content": [{"type": "text", "text": text}]}]
+        return (await self.ask("small", asked, schema=schema, most=most)).text
+
     def _count(self, error: NoModel) -> None:
         """After several failures in a row, or where only a person can help, nothing is asked for a while."""
         self._failed += 1
@@ -202,16 +207,14 @@ class Model:
         except anthropic.APIStatusError as error:
             raise _status(error) from error
         except (anthropic.APIConnectionError, httpx2.HTTPError) as error:
-            where = self.config.base_url or HOME
-            raise NoModel("model_away", f"{where} cannot be reached ({type(error).__name__}).", again=True) from error
+            raise NoModel("model_away", f"{self.home} cannot be reached ({type(error).__name__}).", again=True) from error
         except (ValueError, KeyError, IndexError, AttributeError) as error:
             raise NoModel("model_odd", f"The model's answer cannot be read ({type(error).__name__}).", again=True) from error
 
     def _open(self, anthropic: Any, key: str) -> Any:
-        if self._client is None or self._client.api_key != (key or NO_KEY):
-            self._client = anthropic.AsyncAnthropic(
-                api_key=key or NO_KEY, base_url=self.config.base_url or HOME, max_retries=0, timeout=self.config.seconds
-            )
+        key, seconds = key or NO_KEY, self.config.seconds
+        if self._client is None or self._client.api_key != key:
+            self._client = anthropic.AsyncAnthropic(api_key=key, base_url=self.home, max_retries=0, timeout=seconds)
         return self._client
 
     async def aclose(self) -> None:

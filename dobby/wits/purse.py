@@ -47,10 +47,8 @@ class Purse:
         now = local(self.clock.now(), self.zone)
         day = now.replace(hour=0, minute=0, second=0, microsecond=0)
         month = day.replace(day=1).timestamp()
-        return {
-            "day": (day.timestamp(), self.config.daily, f"{now:%Y-%m-%d}"),
-            "month": (month, self.config.monthly, f"{now:%Y-%m}"),
-        }
+        days, months = (day.timestamp(), self.config.daily, f"{now:%Y-%m-%d}"), (month, self.config.monthly, f"{now:%Y-%m}")
+        return {"day": days, "month": months}
 
     def meter(self, role: str, answer: Answer) -> Bill:
         """An answer's cost, to be written down; who watches the money hears at four fifths and at the end of it."""

@@ -313,11 +313,9 @@ class Thinking:
         desk.wake()  # an appointment may be due before the errand ends
         return effects
 
-    async def _keep(
-        self, errand: Errand, role: str, content: list[dict[str, Any]], outside: Sequence[str] = (), *, wait: bool = True
-    ) -> None:
+    async def _keep(self, errand: Errand, role: str, said: list[Any], outside: Sequence[str] = (), *, wait: bool = True) -> None:
         """A message becomes a row; what would come out the same again need not be waited for before the model is asked."""
-        step = steps.as_kept(Step(errand.row.id, role, content, {}, [words[:200] for words in outside if words]))
+        step = steps.as_kept(Step(errand.row.id, role, said, {}, [words[:200] for words in outside if words]))
 
         def keep(db: sqlite3.Connection) -> None:
             inbox.keep_plan(db, errand.row.id, {**errand.kept})

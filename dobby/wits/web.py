@@ -123,8 +123,7 @@ class Web:
         """
         text = await self._text(url)
         told = f"{READING}\n\nQuestion: {question[:400]}\n\n<page>\n{text[:MOST]}\n</page>"
-        answer = await self._model.ask("small", [{"role": "user", "content": [{"type": "text", "text": told}]}], most=600)
-        return Page(answer.text[:MOST], (url,))
+        return Page((await self._model.read(told, most=600))[:MOST], (url,))
 
     async def _text(self, url: str) -> str:
         connector = aiohttp.TCPConnector(resolver=_Public(self._private), use_dns_cache=False)

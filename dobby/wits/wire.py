@@ -44,6 +44,8 @@ def give_wits(dobby: Dobby, stack: AsyncExitStack) -> None:
         thinking = think(dobby.desk, config, dobby.plain, lambda: key_of(config, vault.of(VAULT)), dobby.toolbox.tools)
         stack.push_async_callback(thinking.model.aclose)
         dobby.desk.describe = partial(describe, thinking.model)
+        if dobby.desk.memory is not None:
+            dobby.desk.memory.ask = thinking.model.read
 
 
 def give_ears(desk: Desk, place: str) -> None:

@@ -142,6 +142,25 @@ async def test_what_is_forgotten_is_gone_and_struck_from_the_conversation(home: 
         assert not [row for row in rows if "Sesame42" in row[0]], table
 
 
+@pytest.mark.parametrize(
+    ("said", "asked", "telling"),
+    [
+        ("Leo dislikes strawberry jam", "what do you know about Leo?", "strawberry"),
+        ("I love tequila", "what do you know about me?", "tequila"),
+        ("the spare key is in the blue flowerpot", "where is the spare key?", "flowerpot"),
+        ("my favourite colour is purple", "what do you know about me?", "purple"),
+    ],
+)
+async def test_what_followed_from_it_and_how_it_was_told_is_gone_too(home: Family, said: str, asked: str, telling: str) -> None:
+    await home.asks("anna", said)
+    assert telling in await home.asks("anna", asked)
+    await home.asks("anna", "is the kitchen light on?")
+    assert "Forgotten" in await home.asks("anna", f"forget that {said}")
+    left = home.store.look(lambda db: "\n".join(db.iterdump()))
+    assert telling not in left, [row for row in left.splitlines() if telling in row]
+    assert "is the kitchen light on?" in left
+
+
 async def test_of_several_it_is_asked_which(home: Family) -> None:
     await home.asks("anna", "remember that the plumber is Weber and Sons")
     await home.asks("anna", "remember that the plumber takes the side door")
