@@ -19,7 +19,7 @@ from dobby.clock import machine_zone
 from dobby.errors import Refused, Unsure
 from dobby.events import Call, EffectState, Origin, Source, State, Value
 from dobby.gate import Verdict
-from dobby.house.model import Device
+from dobby.house.model import Device, Room
 from dobby.journal import ledger
 from dobby.journal.inbox import EventRow
 from dobby.journal.ledger import EffectRow
@@ -105,6 +105,8 @@ class NarrowHome:
         row = CURRENT.get()
         asker = row.event.source if row else Source()
         person, zone, now = desk.people.get(asker.person), desk.zone or machine_zone(), desk.clock.now()
+        rooms = desk.people.hears_of(asker.person)
+        self._house = desk.house.only(rooms) if rooms else desk.house  # a guest's rooms are all of it to them
         self.manner = Manner(desk.language_of(asker), desk.units_of(asker), zone, now, person.name if person else "")
 
     @property
@@ -117,7 +119,7 @@ class NarrowHome:
         want = name.casefold()
         return [
             device
-            for device in self._desk.house
+            for device in self._house
             if (not want or want in {device.id, *(alias.casefold() for alias in (device.name, *device.aliases))})
             and (not kind or device.kind == kind)
             and (not room or device.room.casefold() == room.casefold())
@@ -125,7 +127,12 @@ class NarrowHome:
 
     def state(self, device: Device | str) -> State:
         """What a device is now."""
-        return self._desk.house.state.of(_id(device))
+        return self._house.state.of(_id(device)) if self._house.get(_id(device)) else {}
+
+    @property
+    def rooms(self) -> Sequence[Room]:
+        """The rooms that somebody described."""
+        return self._house.rooms
 
     def mean(self, device: Device | str) -> None:
         """This is what whoever asked calls "it" from now on."""

@@ -9,7 +9,7 @@ from datetime import UTC, tzinfo
 from typing import Protocol
 
 from dobby.events import State, Value
-from dobby.house.model import Device
+from dobby.house.model import Device, Room
 from dobby.skill.driver import Vault
 
 
@@ -34,6 +34,11 @@ class Home(Protocol):
     @property
     def language(self) -> str:
         """The language of whoever asked (`en`, `de`)."""
+        ...
+
+    @property
+    def rooms(self) -> Sequence[Room]:
+        """The rooms that somebody described, with their floors, in the order they were named."""
         ...
 
     def find(self, name: str = "", *, kind: str = "", room: str = "") -> Sequence[Device]:

@@ -1,7 +1,8 @@
 """Draws one picture from numbers: run as a program of its own, JSON on stdin, a PNG on stdout.
 
-Three sorts: `lines` over time, `bars` of equal stretches, `spans` of states. What is not known is left out and shaded, never
-bridged; bars begin at zero. It does not know the house nor any language: every word comes with the numbers.
+Four sorts: `lines` over time, `bars` of equal stretches, `spans` of states, the `plan` of a house's rooms. What is not known is
+left out and shaded, never bridged; bars begin at zero. It does not know the house nor any language: every word comes with the
+numbers.
 """
 
 import json
@@ -14,6 +15,7 @@ from zoneinfo import ZoneInfo
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch
 
 INK, SOFT, GRID, SHADE, PAPER = "#1f2a2c", "#6b7a7d", "#e3e9ea", "#eef1f2", "#ffffff"
 COLORS = ("#1f7a74", "#d9822b", "#4f6bd0", "#b0446f")  # apart for the colour-blind too, and in grey
@@ -27,6 +29,8 @@ Row = Mapping[str, Any]
 
 def draw(wanted: Row) -> Figure:
     """The picture of what `chart.py` asks for."""
+    if wanted["kind"] == "plan":
+        return _plan(wanted)
     zone = ZoneInfo(wanted["zone"])
     figure = Figure(figsize=SIZE, facecolor=PAPER)
     axes = figure.add_axes((0.105, 0.135, 0.865, 0.645))
@@ -247,6 +251,64 @@ def _spans(axes: Axes, wanted: Row, zone: tzinfo) -> None:
     for color, name in shown:
         axes.barh(-9, 0, color=color, label=_cut(name, 20))
     _legend(axes, 6)
+
+
+# Rooms
+
+LINE, PAD, GAP = 0.23, 0.16, 0.13  # inches: a line of a card, its rim, between cards
+GLOW = "#f6c445"
+
+
+def _plan(wanted: Row) -> Figure:
+    """Floors one below the other, their rooms as cards in two columns; a phone scrolls down, not across."""
+    width, down, cards, heads = (SIZE[0] - 3 * GAP) / 2, 0.82, list[tuple[Row, float, float, float]](), list[tuple[str, float]]()
+    for floor in wanted["floors"]:
+        if floor["name"]:
+            heads.append((floor["name"], down + 0.1))
+            down += 0.32
+        columns = [down, down]
+        for room in floor["rooms"]:
+            height = PAD * 2 + LINE * (1.15 + len(room["things"]) + bool(room["more"]))
+            side = columns.index(min(columns))
+            cards.append((room, GAP + side * (width + GAP), columns[side], height))
+            columns[side] += height + GAP
+        down = max(columns)
+    tall = max(down, 1.5)
+    figure = Figure(figsize=(SIZE[0], tall), facecolor="#f3f6f6")
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set_axis_off()
+    axes.set_xlim(0, SIZE[0])
+    axes.set_ylim(tall, 0)
+    axes.text(GAP, 0.3, _cut(wanted["title"], 44), color=INK, fontsize=13, fontweight="bold", va="center")
+    axes.text(GAP, 0.56, wanted["below"], color=SOFT, fontsize=9, va="center")
+    for name, at in heads:
+        axes.text(GAP, at, _cut(name, 44), color=SOFT, fontsize=9.6, fontweight="bold", va="center")
+    for room, left, top, height in cards:
+        _card(axes, room, left, top, width, height)
+    return figure
+
+
+def _card(axes: Axes, room: Row, left: float, top: float, width: float, height: float) -> None:
+    lit = any(thing["on"] for thing in room["things"])
+    look: dict[str, Any] = {"boxstyle": "round,pad=0,rounding_size=0.09", "linewidth": 1, "mutation_aspect": 1}
+    axes.add_patch(
+        FancyBboxPatch((left, top), width, height, facecolor="#fffaf0" if lit else PAPER, edgecolor=GLOW if lit else GRID, **look)
+    )
+    at = top + PAD + LINE * 0.4
+    axes.text(left + PAD, at, _cut(room["name"], 24), color=INK, fontsize=10.2, fontweight="bold", va="center")
+    axes.text(left + width - PAD, at, room["note"], color=SOFT, fontsize=9, va="center", ha="right")
+    at += LINE * 1.15
+    for thing in room["things"]:
+        color = INK if thing["on"] else SOFT
+        style: dict[str, Any] = {
+            "markerfacecolor": GLOW if thing["on"] else "none",
+            "markeredgecolor": GLOW if thing["on"] else "#b8c4c6",
+        }
+        axes.plot([left + PAD + 0.05], [at], "x" if thing["away"] else "o", markersize=5.4, **style)
+        axes.text(left + PAD + 0.2, at, _cut(thing["name"], 26), color=color, fontsize=8.8, va="center")
+        axes.text(left + width - PAD, at, thing["state"], color=color, fontsize=8.8, va="center", ha="right")
+        at += LINE
+    axes.text(left + PAD + 0.2, at, room["more"], color=SOFT, fontsize=8.4, va="center")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from . import pictures
 from .book import Book, Rates, What, rate_of
 from .chart import missing, png
 from .meter import Meter, Run, watts
+from .plan import plan as plan
 from .words import Words, price_in
 
 MOST = 5  # things that are named

@@ -27,7 +27,7 @@ WHO = "whatsapp:+4915100000001"  # whose phone it is
 PUBLIC = "https://dobby.invalid"  # how Twilio would call Dobby; nobody is there, the fake knows where he really is
 WINDOW = 24 * 3600
 LONGEST = 1600
-Check = Callable[[str, Any], None]
+Check = Callable[[str, str, dict[str, list[str]], int, Any], None]
 
 
 @dataclass
@@ -71,7 +71,7 @@ class Twilio:
     come twice, late and out of order.
     """
 
-    def __init__(self, *, seed: int = 1, check: Check = lambda name, what: None) -> None:
+    def __init__(self, *, seed: int = 1, check: Check = lambda method, path, sent, status, answer: None) -> None:
         self.messages: dict[str, Message] = {}
         self.webhook = ""
         self.public = ""  # what the signature is made over, where that is not where the webhook really is
@@ -89,7 +89,7 @@ class Twilio:
         self._news, self._version = asyncio.Event(), 0
 
     async def __aenter__(self) -> "Twilio":
-        app, base = web.Application(client_max_size=2**20), f"/2010-04-01/Accounts/{ACCOUNT}"
+        app, base = web.Application(client_max_size=2**20, middlewares=[self._watched]), f"/2010-04-01/Accounts/{ACCOUNT}"
         app.router.add_get(f"{base}.json", self._account)
         app.router.add_route("*", f"{base}/Messages.json", self._collection)
         app.router.add_get(base + "/Messages/{sid}.json", self._one)
@@ -177,6 +177,17 @@ class Twilio:
 
     # The API
 
+    @web.middleware
+    async def _watched(self, request: web.Request, handler: Callable[[web.Request], Any]) -> web.StreamResponse:
+        """Each request to the API with what was answered goes to `check`."""
+        response: web.StreamResponse = await handler(request)
+        if request.path.startswith("/2010-04-01/"):
+            fields = await request.post() if request.method == "POST" else request.query
+            sent = {name: [str(value) for value in fields.getall(name)] for name in fields}
+            body = json.loads(response.body) if isinstance(response, web.Response) and isinstance(response.body, bytes) else None
+            self._check(request.method, request.path, sent, response.status, body)
+        return response
+
     async def _account(self, request: web.Request) -> web.Response:
         self._authorise(request)
         return web.json_response({"sid": ACCOUNT, "friendly_name": "The dollhouse", "status": "active", "type": "Trial"})
@@ -188,7 +199,6 @@ class Twilio:
     async def _create(self, request: web.Request) -> web.Response:
         posted = await request.post()
         form = {name: [str(value) for value in posted.getall(name)] for name in posted}
-        self._check("request", form)
         wrong = self.wrongs.popleft() if self.wrongs else ""
         if wrong == "cut" and request.transport is not None:
             request.transport.abort()
@@ -205,7 +215,6 @@ class Twilio:
         self._spawn(self._carry(message, wrong))
         if wrong == "lost" and request.transport is not None:
             request.transport.abort()
-        self._check("message", message.row())
         return web.json_response(message.row(), status=201)
 
     def _problem(self, form: dict[str, str]) -> tuple[int, str] | None:
@@ -300,7 +309,6 @@ class Twilio:
         uri = f"/2010-04-01/Accounts/{ACCOUNT}/Messages.json?PageSize=50&Page=0"
         ends = {"first_page_uri": uri, "next_page_uri": None, "previous_page_uri": None, "uri": uri}
         answer = {"messages": rows, "page": 0, "page_size": 50, "start": 0, "end": max(0, len(rows) - 1), **ends}
-        self._check("list", answer)
         return web.json_response(answer)
 
     async def _one(self, request: web.Request) -> web.Response:

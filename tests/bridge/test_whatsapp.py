@@ -1,9 +1,7 @@
 """WhatsApp and SMS against a Twilio that misbehaves as Twilio does; its requests and answers fit Twilio's own description."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,7 @@ import pytest
 import rigs
 from rigs import PHONE, PUBLIC, WhatsAppRig
 from small_dobby import Dobby
+from twilio_description import problems
 
 from benchmarks.rig import hostile
 from dobby.bridge.provider.account import says
@@ -26,49 +25,11 @@ ACCOUNT, SENDER, Twilio, sign = rigs.fake.ACCOUNT, rigs.fake.SENDER, rigs.fake.T
 WHO = f"whatsapp:{PHONE}"
 TEMPLATE, BUTTONS = "HX" + "1" * 32, "HX" + "2" * 32
 JPEG = b"\xff\xd8\xff\xe0" + b"\0" * 64
-DESCRIPTION = Path(__file__).resolve().parents[3] / "shared" / "data" / "twilio" / "twilio_api_v2010.json"
 
 
-@cache
-def validators() -> dict[str, Any]:
-    """Twilio's published description, where the machine has it."""
-    if not DESCRIPTION.is_file():
-        return {}
-    from jsonschema import Draft202012Validator
-
-    whole = json.loads(DESCRIPTION.read_text("utf-8"))
-    where = whole["paths"]["/2010-04-01/Accounts/{AccountSid}/Messages.json"]
-    form = where["post"]["requestBody"]["content"]["application/x-www-form-urlencoded"]["schema"]
-    row = whole["components"]["schemas"]["api.v2010.account.message"]
-    schemas = {"request": form, "message": row, "list": {"type": "object", "properties": {"messages": {"items": row}}}}
-    parts = json.dumps({"components": whole["components"]}).replace('"nullable": true', '"x-nullable": true')
-    return {name: Draft202012Validator({**_nullable(schema), **_nullable(json.loads(parts))}) for name, schema in schemas.items()}
-
-
-def _nullable(schema: Any) -> Any:
-    """OpenAPI 3.0's `nullable` in the words of JSON Schema."""
-    if isinstance(schema, list):
-        return [_nullable(one) for one in schema]
-    if not isinstance(schema, dict):
-        return schema
-    row = {name: _nullable(value) for name, value in schema.items()}
-    if (schema.get("nullable") or schema.get("x-nullable")) and isinstance(schema.get("type"), str):
-        row["type"] = [schema["type"], "null"]
-        if "enum" in row:
-            row["enum"] = [*row["enum"], None]
-    return row
-
-
-def check(name: str, what: Any) -> None:
-    """Does it fit? A form's single values are texts, its lists stay lists."""
-    if name == "request":
-        whole = validators().get(name)
-        known = whole.schema["properties"] if whole else {}
-        assert not whole or what.keys() <= known.keys(), what.keys() - known.keys()
-        what = {key: values if known.get(key, {}).get("type") == "array" else values[0] for key, values in what.items()}
-    if validators():
-        problems = [error.message for error in validators()[name].iter_errors(what)]
-        assert not problems, problems
+def check(*seen: Any) -> None:
+    """A request or an answer that is not as Twilio describes it is an error of the fake's: whoever sent waits in vain."""
+    assert not (found := list(problems(*seen))), found
 
 
 @pytest.fixture
