@@ -132,6 +132,20 @@ async def test_only_the_errand_that_is_named_is_ended() -> None:
         assert "The pump is off." in m.home.told("anna")
 
 
+async def test_of_several_errands_none_says_that_it_takes_longer() -> None:
+    """They were told of as begun; each reports when it is done."""
+    lines = [
+        Line("find out", use=[{"errand": {"task": "plan the lights"}}, {"errand": {"task": "draft a note"}}]),
+        Line(after="Begun", text="Two begun."),
+        Line("plan the lights", text="Warm white.", stall=0.3),
+        Line("draft a note", text="Dear gardener.", stall=0.3),
+    ]
+    async with minded(lines, soon=0.1) as m:
+        told = await m.say("find out about the garden, plan the lights, and draft a note to the gardener")
+        assert {"Dear gardener.", "Two begun.", "Warm white."} <= set(told)
+        assert told.count("On it; this takes a little longer.") <= 1, "the first may, where the machine is slow"
+
+
 def test_of_several_that_share_words_the_one_that_is_meant_is_found() -> None:
     both = {"why is the pool cold, and draft a note to the gardener": 1, "draft a note to the gardener": 2}
     assert honest.meant("forget the gardener note", both) == [2]

@@ -18,8 +18,14 @@ pytest.importorskip("faster_whisper", reason="dobby[voice] is not installed")
 pytestmark = pytest.mark.skipif(not shutil.which("espeak-ng"), reason="espeak-ng is not installed (apt install espeak-ng)")
 
 
+@pytest.fixture
+def note(sound: Path, tmp_path: Path) -> Attachment:
+    copy = shutil.copy(sound, tmp_path / "note.ogg")
+    return Attachment(str(copy), "audio/ogg", copy.stat().st_size)
+
+
 @pytest.fixture(scope="module")
-def note(tmp_path_factory: pytest.TempPathFactory) -> Attachment:
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A voice note as phones make them: Opus in Ogg."""
     folder = tmp_path_factory.mktemp("note")
     subprocess.run(["espeak-ng", "-w", folder / "note.wav", "would you be so kind and see to the light"], check=True)
@@ -29,7 +35,7 @@ def note(tmp_path_factory: pytest.TempPathFactory) -> Attachment:
         for frame in [part for one in said.decode(audio=0) for part in fit.resample(one)]:
             file.mux(stream.encode(frame))
         file.mux(stream.encode(None))
-    return Attachment(str(folder / "note.ogg"), "audio/ogg", (folder / "note.ogg").stat().st_size)
+    return folder / "note.ogg"
 
 
 async def send(home: Home, note: Attachment, person: str = "anna", **more: object) -> list[str]:
@@ -42,6 +48,7 @@ async def test_a_note_is_a_text_once_it_is_heard(note: Attachment, tmp_path: Pat
         assert await send(m.home, note) == ["Reading lamp on."]
         assert m.home.state("lamp2")["on"] is True
         assert await m.home.count("event WHERE kind = 'text' AND text = 'turn on the reading lamp'") == 1
+        assert not Path(note.path).exists(), "the words are kept, the sound is not"
 
 
 async def test_half_of_a_note_may_be_for_the_model(note: Attachment, tmp_path: Path) -> None:

@@ -77,7 +77,8 @@ class Thinking:
         if task is None:
             self.errands.pop(row.id, None)
             return
-        await asyncio.wait({task}, timeout=self._soon)
+        # A side errand holds no lane, and was told of as begun.
+        await asyncio.wait({task}, timeout=None if row.event.kind is EventKind.ERRAND else self._soon)
         if not task.done():
             errand.slow = True
             words = self.desk.words("on_it", row.event.source)

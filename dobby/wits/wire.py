@@ -59,6 +59,8 @@ def give_ears(desk: Desk, place: str) -> None:
         try:
             text = await ears.listen(row.event.attachments)
             await desk.store.write(lambda db: inbox.word(db, row.id, text))
+            for one in row.event.attachments:  # the words are kept, the sound is not
+                Path(one.path).unlink(missing_ok=True)
             row = replace(row, event=replace(row.event, kind=EventKind.TEXT, text=text))
             if not urgent.asks_help(row.event):
                 return row
