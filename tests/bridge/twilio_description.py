@@ -1,7 +1,8 @@
 """Twilio's own published description of the API that Dobby uses, and a mock that is made of nothing else.
 
-`twilio_api.json` is cut from https://github.com/twilio/twilio-oai (Apache 2.0). `problems` holds a request and its answer against
-it; the stateful fake (`skills/whatsapp/dollhouse.py`) is watched by it, the mock answers with its examples.
+It is https://github.com/twilio/twilio-oai's, read from `../shared` where the machine has it; where not, nothing is held against
+it. `problems` holds a request and its answer; the stateful fake (`skills/whatsapp/dollhouse.py`) is watched by it, the mock
+answers with its examples.
 """
 
 import json
@@ -14,16 +15,36 @@ from typing import Any
 from aiohttp import web
 from jsonschema import Draft202012Validator
 
-API = json.loads(Path(__file__).with_name("twilio_api.json").read_text("utf-8"))
+DESCRIPTION = Path(__file__).resolve().parents[3] / "shared" / "data" / "twilio" / "twilio_api_v2010.json"
+ACCOUNT = "/2010-04-01/Accounts/{AccountSid}"
+USED = (
+    "/2010-04-01/Accounts/{Sid}.json",
+    f"{ACCOUNT}/Messages.json",
+    f"{ACCOUNT}/Messages/{{Sid}}.json",
+    f"{ACCOUNT}/Messages/{{MessageSid}}/Media.json",
+)
 FILE = re.compile(r".*/Media/ME\w+")  # a file itself is no resource
 Sent = Mapping[str, Sequence[str]]
 TYPED: dict[str, Any] = {"integer": int, "number": float, "boolean": {"true": True, "false": False}.__getitem__}
 
 
 @cache
+def api() -> Any:
+    """What Dobby uses of it: those paths, and the schemas that they name."""
+    whole = json.loads(DESCRIPTION.read_text("utf-8"))
+    paths, schemas = {path: whole["paths"][path] for path in USED}, dict[str, Any]()
+    todo: list[Any] = [paths]
+    while todo:
+        for name in set(re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(todo.pop()))) - schemas.keys():
+            schemas[name] = whole["components"]["schemas"][name]
+            todo.append(schemas[name])
+    return {"paths": paths, "components": {"schemas": schemas}}
+
+
+@cache
 def routes() -> list[tuple[re.Pattern[str], Any]]:
     """Every path as a pattern, with what may be done there."""
-    return [(re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+?", re.escape(path))), what) for path, what in API["paths"].items()]
+    return [(re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+?", re.escape(path))), what) for path, what in api()["paths"].items()]
 
 
 def operation(method: str, path: str) -> Any:
@@ -33,6 +54,8 @@ def operation(method: str, path: str) -> Any:
 
 def problems(method: str, path: str, sent: Sent, status: int = 0, answer: Any = None) -> Iterator[str]:
     """What does not fit: fields nobody knows, values of another sort, an answer that is not one of those described."""
+    if not DESCRIPTION.is_file():
+        return
     known = operation(method, path)
     if known is None:
         if not FILE.fullmatch(path):
@@ -57,7 +80,7 @@ def _typed(schema: Any, values: Sequence[str]) -> Any:
 
 
 def _unfit(what: Any, schema: Any) -> Iterator[str]:
-    whole = _strict({**schema, "components": API["components"]})
+    whole = _strict({**schema, "components": api()["components"]})
     yield from (f"{error.json_path}: {error.message}" for error in Draft202012Validator(whole).iter_errors(what))
 
 
