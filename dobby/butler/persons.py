@@ -14,6 +14,7 @@ from dobby.butler.desk import Desk
 from dobby.clock import local
 from dobby.errors import IllegalMove
 from dobby.events import Call, EffectState, Role, Source
+from dobby.journal import questions
 from dobby.journal.ledger import EffectRow
 from dobby.journal.outbox import OutboxRow
 from dobby.journal.pack import PERSON
@@ -81,8 +82,9 @@ async def settle(desk: Desk, effects: Sequence[EffectRow], asker: Source) -> Non
     if not done:
         return
     await desk.people.refresh()
-    gone = {person_of(effect.call).id for effect in done if effect.call.args["to"] != "person_kept"}
-    desk.close([question for question in desk.questions.values() if question.person in gone])
+    asked = list(desk.questions.values())  # before the rows are read: what is asked meanwhile stays
+    still = {question.id for question in await desk.store.read(questions.open_questions)}
+    desk.close([question for question in asked if question.id not in still])
     lane = await _private(desk, asker)
     for effect in done:
         person = person_of(effect.call)

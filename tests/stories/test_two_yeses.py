@@ -200,3 +200,23 @@ async def test_no_grant_stands_for_the_one_who_is_named(home: Family) -> None:
     await home.pass_by(660)
     assert home.now("lock")["locked"] is True
     assert {question.person for question in home.desk.questions.values()} == {"tom"}
+
+
+async def test_with_somebody_go_their_routines_grants_and_questions(home: Family) -> None:
+    for person, text in (
+        ("dora", "every day at 8 hall lamp on"),
+        ("dora", "yes"),
+        ("tom", "every day at 9 unlock the front door"),
+        ("tom", "yes"),
+    ):
+        await home.say(person, text)
+    await home.say("dora", "unlock the front door")
+    assert await home.count("due WHERE state = 'waiting'") == 2 and await home.count('"grant" WHERE ended IS NULL') == 1
+    for name in ("Dora no longer lives here", "Tom no longer lives here"):
+        await home.say("anna", name)
+        number = max(home.desk.questions)
+        await home.say("anna", "yes", refers=f"question:{number}")
+    assert home.people.named("Dora") is None and home.people.named("Tom") is None
+    assert await home.count("due WHERE state <> 'ended'") == 0
+    assert await home.count('"grant" WHERE ended IS NULL') == 0
+    assert not home.desk.questions and home.now("lock")["locked"] is True
