@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 from playwright.async_api import async_playwright, expect
 
+from dobby.dollhouse.house import described, open_dollhouse
 from dobby.dollhouse.transcript import hold, lines
+from dobby.errors import DobbyError
 from dobby.events import State
 from docs import generate
 from tests.test_daemon import QUIET, Process, dobby, dollhouse, eventually, skill_tables
@@ -189,6 +191,55 @@ def test_the_dollhouse_alone_prints_what_a_config_needs(tmp_path: Path) -> None:
             eventually(tmp_path, "what is playing in the kitchen?", "itchen")
             eventually(tmp_path, "pause the music in the kitchen", "itchen")
             eventually(tmp_path, "bedside lamp on", "on")
+
+
+MINE = """
+[sonos]
+zones = ["Attic"]
+
+[[lifx.lamp]]
+serial = "d073d5000077"
+product = 27
+label = "Ladder lamp"
+room = "Attic"
+brightness = 70
+kelvin = 3500
+
+[[mqtt.thing]]
+id = "trapdoor"
+name = "Trapdoor light"
+room = "Attic"
+behaves = "lamp"
+state = { on = false, brightness = 60 }
+announce.light = { stat_t = "~/state", cmd_t = "~/set", bri_stat_t = "~/brightness", bri_cmd_t = "~/set/brightness" }
+"""
+
+
+def test_a_house_of_ones_own_is_described_by_a_file(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(MINE)
+    with dollhouse(tmp_path, "--port", "0", "--house", "mine.toml") as house:
+        tables = skill_tables(house)
+        assert re.findall(r"\[skills\.(\w+)\]", tables) == ["sonos", "lifx", "mqtt"]
+        with dobby(tmp_path, QUIET + tables):
+            eventually(tmp_path, "turn on the ladder lamp", "Ladder lamp on")
+            eventually(tmp_path, "turn on the trapdoor light", "Trapdoor light on")
+            eventually(tmp_path, "set the volume in the attic to 20", "Attic")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("lifx = 7", "lifx must be a table"),
+        ("[[lifx.lamp]]\nproduct = 27", "makes no sense of .lifx.: KeyError"),
+        ("[weather]", "a file cannot describe it"),
+        ("[nonsense]", "There is no dollhouse of nonsense"),
+        ("[", "cannot be read"),
+    ],
+)
+async def test_a_file_that_describes_no_house_is_said(tmp_path: Path, text: str, why: str) -> None:
+    (tmp_path / "mine.toml").write_text(text)
+    with pytest.raises(DobbyError, match=why):
+        await open_dollhouse(rows=described(tmp_path / "mine.toml"))
 
 
 def test_an_unknown_family_is_said(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import importlib
 import inspect
 import logging
 import sys
+import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,22 +58,53 @@ class Dollhouse:
             await part.aclose()
 
 
-async def open_dollhouse(names: Iterable[str] = (), **options: Any) -> Dollhouse:
-    """Start the device sides of these skills (of all but those `BY_NAME_ONLY`); each takes those options that it knows."""
+def described(file: Path) -> dict[str, Any]:
+    """What somebody's own house is made of: a table for each family, its rows as in `skills/NAME/dollhouse.toml`.
+
+    :raises DobbyError: it cannot be read.
+    """
+    try:
+        rows = tomllib.loads(file.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise DobbyError(f"{file} cannot be read: {error}") from error
+    if strange := [name for name, table in rows.items() if not isinstance(table, dict)]:
+        raise DobbyError(f"{file}: {strange[0]} must be a table, like [{strange[0]}] or [[lifx.lamp]].")
+    return rows
+
+
+async def open_dollhouse(names: Iterable[str] = (), rows: Mapping[str, Any] | None = None, **options: Any) -> Dollhouse:
+    """Start the device sides of these skills (of all but those `BY_NAME_ONLY`); each takes those options that it knows.
+
+    `rows` (`described`) are what stands in the house instead of what is shipped; only those families are started.
+
+    :raises DobbyError: there is no such family, it makes no sense of its rows, or it cannot start.
+    """
+    rows = rows or {}
     house = Dollhouse()
     folders = {path.parent.name: path.parent for path in sorted(shipped("skills").glob("*/dollhouse.py"))}
-    wanted = list(names) or list(folders)
+    wanted = list(names) or list(rows) or list(folders)
     if unknown := [name for name in wanted if name not in folders]:
         raise DobbyError(f"There is no dollhouse of {', '.join(unknown)}; there are {' and '.join(folders)}.")
     try:
         for name in wanted:
             module = device_side(folders[name])
-            if names or not getattr(module, "BY_NAME_ONLY", False):
-                house.parts[name] = await _start(module, options)
+            if names or rows or not getattr(module, "BY_NAME_ONLY", False):
+                house.parts[name] = await _built(name, module, {**options, "rows": rows.get(name)})
     except BaseException:
         await house.aclose()
         raise
     return house
+
+
+async def _built(name: str, module: ModuleType, options: Mapping[str, Any]) -> Part:
+    if options["rows"] is None:
+        return await _start(module, {key: value for key, value in options.items() if key != "rows"})
+    if "rows" not in inspect.signature(module.start).parameters:
+        raise DobbyError(f"The dollhouse of {name} is always the same: a file cannot describe it.")
+    try:
+        return await _start(module, options)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DobbyError(f"The dollhouse makes no sense of [{name}]: {error!r}. Look at skills/{name}/dollhouse.toml.") from error
 
 
 async def _start(module: ModuleType, options: Mapping[str, Any]) -> Part:

@@ -114,14 +114,20 @@ class House:
 
 
 async def start(
-    *, host: str = "127.0.0.1", pin: str = PIN, pace: float = 1.0, mdns: bool = False, things: list[dict[str, Any]] | None = None
+    *,
+    host: str = "127.0.0.1",
+    pin: str = PIN,
+    pace: float = 1.0,
+    mdns: bool = False,
+    things: list[dict[str, Any]] | None = None,
+    rows: Mapping[str, Any] | None = None,
 ) -> House:
     """Start the bridge at a free port of `host`. `pace` makes its time run faster; `mdns` announces it on that interface;
-    `things` are rows as in `dollhouse.toml`, which is the default."""
+    `things` (or `rows["accessory"]`) are rows as in `dollhouse.toml`, which is the default."""
     logging.getLogger("pyhap").setLevel(logging.CRITICAL)
-    rows = things or tomllib.loads(Path(__file__).with_name("dollhouse.toml").read_text("utf-8"))["accessory"]
+    things = things or (rows or tomllib.loads(Path(__file__).with_name("dollhouse.toml").read_text("utf-8")))["accessory"]
     for attempt in reversed(range(ATTEMPTS)):
-        house = House((host, _free_port(host)), pin, pace, mdns, rows)
+        house = House((host, _free_port(host)), pin, pace, mdns, things)
         try:
             await house.up()
         except BaseException as error:

@@ -331,10 +331,10 @@ def _certificate(name: str) -> ssl.SSLContext:
     return context
 
 
-async def start(*, beat: float = 0.3, held: bool = True) -> House:
-    """Start the bridge of `dollhouse.toml` on 127.0.0.1 and a free port. `held`: its button stays down, so that anybody may
-    pair; `beat`: seconds between two bundles of events."""
-    table = tomllib.loads(Path(__file__).with_name("dollhouse.toml").read_text("utf-8"))
+async def start(*, beat: float = 0.3, held: bool = True, rows: dict[str, Any] | None = None) -> House:
+    """Start the bridge of `dollhouse.toml` (or of `rows` like it) on 127.0.0.1 and a free port. `held`: its button stays
+    down, so that anybody may pair; `beat`: seconds between two bundles of events."""
+    table = rows or tomllib.loads(Path(__file__).with_name("dollhouse.toml").read_text("utf-8"))
     house = House(table, beat, held)
     await house.open()
     return house

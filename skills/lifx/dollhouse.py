@@ -121,9 +121,9 @@ class House:
             await lamp.aclose()
 
 
-async def start() -> House:
-    """Start all lamps on 127.0.0.1, each on a free port."""
-    table = tomllib.loads(Path(__file__).with_name("dollhouse.toml").read_text("utf-8"))
+async def start(*, rows: Mapping[str, Any] | None = None) -> House:
+    """Start all lamps on 127.0.0.1, each on a free port; `rows` as in `dollhouse.toml`, which is the default."""
+    table = rows or tomllib.loads(Path(__file__).with_name("dollhouse.toml").read_text("utf-8"))
     house = House({row["serial"]: Lamp(_made(row)) for row in table["lamp"]})
     try:
         for lamp in house.lamps.values():

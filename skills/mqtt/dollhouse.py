@@ -8,7 +8,7 @@ import json
 import logging
 import socket
 import tomllib
-from collections.abc import Awaitable, Iterator, Sequence
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,26 +145,29 @@ class Line:
             cut.shutdown(socket.SHUT_RDWR)
 
 
+Rows = Mapping[str, Any] | None
+
+
 class House:
     """The devices and, unless there is one already, their broker. `config` belongs under `[skills.mqtt]`."""
 
     name = "mqtt"
 
-    def __init__(self, host: str, port: int, pace: float, own: bool, login: tuple[str, str] | None) -> None:
+    def __init__(self, host: str, port: int, pace: float, own: bool, login: tuple[str, str] | None, rows: Rows) -> None:
         self.config: dict[str, Any] = {"at": [f"{host}:{port}"]}
         self._at = (host, port)
         self._own = own
         self._login = login
         self._broker: Any = None
         self._tasks: set[asyncio.Task[Any]] = set()
-        rows = tomllib.loads(Path(__file__).with_name("dollhouse.toml").read_text("utf-8"))
-        self._things = [Thing(row, f"dollhouse/{row['id']}", pace, dict(row["state"])) for row in rows["thing"]]
-        self._zigbee = [Thing(row, f"{devices.BASE}/{row['name']}", pace, dict(row["state"])) for row in rows["zigbee"]]
+        rows = rows or tomllib.loads(Path(__file__).with_name("dollhouse.toml").read_text("utf-8"))
+        self._things = [Thing(row, f"dollhouse/{row['id']}", pace, dict(row["state"])) for row in rows.get("thing", ())]
+        self._zigbee = [Thing(row, f"{devices.BASE}/{row['name']}", pace, dict(row["state"])) for row in rows.get("zigbee", ())]
         self._lines = [
             Line(self, thing.row["id"], [thing], (f"{thing.topic}/there", "online", "offline")) for thing in self._things
         ]
         bridge = (f"{devices.BASE}/bridge/state", '{"state": "online"}', '{"state": "offline"}')
-        self._lines.append(Line(self, devices.BASE, self._zigbee, bridge))
+        self._lines += [Line(self, devices.BASE, self._zigbee, bridge)] if self._zigbee else []
 
     @property
     def devices(self) -> list[str]:
@@ -291,13 +294,16 @@ class House:
         return max(fitting, key=lambda thing: len(thing.row["id"]))
 
 
-async def start(*, port: int = 0, pace: float = 1.0, broker: str = "", login: tuple[str, str] | None = None) -> House:
+async def start(
+    *, port: int = 0, pace: float = 1.0, broker: str = "", login: tuple[str, str] | None = None, rows: Rows = None
+) -> House:
     """Start the house. `port` 0 takes a free one; `pace` makes its time run faster; `broker` ("host:port") is used instead of
-    an own one; `login` is the user and the password the own broker wants."""
+    an own one; `login` is the user and the password the own broker wants; `rows` are what stands in
+    the house instead of `dollhouse.toml`'s."""
     for noisy in ("amqtt", "transitions"):
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
     host, _, given = broker.rpartition(":") if broker else ("127.0.0.1", "", str(port or _free_port()))
-    house = House(host or "127.0.0.1", int(given), pace, not broker, login)
+    house = House(host or "127.0.0.1", int(given), pace, not broker, login, rows)
     await house.open()
     return house
 

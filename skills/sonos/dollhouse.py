@@ -8,8 +8,9 @@ import asyncio
 import inspect
 import re
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import uuid4
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
@@ -320,11 +321,14 @@ class Household:
         self.speakers[zone.uid].changed(service)
 
 
+ZONES = ("Kitchen", "Living Room", "Bedroom")
+
+
 async def start(
-    *, prefix: str = "127.77.0", zones: Sequence[str] = ("Kitchen", "Living Room", "Bedroom"), ssdp: bool = True
+    *, prefix: str = "127.77.0", zones: Sequence[str] = ZONES, ssdp: bool = True, rows: Mapping[str, Any] | None = None
 ) -> Household:
-    """A household of these rooms at `prefix`.11 and up (each prefix is a household of its own)."""
-    household = Household(prefix, zones)
+    """A household of these rooms at `prefix`.11 and up (each prefix is a household of its own); `rows` may name them: `zones`."""
+    household = Household(prefix, [str(zone) for zone in rows["zones"]] if rows else zones)
     try:
         await household.open(ssdp)
     except BaseException:

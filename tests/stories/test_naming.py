@@ -20,6 +20,8 @@ async def home() -> AsyncIterator[Family]:
         ("benenne die Desk Lamp in Leselampe um", "light.office", "name", "Leselampe"),
         ("move the desk lamp to the bedroom", "light.office", "room", "Bedroom"),
         ("the desk lamp is in the kitchen", "light.office", "room", "Kitchen"),
+        ("the kitchen sonos is in the office", "speaker.kitchen", "room", "Office"),
+        ("der kitchen sonos steht jetzt im office", "speaker.kitchen", "room", "Office"),
         ("move the desk lamp to the new room Attic", "light.office", "room", "Attic"),
         ("the freezer plug is not protected", "outlet.freezer", "protected", False),
         ("protect the terrace heater", "switch.heater", "protected", True),
@@ -52,7 +54,15 @@ async def test_that_a_thing_opens_nothing_is_asked_about_first(home: Family) -> 
     assert getattr(home.house.get("relay.garage"), "risk", "") == "comfort"
 
 
-@pytest.mark.parametrize("text", ["move the music to the kitchen", "is the desk lamp in the kitchen?", "Anna is in the kitchen"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "move the music to the kitchen",
+        "move the kitchen sonos to the office",
+        "is the desk lamp in the kitchen?",
+        "Anna is in the kitchen",
+    ],
+)
 async def test_what_is_no_correction_corrects_nothing(home: Family, text: str) -> None:
     before = {device.id: device for device in home.house}
     await home.say("anna", text)

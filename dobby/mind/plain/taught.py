@@ -30,7 +30,7 @@ _LONGEST_PHRASE, _LONGEST_MEANING, _MOST_WORDS = 60, 300, 4
 _LABELS = ("first choice", "second choice", "third choice", "fourth choice")
 _QUOTED = re.compile(r"[\"“„‘'«]([^\"”“’'»]{1,60})[\"”“’'»]\s*[.!]?\s*$")
 HANGING = ("blind", "shade", "curtain", "shutter", "awning")  # open or not, nobody comes in by them
-_TRAVELLERS = ("speaker", "tv", "vacuum", "mower")  # "move it to the kitchen" is the music, or a way
+_TRAVELLERS = {"speaker": "moves", "tv": "moves", "vacuum": "trait", "mower": "trait"}  # "move it to …" is the music, or a way
 _COURTESY = {"please", "pls", "bitte", "dobby", "hey", "ok"}
 
 Reader = Callable[[str], Sequence[Mark]]
@@ -170,7 +170,8 @@ class Teaching:
         for row in () if text.strip().endswith("?") else self.table["change"]:
             found = re.fullmatch(row["pattern"], line.line)
             device = self._one(found["what"]) if found else ""
-            if found and device:
+            kind = self.thinker.index.devices[device].kind if device else ""
+            if found and device and not (row["trait"] == "room" and row.get(_TRAVELLERS.get(kind, ""))):
                 value = row["value"] if "value" in row else line.raw(*found.span("value")).strip(" \"'“”„‘’«»")
                 plan = self._changed(self.thinker.index.devices[device], row["trait"], value)
                 if plan is not None:
@@ -179,8 +180,6 @@ class Teaching:
 
     def _changed(self, device: Device, trait: str, value: str | bool) -> Plan | None:
         """The plan for one correction; None where the text must have meant something else."""
-        if trait == "room" and device.kind in _TRAVELLERS:
-            return None
         if trait == "room":
             value = self._room(said := str(value))
             if not value:
