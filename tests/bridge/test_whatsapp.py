@@ -122,6 +122,14 @@ async def test_somebody_is_seen_typing_while_it_takes_longer(rig: WhatsAppRig) -
     await said(rig, 1)
 
 
+async def test_a_voice_note_is_one_as_everywhere(rig: WhatsAppRig) -> None:
+    await rig.twilio.write(WHO, "", files=[b"OggS" + bytes(32)])
+    await until(lambda: events(rig))
+    (row,) = await events(rig)
+    assert row.event.kind is EventKind.VOICE
+    assert row.event.attachments[0].media_type == "audio/ogg"
+
+
 async def test_pictures_come_in_and_go_out_over_addresses_that_end(rig: WhatsAppRig, tmp_path: Path) -> None:
     await rig.twilio.write(WHO, "what is this?", files=[JPEG])
     await said(rig, 1)
