@@ -109,7 +109,7 @@ async def test_a_line_cut_in_the_middle_of_a_command_is_a_doubt_that_reading_end
 
         async def read() -> Any:
             with suppress(Unreachable, Unsure):  # the line is on its way back
-                return (await mqtt.read(lamp))["on"] is (before if how == "drop" else not before)
+                return (await mqtt.read(lamp)).get("on") is (before if how == "drop" else not before)
 
         await until(read)
         await mqtt.set(lamp, {"on": not before})
