@@ -41,13 +41,14 @@ async def watched(folder: Path, script: str, **tables: Any) -> AsyncIterator[tup
     )
     skills = {"off": [name for name in SHIPPED if name != "camera"], "camera": street.config}
     try:
-        async with at_home(folder, skills=skills, eyes={"detector": "motion"}, **tables) as dobby:
+        async with at_home(folder, skills=skills, **{"eyes": {"detector": "motion"}, **tables}) as dobby:
             camera = street.cameras["Driveway"]
 
             async def looking() -> bool:
                 return any(dobby.house.state.unavailable_since(one.id) is None and camera.now > 1 for one in cameras(dobby))
 
             await become(looking)
+            camera.at(0.0)  # the day begins when the eyes are open, however long that took
             yield dobby, camera
     finally:
         await street.aclose()
@@ -117,6 +118,12 @@ async def test_the_bell_is_told_and_a_look_shows_a_picture(tmp_path: Path) -> No
         camera.press()
         [(_, picture), *_] = await become(lambda: told(dobby, "Someone rang at the driveway%"))
         assert Path(picture).is_file()
+
+
+async def test_what_the_eyes_have_to_do_without_is_told_an_owner_once(tmp_path: Path) -> None:
+    async with watched(tmp_path, "quiet", eyes={"detector": str(tmp_path / "mine.onnx")}) as (dobby, _):
+        [(text, _)] = await become(lambda: told(dobby, "There is no detector%"))
+        assert text.endswith("Until then only motion is seen.")
 
 
 async def test_asleep_nobody_looks_through_it(tmp_path: Path) -> None:

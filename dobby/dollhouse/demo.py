@@ -32,6 +32,7 @@ from dobby.live import live
 from dobby.logs import start_logging
 from dobby.people import Person
 from dobby.vault import VaultFile
+from dobby.vision.detect import seeing
 
 FINDING = 90.0  # seconds the demo waits for its devices: a small computer that is busy takes its time
 
@@ -117,7 +118,17 @@ def _wanting() -> bool:
 def _config(house: Dollhouse, phone: Any, port: int) -> Config:
     """Led to this dollhouse and no other: by multicast he would find the neighbours' on this machine, and real speakers."""
     ways = {"whatsapp": phone.config} if phone else {}
-    return parse_config({"web": {"port": port}, "discovery": {"on": False}, "skills": house.skills, **ways}, "demo")
+    eyes = {"detector": _detector()}
+    return parse_config({"web": {"port": port}, "discovery": {"on": False}, "skills": house.skills, "eyes": eyes, **ways}, "demo")
+
+
+def _detector() -> str:
+    """Where the weights of the default are not there yet, a demo is content with motion and lettering."""
+    try:
+        seeing().find_weights("yolox-nano")
+    except (DobbyError, ImportError):
+        return "motion"
+    return "yolox-nano"
 
 
 async def _phone(folder: Path) -> Any:

@@ -50,6 +50,7 @@ class Watching:
         self.eyes = Eyes(self._folder, {name: value for name, value in settings.items() if value}, self._seen, self._stands)
         self._streams: dict[str, tuple[str, Streams]] = {}
         self._watched: list[Camera] = []
+        self._told: set[str] = set()  # what is wrong with the eyes
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -85,6 +86,10 @@ class Watching:
             if found != self._watched:
                 self._watched = found
                 await self.eyes.watch(found)
+            said = {str(words)[:300] for row in self.eyes.figures.values() for words in row.get("troubles", ())}
+            for words in said - self._told:
+                await self.complain("eyes", words)
+            self._told |= said
             await self._clock.sleep(BEAT)
 
     async def _camera(self, device: Device, view: dict[str, Any]) -> Camera | None:

@@ -57,7 +57,11 @@ async def _watch(streams: tuple[str, ...], settings: dict[str, str], folder: Pat
     for number, url in enumerate(streams, 1):
         click.echo(f"camera {number}: {redact(url)}")
     await opened.watch([{"id": str(number), "watch": url} for number, url in enumerate(streams, 1)])
-    await opened.run()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(opened.run())
+        while not opened.figures:
+            await asyncio.sleep(0.1)
+        click.echo("\n".join(opened.figures[""]["troubles"]), nl=bool(opened.figures[""]["troubles"]))
 
 
 async def _seen(one: Sighting) -> None:
