@@ -84,7 +84,8 @@ def colours_of(picture: Picture, box: Box) -> Any:
     Each colour is taken as a share of the whole picture's (grey world), so that another sensor, and dusk, change little.
     """
     light = cv2.resize(picture, (64, 36), interpolation=cv2.INTER_AREA).reshape(-1, 3).mean(0)
-    even = np.clip(box.of(picture) * (GREY / np.maximum(light, 8.0)), 0, 255).astype(np.uint8)
+    within = replace(box, x=box.x + 0.25 * box.w, y=box.y + 0.15 * box.h, w=0.5 * box.w, h=0.6 * box.h)  # not what is behind it
+    even = np.clip(within.of(picture) * (GREY / np.maximum(light, 8.0)), 0, 255).astype(np.uint8)
     hsv = cv2.cvtColor(even, cv2.COLOR_BGR2HSV)
     return cv2.calcHist([hsv], [0, 1, 2], None, [8, 4, 4], [0, 180, 0, 256, 0, 256]).ravel()
 
