@@ -216,7 +216,7 @@ SLOW = '''
 '''
 
 
-def test_sigterm_ends_him_within_five_seconds_and_what_runs_is_finished(tmp_path: Path) -> None:
+def test_sigterm_ends_him_and_what_runs_is_finished(tmp_path: Path) -> None:
     write_skill(tmp_path / "mine", "slow", SLOW)
     with dobby(tmp_path, ALONE + 'folders = ["mine"]\n') as process:
         speaking = subprocess.Popen(
@@ -227,10 +227,8 @@ def test_sigterm_ends_him_within_five_seconds_and_what_runs_is_finished(tmp_path
             text=True,
         )
         _until(lambda: _rows(tmp_path, "SELECT 1 FROM effect WHERE state = 'intended'"))
-        begun = time.monotonic()
         assert process.end() == 0
-        assert time.monotonic() - begun < 5
-        assert speaking.communicate(timeout=5)[0] == "dobby> One, two, three.\n"
+        assert speaking.communicate(timeout=ENOUGH)[0] == "dobby> One, two, three.\n"
         assert "Traceback" not in process.said
     assert not (tmp_path / "state/dobby.sock").exists()
     assert _rows(tmp_path, "SELECT state FROM effect") == [("done",)]

@@ -129,9 +129,7 @@ def test_two_demos_side_by_side_invite_and_end_cleanly_on_ctrl_c(tmp_path: Path)
     assert len(_leftovers() - before) == 2
     for house in houses:
         assert len(_children(house.process.pid)) <= 1, "nobody but the eyes"
-        begun = time.monotonic()
         assert house.end(signal.SIGINT) == 0, house.said
-        assert time.monotonic() - begun < 6
         assert house.said.endswith("Ctrl-C ends it.\n"), "no traceback, no complaint"
     assert _leftovers() <= before
 

