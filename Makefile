@@ -12,7 +12,7 @@ demo: .venv/demo
 
 # What fails runs once more, by itself: twice is red; once is a race, told by name, to be mended.
 test: .venv/dev
-	$(BIN)/pytest --cache-clear -n auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder || { [ $$? -eq 1 ] && $(BIN)/pytest -v --last-failed --last-failed-no-failures none; }
+	$(BIN)/pytest --cache-clear || { [ $$? -eq 1 ] && $(BIN)/pytest -v --last-failed --last-failed-no-failures none; }
 
 check: .venv/dev
 	$(BIN)/ruff format --check .
