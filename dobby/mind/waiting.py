@@ -59,7 +59,7 @@ class Waiting:
         if perhaps and state == line and not (told or hold):
             return None
         tests, whole = self.condition.tests(state, act) or ((), False)
-        drawn = tuple(map(self._drawn, tests)) if has(self.table["done"], line) else tests
+        drawn = tuple(filter(None, map(self._drawn, tests))) if has(self.table["done"], line) else tests
         tests, hold = drawn, hold or (IDLE_FOR if drawn != tests else 0.0)
         nothing = Plan(language=self.later.language)
         plan = nothing if told else self.condition.acts(act, [device for device, *_ in tests]) if tests else None
@@ -75,11 +75,13 @@ class Waiting:
         watch = Watch(tests, whole, hold, again)
         return replace(plan, calls=(), due=(Due(kind, NEVER, plan.calls, remind=remind, said=shown, watch=watch),), say="")
 
-    def _drawn(self, test: tuple[str, str, Value]) -> tuple[str, str, Value]:
-        """What is behind a metered plug is done when it draws nothing any more; the plug itself stays on."""
-        parts = self.condition.thinker.index.devices.values()
-        meter = next((part.id for part in parts if part.part_of == test[0] and part.device_class == "power"), "")
-        return (meter, "value", f"<{IDLE:g}") if meter and test[1] == "on" else test
+    def _drawn(self, test: tuple[str, str, Value]) -> tuple[str, str, Value] | None:
+        """What is behind a metered plug is done when it draws nothing any more; the plug itself stays on: None without a meter."""
+        devices = self.condition.thinker.index.devices
+        meter = next((part.id for part in devices.values() if part.part_of == test[0] and part.device_class == "power"), "")
+        if meter and test[1] == "on":
+            return meter, "value", f"<{IDLE:g}"
+        return None if devices[test[0]].kind == "outlet" else test
 
     def _own(self, act: str, told: "re.Match[str]") -> str:
         """What is to be told in the person's own words: "remind me to call mum"."""

@@ -59,7 +59,9 @@ async def test_results_follow_when_every_room_is_renamed(text: str, room: str) -
 async def test_a_new_name_counts_at_once() -> None:
     stage = Stage()
     assert (await stage.say("moonbeam on")).changes == {}
-    stage.house.rename("light.floor_lamp", name="Moonbeam")
+    lamp = stage.house.get("light.floor_lamp")
+    assert lamp is not None
+    stage.house.add(replace(lamp, name="Moonbeam"))
     assert (await stage.say("moonbeam on")).changes == {"light.floor_lamp": {"on": True}}
 
 

@@ -58,14 +58,15 @@ devices:
         ("sag mir bescheid wenn die washing machine fertig ist", (("watts", "value", "<5"),), 180),
         ("tell me when the washing machine has finished for 10 minutes", (("watts", "value", "<5"),), 600),
         ("tell me when the washing machine is off", (("plug", "on", False),), 0),
-        ("tell me when the dryer is done", (("dryer", "on", False),), 0),
+        ("tell me when the dryer is done", None, 0),  # its plug has no meter: nobody would ever tell
+        ("turn off the dryer as soon as the dryer is done", None, 0),
         ("tell me when the alarm goes off", (("bell", "triggered", True),), 0),
         ("sag mir wenn der house alarm losgeht", (("bell", "triggered", True),), 0),
     ],
 )
 async def test_a_machine_is_done_when_it_draws_nothing_and_an_alarm_goes_off_by_ringing(
-    text: str, tests: tuple[Any, ...], hold: float
+    text: str, tests: tuple[Any, ...] | None, hold: float
 ) -> None:
     mind = PlainMind(parse(PLUG).house)
     plan = await mind.plan(text, Context("p", Role.OWNER, datetime.now(UTC)))
-    assert [(due.watch.tests, due.watch.hold) for due in plan.due if due.watch] == [(tests, hold)], plan.say
+    assert [(due.watch.tests, due.watch.hold) for due in plan.due if due.watch] == ([(tests, hold)] if tests else []), plan.say

@@ -105,7 +105,7 @@ async def furnish(family: Family, *, turned: bool) -> None:
     for device in list(family.house) if turned else ():
         if device.room != "Office":
             family.by_hand(device.id, **{trait: other(value) for trait, value in family.now(device.id).items()})
-            family.house.rename(device.id, name=f"Other {device.name}")
+            family.house.add(replace(device, name=f"Other {device.name}"))
     await family.say("anna", "remember that the key is under the mat" if turned else "hello")
     await family.say("anna", "front door unlock")
     await family.say("anna", "no")

@@ -103,7 +103,7 @@ async def test_of_several_ways_it_is_asked_which_is_something_else(home: Family)
 async def test_what_is_one_of_a_guarded_thing_stays_guarded_and_keeps_that_name(home: Family) -> None:
     relay = home.house.get("relay.garage")
     assert relay is not None
-    home.house.rename(relay.id, risk="entry")
+    home.house.add(replace(relay, risk="entry"))
     lamp(home, id="near.relay", driver="virtual", name="Side relay", kind=relay.kind, device_class=relay.device_class)
     await home.say("anna", "the side relay and the garage relay are one")
     assert same_as(home, "near.relay") == relay.id
@@ -163,7 +163,9 @@ async def test_a_room_goes_again_by_undo_unless_something_stands_in_it(home: Fam
 async def test_a_room_that_nobody_knows_is_asked_about_where_something_stands_nowhere(
     home: Family, answer: str, made: bool
 ) -> None:
-    home.house.rename(LAMP, room="")
+    desk_lamp = home.house.get(LAMP)
+    assert desk_lamp is not None
+    home.house.add(replace(desk_lamp, room=""))
     asked = await home.asks("anna", "the desk lamp is in the Loggia")
     assert "Loggia" in asked
     await home.say("anna", answer)
