@@ -129,11 +129,11 @@ async def test_a_hue_bridge_is_taken_in_once_its_button_was_pressed(tmp_path: Pa
 async def test_while_a_question_is_open_the_house_goes_on_and_later_leaves_it(tmp_path: Path, bridge: Any) -> None:
     async with at_home(tmp_path, skills=only("hue", **bridge.config)) as dobby, chat(tmp_path) as talk:
         await looked(dobby, "hue")
-        await talk.say("finde meine hue bridge")
+        await talk.say("find my hue bridge")
         await talk.hears("Press the round button")
         await talk.say("what is on my shopping list?")
         await talk.hears("hopping")
-        await talk.say("später")
+        await talk.say("later")
         await talk.hears("has to be pressed once")
         assert sum("Press the round button" in said["text"] for said in talk.told) == 1
         await until(lambda: not dobby.desk.questions)
@@ -184,7 +184,7 @@ async def test_several_are_asked_for_one_after_the_other(tmp_path: Path) -> None
         await talk.say("nein")
         await talk.hears("code of two")
         await talk.say("1234")
-        said = await talk.hears("Found and taken in (box): two")
+        said = await talk.hears("Gefunden und aufgenommen (box): two")
         assert "one needs its code" in said["text"]
 
 
