@@ -176,17 +176,20 @@ class Viewer:
         if self._writer.transport.get_write_buffer_size() > BEHIND:
             self.fresh = True
             return
-        if self.fresh and not fresh:
+        if self._writer.is_closing() or (self.fresh and not fresh):
             return
         self.fresh = False
         with contextlib.suppress(OSError):
-            for packet in packets:
-                channel = 1 if 192 <= packet[1] <= 223 else 0  # RFC 5761: RTCP by its packet type
-                self._writer.write(b"$" + bytes([channel]) + len(packet).to_bytes(2) + packet)
+            self._writer.write(b"".join(map(_framed, packets)))
 
     def cut(self) -> None:
         """As if the cable were pulled."""
         self._writer.transport.abort()
+
+
+def _framed(packet: bytes) -> bytes:
+    """Interleaved in the connection of the requests (RFC 2326, 10.12); RTCP goes by its packet type (RFC 5761)."""
+    return b"$" + bytes([192 <= packet[1] <= 223]) + len(packet).to_bytes(2) + packet
 
 
 class Rtsp:
