@@ -76,7 +76,7 @@ class Waiting:
         return replace(plan, calls=(), due=(Due(kind, NEVER, plan.calls, remind=remind, said=shown, watch=watch),), say="")
 
     def _drawn(self, test: tuple[str, str, Value]) -> tuple[str, str, Value] | None:
-        """What is behind a metered plug is done when it draws nothing any more; the plug itself stays on: None without a meter."""
+        """A machine is done when its plug draws nothing any more; the plug itself stays on: None where it has no meter."""
         devices = self.condition.thinker.index.devices
         meter = next((part.id for part in devices.values() if part.part_of == test[0] and part.device_class == "power"), "")
         if meter and test[1] == "on":
