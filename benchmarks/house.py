@@ -43,7 +43,7 @@ from dobby.paths import shipped
 from tests.lan.home import Home, missing
 from tests.lan.network import lan
 
-FINDING, QUIET = 20.0, 2.0  # seconds devices have to be found, and after which no more are expected
+FINDING, QUIET = 60.0, 2.0  # seconds devices have to be found, and after which no more are expected
 LOOK = 0.05  # seconds between two looks at the rows
 DEVICES = 20  # what the goal speaks of
 PAUSE = 0.1  # seconds between two commands
@@ -114,10 +114,10 @@ def start(folder: Path, toml: str) -> Found:
         return finding(dobby.folder, dobby.begun, dobby.process)
 
 
-def finding(folder: Path, begun: float, process: Process) -> Found:
-    """Wait until no more devices come; when each became a row is in the news that were written with it."""
+def finding(folder: Path, begun: float, process: Process, least: int = 1) -> Found:
+    """Wait until no more devices come, and `least` are there; when each became a row is in the news that were written with it."""
     last, count, on_the_wall, worked = time.monotonic(), 0, time.time() - time.monotonic(), 0.0
-    while time.monotonic() < begun + FINDING and (not count or time.monotonic() < last + QUIET):
+    while time.monotonic() < begun + FINDING and (count < least or time.monotonic() < last + QUIET):
         now = len(taken_in(folder))
         worked = worked or (cpu_seconds(process) if now else 0.0)
         count, last = now, last if now == count else time.monotonic()

@@ -141,7 +141,7 @@ def test_a_dobby_that_cannot_start_is_an_error_with_his_words(tmp_path: Path) ->
 @pytest.mark.slow
 def test_each_family_of_a_house_is_found_and_told_by_the_text_and_seen_at_the_device(tmp_path: Path) -> None:
     with house_sheet.doll("lifx", "wled") as dolls, running.Running(tmp_path, running.config(more=dolls.config)) as dobby:
-        found = house_sheet.finding(dobby.folder, dobby.begun, dobby.process)
+        found = house_sheet.finding(dobby.folder, dobby.begun, dobby.process, 8)
         assert dict(found.families) == {"lifx": 4, "wled": 4}
         assert 0 < found.at[0] <= found.at[-1]
         for family in found.families:
