@@ -433,6 +433,13 @@ class Empty:
         raise AssertionError("nothing to keep")
 
 
+class Drawer(dict[str, str]):
+    """A vault that can be looked into."""
+
+    async def put(self, name: str, secret: str) -> None:
+        self[name] = secret
+
+
 async def nobody(words: str, options: Sequence[str]) -> str:
     """Whoever opens by itself has nothing to ask."""
     raise AssertionError(f"nobody was to be asked {words!r}")

@@ -4,7 +4,8 @@ It does not know what it waits for.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 from dobby import Change, Device
@@ -58,6 +59,15 @@ class Ear:
     async def aclose(self) -> None:
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
+
+
+@asynccontextmanager
+async def hearing(driver: Any, devices: Sequence[Device]) -> AsyncIterator[Ear]:
+    """What a driver tells of these, from when each has been told of once."""
+    ear = Ear(driver.hear(devices))
+    await until(lambda: len(ear.state) == len(devices))
+    yield ear
+    await ear.aclose()
 
 
 def _id(device: Device | str) -> str:

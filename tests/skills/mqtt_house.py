@@ -16,7 +16,7 @@ from dobby import Change, Device, Finding, Sign
 from dobby.dollhouse.house import device_side
 from dobby.paths import shipped
 from dobby.skill.load import load_skill
-from tests.fakes import nobody
+from tests.fakes import Drawer, nobody
 
 FOLDER = shipped("skills") / "mqtt"
 load_skill(FOLDER)
@@ -26,13 +26,6 @@ dollhouse = device_side(FOLDER)
 HALLWAY_LIGHT = "mqtt.0x00158d0001a2b3c4_light_zigbee2mqtt"
 TV_PLUG = "mqtt.0x00158d0001d4e5f6_switch_zigbee2mqtt"
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
-
-
-class Drawer(dict[str, str]):
-    """A vault."""
-
-    async def put(self, name: str, secret: str) -> None:
-        self[name] = secret
 
 
 @asynccontextmanager

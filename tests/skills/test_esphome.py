@@ -18,7 +18,7 @@ import pytest
 from dobby import Change, Device, Finding, Refused, Sign, Unreachable, Unsure
 from dobby.paths import shipped
 from dobby.skill.load import load_skill
-from tests.fakes import nobody
+from tests.fakes import Drawer, nobody
 from tests.patience import Ear, confirmed, until
 from tests.running import SHIPPED, ask, at_home
 
@@ -30,13 +30,6 @@ dollhouse = import_module("dobby_skill_esphome.dollhouse")
 BENCH, SHUTTER, BELL = (f"esphome.aabbccddee11-{name}" for name in ("bench", "shutter", "bell"))
 LAMP, FAN, RADIATOR, HATCH = (f"esphome.aabbccddee12-{name}" for name in ("loft_lamp", "fan", "radiator", "hatch"))
 PAUSE = 0.1
-
-
-class Drawer(dict[str, str]):
-    """A vault."""
-
-    async def put(self, name: str, secret: str) -> None:
-        self[name] = secret
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from dobby import Change, Device, EffectClass, Finding, Refused, Sign, State, Un
 from dobby.dollhouse.house import device_side
 from dobby.paths import shipped
 from dobby.skill.load import load_skill
+from tests.fakes import Drawer
 from tests.patience import confirmed, until
 
 PREFIX = "127.77.58"
@@ -25,13 +26,6 @@ load_skill(shipped("skills") / "homeassistant")
 skill = import_module("dobby_skill_homeassistant")
 hub = import_module("dobby_skill_homeassistant.hub")
 dollhouse = device_side(shipped("skills") / "homeassistant")
-
-
-class Drawer(dict[str, str]):
-    """A vault."""
-
-    async def put(self, name: str, secret: str) -> None:
-        self[name] = secret
 
 
 async def nobody(words: str, options: Sequence[str]) -> str:

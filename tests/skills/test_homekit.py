@@ -14,6 +14,7 @@ from dobby import Device, EffectClass, Finding, Refused, Sign, State, Unreachabl
 from dobby.discovery.mdns import Mdns
 from dobby.paths import shipped
 from dobby.skill.load import load_skill
+from tests.fakes import Drawer
 from tests.patience import ENOUGH, Ear, until
 
 BEAT = 0.1
@@ -22,13 +23,6 @@ load_skill(shipped("skills") / "homekit")
 skill = import_module("dobby_skill_homekit")
 accessories = import_module("dobby_skill_homekit.accessories")
 dollhouse = import_module("dobby_skill_homekit.dollhouse")
-
-
-class Safe(dict[str, str]):
-    """A vault that can be looked into."""
-
-    async def put(self, name: str, secret: str) -> None:
-        self[name] = secret
 
 
 class Person:
@@ -48,7 +42,7 @@ def seen(house: Any, **says: str) -> Finding:
     return Finding(Sign("mdns", TYPE), "{}:{}".format(*house.at), {**known, **says})
 
 
-async def adopt(driver: Any, finding: Finding, person: Person, safe: Safe) -> dict[str, Device]:
+async def adopt(driver: Any, finding: Finding, person: Person, safe: Drawer) -> dict[str, Device]:
     return {device.name: device async for device in driver.adopt(finding, person.ask, safe)}
 
 
@@ -72,12 +66,12 @@ async def homekit() -> AsyncIterator[Any]:
 
 
 @pytest.fixture
-def safe() -> Safe:
-    return Safe()
+def safe() -> Drawer:
+    return Drawer()
 
 
 @pytest.fixture
-async def devices(house: Any, homekit: Any, safe: Safe) -> dict[str, Device]:
+async def devices(house: Any, homekit: Any, safe: Drawer) -> dict[str, Device]:
     return await adopt(homekit, seen(house), Person(house.pin), safe)
 
 
@@ -98,7 +92,7 @@ async def hear(homekit: Any, devices: dict[str, Device]) -> AsyncIterator[Callab
 # Found and paired
 
 
-async def test_a_bridge_is_found_by_mdns_and_opens_with_its_code(homekit: Any, safe: Safe) -> None:
+async def test_a_bridge_is_found_by_mdns_and_opens_with_its_code(homekit: Any, safe: Drawer) -> None:
     house = await dollhouse.start(mdns=True)
     ear = Mdns(["127.0.0.1"])
     found: list[Finding] = []
@@ -121,7 +115,7 @@ async def test_a_bridge_is_found_by_mdns_and_opens_with_its_code(homekit: Any, s
         await house.aclose()
 
 
-async def test_the_keys_are_kept_and_the_code_is_not(house: Any, homekit: Any, safe: Safe, devices: dict[str, Device]) -> None:
+async def test_the_keys_are_kept_and_the_code_is_not(house: Any, homekit: Any, safe: Drawer, devices: dict[str, Device]) -> None:
     kept = json.dumps(safe)
     assert house.pin not in kept
     assert "iOSDeviceLTSK" in kept
@@ -136,21 +130,21 @@ async def test_the_keys_are_kept_and_the_code_is_not(house: Any, homekit: Any, s
         await again.aclose()
 
 
-async def test_a_wrong_code_is_asked_for_again_and_none_is_no(house: Any, homekit: Any, safe: Safe) -> None:
+async def test_a_wrong_code_is_asked_for_again_and_none_is_no(house: Any, homekit: Any, safe: Drawer) -> None:
     person = Person("111-22-333", "what?", house.pin.replace("-", " "))
     assert await adopt(homekit, seen(house), person, safe)
     assert len(person.asked) == 3
     assert "does not take that code" in person.asked[1]
 
 
-async def test_without_its_code_nothing_is_knocked_at(house: Any, homekit: Any, safe: Safe) -> None:
+async def test_without_its_code_nothing_is_knocked_at(house: Any, homekit: Any, safe: Drawer) -> None:
     with pytest.raises(Refused, match="Dollhouse bridge needs its setup code"):
         await adopt(homekit, seen(house), Person(), safe)
     assert not house.connections
     assert not safe
 
 
-async def test_the_codes_in_the_config_are_for_what_the_config_names(house: Any, homekit: Any, safe: Safe) -> None:
+async def test_the_codes_in_the_config_are_for_what_the_config_names(house: Any, homekit: Any, safe: Drawer) -> None:
     homekit.settings = house.config
     person = Person()
     with pytest.raises(Refused):
@@ -167,12 +161,12 @@ async def test_what_is_paired_elsewhere_is_said(house: Any, devices: dict[str, D
     finding = seen(house) if sign == "mdns" else Finding(Sign("config", "homekit"), "{}:{}".format(*house.at))
     try:
         with pytest.raises(Refused, match="is paired with another controller: unpair it there, or use it through Home Assistant"):
-            await adopt(other, finding, Person(house.pin), Safe())
+            await adopt(other, finding, Person(house.pin), Drawer())
     finally:
         await other.aclose()
 
 
-async def test_one_that_was_reset_is_paired_anew(house: Any, homekit: Any, safe: Safe, devices: dict[str, Device]) -> None:
+async def test_one_that_was_reset_is_paired_anew(house: Any, homekit: Any, safe: Drawer, devices: dict[str, Device]) -> None:
     new = await dollhouse.start()
     try:
         await house.down()
@@ -188,7 +182,7 @@ async def test_one_that_was_reset_is_paired_anew(house: Any, homekit: Any, safe:
         await new.aclose()
 
 
-async def test_where_nobody_answers_or_nonsense_nothing_is_paired(homekit: Any, safe: Safe) -> None:
+async def test_where_nobody_answers_or_nonsense_nothing_is_paired(homekit: Any, safe: Drawer) -> None:
     async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1000)
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n\xff\xff\xff")
@@ -380,7 +374,7 @@ async def test_a_restart_is_said_once_and_clears_by_itself(
 
 
 async def test_a_new_address_is_followed_by_identity(
-    house: Any, homekit: Any, safe: Safe, hear: Any, devices: dict[str, Device]
+    house: Any, homekit: Any, safe: Drawer, hear: Any, devices: dict[str, Device]
 ) -> None:
     ear, lamp = await hear(), devices["Study lamp"]
     await house.down()
@@ -396,7 +390,7 @@ async def test_a_new_address_is_followed_by_identity(
     assert house.truth(lamp.id)["on"] is True
 
 
-async def test_a_false_address_does_not_lead_astray(house: Any, homekit: Any, safe: Safe, devices: dict[str, Device]) -> None:
+async def test_a_false_address_does_not_lead_astray(house: Any, homekit: Any, safe: Drawer, devices: dict[str, Device]) -> None:
     other = await dollhouse.start()
     try:
         assert (await adopt(homekit, seen(other, sf="0"), Person(), safe))["Study lamp"].address == devices["Study lamp"].address
@@ -455,7 +449,7 @@ async def cable(house: Any) -> AsyncIterator[Cable]:
     await made.aclose()
 
 
-async def through(cable: Cable, house: Any, homekit: Any, safe: Safe) -> dict[str, Device]:
+async def through(cable: Cable, house: Any, homekit: Any, safe: Drawer) -> dict[str, Device]:
     address = await cable.open(house.at)
     finding = Finding(Sign("config", "homekit"), address)
     return await adopt(homekit, finding, Person(house.pin), safe)
@@ -463,7 +457,7 @@ async def through(cable: Cable, house: Any, homekit: Any, safe: Safe) -> dict[st
 
 @pytest.mark.parametrize(("when", "done"), [("before", False), ("after", True)])
 async def test_a_link_cut_in_the_middle_of_a_command_is_in_doubt(
-    house: Any, homekit: Any, safe: Safe, cable: Cable, when: str, done: bool
+    house: Any, homekit: Any, safe: Drawer, cable: Cable, when: str, done: bool
 ) -> None:
     lamp = (await through(cable, house, homekit, safe))["Study lamp"]
     cable.trouble = when
@@ -475,7 +469,7 @@ async def test_a_link_cut_in_the_middle_of_a_command_is_in_doubt(
     assert house.truth(lamp.id)["on"] is True
 
 
-async def test_a_timed_write_that_was_not_announced_is_not_sent(house: Any, homekit: Any, safe: Safe, cable: Cable) -> None:
+async def test_a_timed_write_that_was_not_announced_is_not_sent(house: Any, homekit: Any, safe: Drawer, cable: Cable) -> None:
     lock = (await through(cable, house, homekit, safe))["Back door lock"]
     cable.trouble = "after"  # the answer to the announcement is lost
     with pytest.raises(Unreachable):
@@ -486,7 +480,7 @@ async def test_a_timed_write_that_was_not_announced_is_not_sent(house: Any, home
 
 
 async def test_garbage_ends_a_session_and_nothing_else(
-    house: Any, homekit: Any, safe: Safe, cable: Cable, caplog: pytest.LogCaptureFixture
+    house: Any, homekit: Any, safe: Drawer, cable: Cable, caplog: pytest.LogCaptureFixture
 ) -> None:
     lamp = (await through(cable, house, homekit, safe))["Study lamp"]
     cable.trouble = "garbage"

@@ -14,6 +14,7 @@ from dobby import Device, Finding, Refused, Sign, Unreachable, Unsure
 from dobby.dollhouse.house import device_side
 from dobby.paths import shipped
 from dobby.skill.load import load_skill
+from tests.fakes import Drawer
 from tests.patience import Ear, until
 
 FOLDER = shipped("skills") / "hue"
@@ -23,13 +24,6 @@ color = import_module("dobby_skill_hue.color")
 dollhouse = device_side(FOLDER)
 HALLWAY, VANITY, BATHTUB, WARMER, SENSOR, BUTTON = (f"00:17:88:01:0d:0b:00:0{number}" for number in range(1, 7))
 BEAT = 0.05
-
-
-class Drawer(dict[str, str]):
-    """A vault."""
-
-    async def put(self, name: str, secret: str) -> None:
-        self[name] = secret
 
 
 class Person:

@@ -12,6 +12,7 @@ import pytest
 from dobby import Device, Finding, Refused, Sign
 from dobby.paths import shipped
 from dobby.skill.load import load_skill
+from tests.fakes import Drawer
 from tests.patience import ENOUGH, until
 from tests.running import SHIPPED, ask, at_home
 
@@ -20,13 +21,6 @@ skill = import_module("dobby_skill_presence")
 phone = import_module("dobby_skill_presence.phone")
 NOWHERE = "192.0.2.77"  # RFC 5737: nobody is there, and it counts as private
 HEAD = "IP address       HW type     Flags       HW address            Mask     Device\n"
-
-
-class Drawer(dict[str, str]):
-    """A vault."""
-
-    async def put(self, name: str, secret: str) -> None:
-        self[name] = secret
 
 
 async def nobody(words: str, options: object) -> str:

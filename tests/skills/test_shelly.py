@@ -8,7 +8,6 @@ import subprocess
 import sys
 import warnings
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from importlib import import_module
 from typing import Any
@@ -18,8 +17,8 @@ import pytest
 from dobby import Device, EffectClass, Finding, Refused, Sign, Unreachable, Unsure
 from dobby.paths import shipped
 from dobby.skill.load import load_skill
-from tests.fakes import nobody
-from tests.patience import Ear, until
+from tests.fakes import Drawer, nobody
+from tests.patience import hearing, until
 
 pytest.importorskip("aioshelly", reason="pip install 'dobby[shelly]'")
 load_skill(shipped("skills") / "shelly")
@@ -29,13 +28,6 @@ dollhouse = import_module("dobby_skill_shelly.dollhouse")
 BENCH, SAW = "shelly.aabbccddee01-switch0", "shelly.aabbccddee01-switch1"
 SHUTTER, LAMP, PLUG = "shelly.aabbccddee02-cover0", "shelly.aabbccddee03-cct0", "shelly.c049ef8c480c-switch0"
 PAUSE = 0.1
-
-
-class Drawer(dict[str, str]):
-    """A vault."""
-
-    async def put(self, name: str, secret: str) -> None:
-        self[name] = secret
 
 
 @pytest.fixture
@@ -60,14 +52,6 @@ async def adopted(shelly: Any, address: str, ask: Any = nobody, vault: Any = Non
 @pytest.fixture
 async def things(house: Any, shelly: Any) -> dict[str, Device]:
     return {device.id: device for address in house.config["at"][:4] for device in await adopted(shelly, address)}
-
-
-@asynccontextmanager
-async def hearing(shelly: Any, devices: Sequence[Device]) -> AsyncIterator[Ear]:
-    ear = Ear(shelly.hear(devices))
-    await until(lambda: len(ear.state) == len(devices))
-    yield ear
-    await ear.aclose()
 
 
 # Found and read

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from importlib import import_module
 from typing import Any
@@ -12,8 +11,8 @@ import pytest
 from dobby import Device, EffectClass, Finding, Refused, Sign, Unreachable, Unsure
 from dobby.paths import shipped
 from dobby.skill.load import load_skill
-from tests.fakes import nobody
-from tests.patience import Ear, confirmed, until
+from tests.fakes import Drawer, nobody
+from tests.patience import confirmed, hearing, until
 
 pytest.importorskip("aioshelly", reason="pip install 'dobby[shelly]'")
 load_skill(shipped("skills") / "shelly")
@@ -22,13 +21,6 @@ dollhouse = import_module("dobby_skill_shelly.dollhouse")
 
 PLUG, SHUTTER = "shelly.c45bbe5f0001-switch0", "shelly.c45bbe5f0002-cover0"
 DIMMER, BULB = "shelly.c45bbe5f0003-light0", "shelly.c45bbe5f0004-rgb0"
-
-
-class Drawer(dict[str, str]):
-    """A vault."""
-
-    async def put(self, name: str, secret: str) -> None:
-        self[name] = secret
 
 
 @pytest.fixture
@@ -55,14 +47,6 @@ async def things(house: Any, shelly: Any) -> dict[str, Device]:
     return {
         key: device for key in (PLUG, SHUTTER, DIMMER, BULB) for key, device in (await adopted(shelly, house.thing(key))).items()
     }
-
-
-@asynccontextmanager
-async def hearing(shelly: Any, *devices: Device) -> AsyncIterator[Ear]:
-    ear = Ear(shelly.hear(devices))
-    await until(lambda: len(ear.state) == len(devices))
-    yield ear
-    await ear.aclose()
 
 
 async def test_one_is_found_by_its_web_page_and_is_what_it_switches_with_its_meter_as_a_part(things: dict[str, Device]) -> None:
@@ -138,7 +122,7 @@ async def test_a_password_is_asked_for_once_kept_in_the_vault_and_told_to_no_oth
 
 
 async def test_what_a_hand_does_is_heard_and_nothing_twice(house: Any, shelly: Any, things: dict[str, Device]) -> None:
-    async with hearing(shelly, things[PLUG], things[DIMMER]) as ear:
+    async with hearing(shelly, [things[PLUG], things[DIMMER]]) as ear:
         house.thing(PLUG).become(on=True)
         await ear.comes(PLUG, on=True)
         house.thing(PLUG).become(on=False)
@@ -147,7 +131,7 @@ async def test_what_a_hand_does_is_heard_and_nothing_twice(house: Any, shelly: A
 
 
 async def test_a_restart_is_said_once_and_clears_by_itself(house: Any, shelly: Any, things: dict[str, Device]) -> None:
-    async with hearing(shelly, things[PLUG]) as ear:
+    async with hearing(shelly, [things[PLUG]]) as ear:
         await house.thing(PLUG).aclose()
         await until(lambda: ear.available(PLUG) == [True, False])
         with pytest.raises(Unreachable):
@@ -203,7 +187,7 @@ async def test_garbage_is_a_clear_error_or_nothing(house: Any, shelly: Any, page
 
 
 async def test_garbage_while_it_listens_loses_nothing(house: Any, shelly: Any, things: dict[str, Device]) -> None:
-    async with hearing(shelly, things[PLUG]) as ear:
+    async with hearing(shelly, [things[PLUG]]) as ear:
         house.thing(PLUG).trouble["status"] = "garbage"
         await until(lambda: "status" not in house.thing(PLUG).trouble)
         house.thing(PLUG).become(on=True)

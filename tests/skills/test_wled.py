@@ -5,8 +5,7 @@ import gc
 import subprocess
 import sys
 import warnings
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from importlib import import_module
 from typing import Any
@@ -17,7 +16,7 @@ from dobby import Device, Finding, Refused, Sign, Unreachable, Unsure
 from dobby.paths import shipped
 from dobby.skill.load import load_skill
 from tests.fakes import Empty, nobody
-from tests.patience import Ear, until
+from tests.patience import hearing, until
 
 load_skill(shipped("skills") / "wled")
 skill = import_module("dobby_skill_wled")
@@ -48,14 +47,6 @@ async def lights(house: Any, wled: Any) -> dict[str, Device]:
 
 async def adopted(wled: Any, address: str) -> list[Device]:
     return [device async for device in wled.adopt(Finding(Sign("config", "wled"), address), nobody, Empty())]
-
-
-@asynccontextmanager
-async def hearing(wled: Any, devices: Sequence[Device]) -> AsyncIterator[Ear]:
-    ear = Ear(wled.hear(devices))
-    await until(lambda: len(ear.state) == len(devices))
-    yield ear
-    await ear.aclose()
 
 
 # Found and read
