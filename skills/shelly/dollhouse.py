@@ -16,6 +16,7 @@ from typing import Any
 from aiohttp import WSMsgType, web
 
 from . import dollhouse_gen1 as old
+from .dollhouse_web import Served
 
 RELAYS = {"switch:0": "Workshop bench", "switch:1": "Workshop saw"}
 SHELLYS: Sequence[Mapping[str, Any]] = (
@@ -29,13 +30,14 @@ STEP = 0.05  # seconds between a motor's steps
 HA2 = hashlib.sha256(b"dummy_method:dummy_uri").hexdigest()
 
 
-class Thing:
+class Thing(Served):
     """One Shelly. `trouble[method]` breaks the next such call once.
 
     `drop` (link cut before it is done), `cut` (after), `garbage` (done, answered with nonsense), `silence` (done, no answer).
     """
 
     def __init__(self, row: Mapping[str, Any], pace: float, password: str) -> None:
+        super().__init__()
         captured = json.loads(Path(__file__).with_name("captured.json").read_text("utf-8"))[row["like"]]
         self.shelly, self.config, self.status = (deepcopy(captured[key]) for key in ("shelly", "config", "status"))
         self.id = f"{self.shelly['id'].partition('-')[0]}-{row['mac'].lower()}"
@@ -45,38 +47,21 @@ class Thing:
             self.config[key]["name"] = name
         self.trouble: dict[str, str] = {}
         self.calls: list[str] = []
-        self.port = 0
         self.pace, self.password = pace, password
         self.lines: set[web.WebSocketResponse] = set()
         self._nonce = secrets.randbits(30)
-        self._runner: web.AppRunner | None = None
         self._motors: dict[str, asyncio.Task[None]] = {}
-
-    @property
-    def address(self) -> str:
-        """Where it is: host:port."""
-        return f"127.0.0.1:{self.port}"
 
     async def open(self) -> None:
         """Boot: at its port, or a free one the first time."""
-        app = web.Application()
-        app.router.add_get("/shelly", self._describe)
-        app.router.add_get("/rpc", self._line)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True)
-        await site.start()
-        assert site._server is not None
-        self.port = site._server.sockets[0].getsockname()[1]  # type: ignore[attr-defined]
+        await self.serve([web.get("/shelly", self._describe), web.get("/rpc", self._line)])
 
     async def aclose(self) -> None:
         """As if the plug were pulled."""
         for task in self._motors.values():
             task.cancel()
         self.cut()
-        if self._runner:
-            await self._runner.cleanup()
-            self._runner = None
+        await self.end()
 
     def cut(self) -> None:
         """Cut every line."""

@@ -10,6 +10,8 @@ from typing import Any
 
 from aiohttp import web
 
+from .dollhouse_web import Served
+
 SHELLYS: Sequence[Mapping[str, Any]] = (
     {"type": "SHPLG-S", "mac": "C45BBE5F0001", "name": "Aquarium plug", "host": "shellyplug-s-5F0001"},
     {"type": "SHSW-25", "mac": "C45BBE5F0002", "name": "Attic shutter", "host": "shellyswitch25-5F0002", "mode": "roller"},
@@ -23,13 +25,14 @@ LAMP: dict[str, Any] = {"ison": False, "has_timer": False, "source": "http", "mo
 COLOUR: dict[str, Any] = {"red": 255, "green": 0, "blue": 0, "white": 0, "gain": 100, "temp": 4000, "effect": 0}
 
 
-class Thing:
+class Thing(Served):
     """One Shelly. `trouble[page]` breaks the next call of `relay`, `roller`, `light`, `status` or `settings` once.
 
     `drop` (link cut before it is done), `cut` (after), `garbage` (done, answered with nonsense), `silence` (done, no answer).
     """
 
     def __init__(self, row: Mapping[str, Any], pace: float, password: str) -> None:
+        super().__init__()
         self.shelly = {"type": row["type"], "mac": row["mac"], "auth": bool(password), "fw": "20230913-114336/v1.14.0-gcb84623"}
         self.settings: dict[str, Any] = {"device": {"type": row["type"], "mac": row["mac"], "hostname": row["host"]}}
         self.settings |= {"name": row["name"], "mode": row.get("mode", "relay"), "fw": self.shelly["fw"]}
@@ -51,33 +54,18 @@ class Thing:
             self.settings["rollers"] = [{"positioning": True}]
         self.trouble: dict[str, str] = {}
         self.calls: list[str] = []
-        self.port = 0
         self.pace, self.password = pace, password
-        self._runner: web.AppRunner | None = None
         self._motor: asyncio.Task[None] | None = None
-
-    @property
-    def address(self) -> str:
-        """Where it is: host:port."""
-        return f"127.0.0.1:{self.port}"
 
     async def open(self) -> None:
         """Boot: at its port, or a free one the first time."""
-        app = web.Application()
-        app.router.add_get("/{page}", self._serve)
-        app.router.add_route("*", "/{page}/{number}", self._serve)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True).start()
-        self.port = self._runner.addresses[0][1]
+        await self.serve([web.get("/{page}", self._serve), web.route("*", "/{page}/{number}", self._serve)])
 
     async def aclose(self) -> None:
         """As if the plug were pulled."""
         if self._motor:
             self._motor.cancel()
-        if self._runner:
-            await self._runner.cleanup()
-            self._runner = None
+        await self.end()
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         page, number = request.match_info["page"], request.match_info.get("number", "")
