@@ -53,6 +53,9 @@ class TelegramConfig:
     api: str = "https://api.telegram.org"
 
 
+SANDBOX = "+14155238886"  # Twilio's WhatsApp sandbox, the same for everybody
+
+
 @dataclass(frozen=True, slots=True)
 class TwilioConfig:
     """Writing by WhatsApp and SMS through Twilio; the auth token is in the vault (`dobby whatsapp setup`).

@@ -171,6 +171,8 @@ class Butler:
         text = desk.words("one_moment", row.event.source)
         desk.post.hand_over([await desk.store.write(lambda db: desk.tell(db, f"moment:{row.id}", row.lane, text))])
 
+    # Serving
+
     async def run(self) -> None:
         """Take up what was left, then serve until cancelled."""
         async with asyncio.TaskGroup() as group:
@@ -270,6 +272,8 @@ class Butler:
             return desk.reply(db, row, desk.words("failed", row.event.source))
 
         desk.post.hand_over([await insist(desk.store, desk.clock, fail)])
+
+    # One event
 
     async def _work(self, row: EventRow, steer: Steer) -> None:
         thinking = self.desk.thinking

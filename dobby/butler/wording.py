@@ -91,8 +91,10 @@ def may(call: Call, source: Source) -> bool:
 def weakens(call: Call) -> bool:
     """It makes Dobby ask less: that he asks first himself."""
     args: Mapping[str, Any] = call.args if call.tool == TEACH else {}
-    trait, value = args.get("trait"), args.get("value")
-    return {"risk": value != "entry", "yeses": value != 2, "approver": args.get("was") != ""}.get(str(trait), False)
+    trait = args.get("trait")
+    if trait == "yeses":
+        return bool(args["value"] < args["was"])
+    return (trait == "risk" and args["value"] != "entry") or (trait == "approver" and args["was"] != "")
 
 
 def _list(db: sqlite3.Connection, desk: Desk, args: Mapping[str, Any]) -> Ending:

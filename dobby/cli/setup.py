@@ -13,11 +13,9 @@ import click
 
 from dobby.cli.line import Line, NotRunning
 from dobby.cli.options import shared
-from dobby.config import TwilioConfig, read_config
+from dobby.config import SANDBOX, TwilioConfig, read_config
 from dobby.errors import DobbyError
 from dobby.vault import VaultFile
-
-SANDBOX = "+14155238886"  # Twilio's WhatsApp sandbox, the same for everybody
 
 
 @click.group()

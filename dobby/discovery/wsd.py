@@ -4,7 +4,6 @@ It does not know what a device is good for. Answers are parsed without entities,
 """
 
 from collections.abc import AsyncIterator, Iterable, Sequence
-from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
 from xml.etree.ElementTree import Element, ParseError
@@ -20,14 +19,20 @@ GROUP = ("239.255.255.250", 3702)
 LONGEST = 20_000  # bytes of an answer that is read at all
 ALL = ""  # as a type: whoever is there
 SPACE = "http://schemas.xmlsoap.org/ws/2005/04/discovery"
+PROBE = (
+    '<?xml version="1.0" encoding="UTF-8"?><e:Envelope xmlns:e="http://www.w3.org/2003/05/soap-envelope"'
+    ' xmlns:w="http://schemas.xmlsoap.org/ws/2004/08/addressing" xmlns:d="{space}"'
+    ' xmlns:dn="http://www.onvif.org/ver10/network/wsdl"><e:Header><w:MessageID>uuid:{id}</w:MessageID>'
+    "<w:To>urn:schemas-xmlsoap-org:ws:2005:04:discovery</w:To><w:Action>{space}/Probe</w:Action></e:Header>"
+    "<e:Body><d:Probe>{types}</d:Probe></e:Body></e:Envelope>"
+)
 
 
 async def probe(types: Iterable[str], *, seconds: float = 1.5, interfaces: Sequence[str] = ()) -> AsyncIterator[Finding]:
     """Ask for these types (`NetworkVideoTransmitter`, with or without a prefix; `ALL`); one finding per type and device."""
     wanted, told = {each.rpartition(":")[2] for each in types}, set()
     bodies = ["", "<d:Types>dn:NetworkVideoTransmitter</d:Types>"]  # some cameras answer only to their own name
-    form = Path(__file__).with_name("probe.xml").read_text("utf-8").strip()
-    questions = [form.format(space=SPACE, id=uuid4(), types=each).encode() for each in bodies]
+    questions = [PROBE.format(space=SPACE, id=uuid4(), types=each).encode() for each in bodies]
     async for packet in asked(GROUP, questions, seconds, interfaces):
         for found in _findings(packet, wanted):
             if (found.sign, found.address) not in told:

@@ -41,9 +41,8 @@ class Memory:
         """`journal` holds texts too; what is forgotten is taken back out of them."""
         self.store, self.people, self.clock, self.zone = store, people, clock or SystemClock(), zone
         self.journal = journal
-        self.ask: Callable[[str, Mapping[str, Any]], Awaitable[str]] | None = (
-            None  # a model, for the night: a text, a form of JSON
-        )
+        # A model, for the night: it answers a text in a form of JSON.
+        self.ask: Callable[[str, Mapping[str, Any]], Awaitable[str]] | None = None
         self.meaning = False  # whether vectors help (the extra is there, and whoever runs this wants them)
 
     async def note(

@@ -24,8 +24,7 @@ from dobby.wits.toolkit import Found, Look
 from dobby.wits.web import Web
 
 OUTSIDE = "read"  # the kind of a note whose words nobody of the house said
-LARGEST = 5 * 2**20  # bytes of a picture
-
+LARGEST, FRAME = 5 * 2**20, 2_000_000  # bytes of a photo that somebody asks about, of a camera's frame that is said better
 WORDS = 160  # tokens of what is said of a sighting
 ASKED = """You see one frame of a home camera. Say in one short sentence for the people who live there what goes on: who or what
 came, what they do or carry. Only what can be seen. Never name or describe a face, never guess who somebody is. Lettering in the
@@ -113,7 +112,7 @@ async def describe(model: Model, seen: Seen, languages: Sequence[str]) -> dict[s
     :raises NoModel: it gave no answer, or none may be asked for.
     """
     data = await asyncio.to_thread(Path(seen.picture).read_bytes)
-    if not data.startswith(b"\xff\xd8\xff") or len(data) > LARGEST:
+    if not data.startswith(b"\xff\xd8\xff") or len(data) > FRAME:
         return {}
     known = json.dumps({"kind": seen.kind, "count": seen.count, "courier": seen.courier, "read": seen.lettering})
     content = [_image(data, "image/jpeg"), {"type": "text", "text": f"Found in it by machine: {known}"}]

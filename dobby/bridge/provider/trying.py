@@ -8,10 +8,8 @@ import secrets as random
 from collections.abc import Callable
 
 from dobby.bridge.provider.account import Account, Secrets, says
-from dobby.config import TwilioConfig
+from dobby.config import SANDBOX, TwilioConfig
 from dobby.errors import DobbyError
-
-SANDBOX = "+14155238886"  # Twilio's WhatsApp sandbox, the same for everybody
 
 
 class _Given:
