@@ -7,6 +7,7 @@ It does not know what is to be done, only which devices it may be done to.
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from rapidfuzz import fuzz, process
 
@@ -267,11 +268,11 @@ class Finder:
     def _narrow(self, clause: Clause, pool: list[str], prefer: Allowed | None, named: bool) -> Found:
         steps: list[Callable[[list[str]], list[str]]] = []
         if not named and self.fresh:
-            steps.append(lambda row: [key for key in row if key in self.fresh])
+            steps += [lambda row: [key for key in row if key in self.fresh], partial(self._beside, self.fresh)]
         if prefer:
             steps.append(lambda row: [key for key in row if prefer(self.index.devices[key])])
         if not named:
-            steps += [self._talked, self._talked_rooms, self._here]
+            steps += [self._talked, partial(self._beside, self.talked), self._here]
         for step in steps:
             narrowed = step(pool)
             pool = narrowed or pool
@@ -294,8 +295,8 @@ class Finder:
     def _talked(self, pool: list[str]) -> list[str]:
         return [key for key in pool if key in self.talked]
 
-    def _talked_rooms(self, pool: list[str]) -> list[str]:
-        rooms = {self.index.devices[key].room.casefold() for key in self.talked if key in self.index.devices}
+    def _beside(self, known: Sequence[str], pool: list[str]) -> list[str]:
+        rooms = {self.index.devices[key].room.casefold() for key in known if key in self.index.devices}
         rooms.discard("")
         return [key for key in pool if self.index.devices[key].room.casefold() in rooms]
 
