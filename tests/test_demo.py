@@ -131,6 +131,10 @@ def test_two_demos_side_by_side_invite_and_end_cleanly_on_ctrl_c(tmp_path: Path)
         assert len(_children(house.process.pid)) <= 1, "nobody but the eyes"
         assert house.end(signal.SIGINT) == 0, house.said
         assert house.said.endswith("Ctrl-C ends it.\n"), "no traceback, no complaint"
+    again = Process(tmp_path, "demo", "--state", str(tmp_path / "0" / "state"))
+    again.wait_for("Ctrl-C ends it.", 120)
+    assert "Dobby has found " in again.said, "in the folder of an earlier demo, whose devices were at other addresses"
+    assert again.end(signal.SIGINT) == 0
     assert _leftovers() <= before
 
 

@@ -175,14 +175,15 @@ async def _name_rooms(dobby: Dobby) -> None:
 
 
 async def _found(dobby: Dobby, house: Dollhouse) -> None:
-    """Wait until each family has been looked for and heard from once."""
+    """Wait until each family has been looked for and heard from once; what an earlier demo left in the folder is out of reach."""
+    state = dobby.house.state
     try:
         async with asyncio.timeout(FINDING):
             for name in house.parts:
                 await dobby.families[name].looked.wait()
                 while not dobby.families[name].devices:
                     await asyncio.sleep(0.05)  # whoever did not answer at once is looked for again
-            while any(not dobby.house.state.of(device.id) for device in dobby.house if device.traits):
+            while any(one.traits and not (state.of(one.id) or state.unavailable_since(one.id)) for one in dobby.house):
                 await asyncio.sleep(0.05)
     except (TimeoutError, KeyError) as error:
         trouble = " ".join([*dobby.broken.values(), *(family.trouble for family in dobby.families.values())])

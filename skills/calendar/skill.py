@@ -52,7 +52,7 @@ class Calendars:
         links = self.settings.get("links", {})
         if not isinstance(links, Mapping) or not all(isinstance(link, str) and link.strip() for link in links.values()):
             raise Refused('[skills.calendar.links] is a table of names with a link or a path: Bins = "https://…".')
-        return {_id(link): link.strip() for link in links.values()}
+        return {_id(name): link.strip() for name, link in links.items()}
 
     async def seek(self, interfaces: Sequence[str]) -> AsyncIterator[Finding]:
         """The names in the config; nobody is asked anything."""
@@ -63,10 +63,9 @@ class Calendars:
     async def adopt(self, finding: Finding, ask: Ask, vault: Vault) -> AsyncIterator[Device]:
         """A calendar of the config as a device; it is there whether it can be read or not."""
         self._links()
-        link = self.settings.get("links", {}).get(finding.address)
-        if link is None:
+        if finding.address not in self.settings.get("links", {}):
             raise Refused("There is no calendar of that name in [skills.calendar.links].")
-        yield Device(_id(link), "calendar", "calendar", finding.address[:60], traits=specs("calendar"))
+        yield Device(_id(finding.address), "calendar", "calendar", finding.address[:60], traits=specs("calendar"))
 
     async def attach(self, device: Device) -> None:
         """Nothing to get ready."""
@@ -127,8 +126,9 @@ def _state(body: bytes, now: float, zone: tzinfo | None) -> State:
     return {"value": str(first.get("title", "")) if isinstance(first, dict) else "", "entries": rows}
 
 
-def _id(link: str) -> str:
-    return f"calendar.{hashlib.sha256(link.strip().encode()).hexdigest()[:12]}"
+def _id(name: str) -> str:
+    """A calendar is the one that the config calls so, whatever its link is by now."""
+    return f"calendar.{hashlib.sha256(name.encode()).hexdigest()[:12]}"
 
 
 def driver() -> Driver:

@@ -79,6 +79,13 @@ async def test_nothing_is_looked_for_unless_it_is_named(calendars: Any) -> None:
         await adopted(calendars)
 
 
+async def test_at_another_link_it_is_the_same(calendars: Any, server: Any) -> None:
+    before = await adopted(calendars)
+    calendars.settings = {"links": {name: f"{link}?token=new" for name, link in server.config["links"].items()}}
+    assert await adopted(calendars) == before
+    assert (await calendars.read(before["Family"]))["value"] == "Dentist"
+
+
 async def test_one_that_is_no_longer_named_is_gone(calendars: Any) -> None:
     bins = (await adopted(calendars))["Bins"]
     calendars.settings = {}
