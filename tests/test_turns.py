@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from dobby.turns import Turns
 
 
@@ -31,3 +33,19 @@ async def test_a_flood_slows_work_down_and_never_stops_it() -> None:
     with turns.coming(), turns.coming():
         async with asyncio.timeout(60):
             await asyncio.gather(*(turns.turn() for _ in range(3)))
+
+
+@pytest.mark.parametrize(("apart", "begun"), [(0.005, False), (0.5, True)])
+async def test_between_the_texts_of_a_flood_no_work_begins(apart: float, begun: bool) -> None:
+    now = 100.0
+    turns = Turns(lambda: now)
+    with turns.coming():
+        now += apart
+    with turns.coming():
+        pass
+    task = asyncio.create_task(turns.turn())
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert task.done() is begun
+    now += 1.0
+    await task
