@@ -79,6 +79,31 @@ def test_who_comes_in_bad_weather_is_told_once(script: str, yolox: Any) -> None:
 
 
 @pytest.mark.optional
+def test_who_stood_at_the_door_and_went_is_not_thought_to_stand_there(yolox: Any) -> None:
+    day = scene.together(scene.load("headlights"), scene.load("visitors"))
+    told = live(day, yolox, begin=196, end=262)
+    assert [(one.kind, one.phase) for _, one in told] == [("person", "arrived"), ("person", "left")]
+
+
+def test_by_infrared_there_are_no_colours_by_which_somebody_returns() -> None:
+    grey = importlib.import_module("dobby_seeing.eyes.visit").is_grey
+    assert grey(scene.frame(scene.load("flicker"), 3))
+    assert not grey(scene.frame(scene.load("quiet"), 3))
+    assert not grey(scene.frame(scene.load("dusk"), 3))
+
+
+@pytest.mark.parametrize(("coats", "again"), [("#a03c30 #a03c30", 1), ("#3050a0 #a03c30", 0)])
+def test_who_returns_is_known_by_the_colours_within(coats: str, again: int) -> None:
+    """Both stand before the same lawn; only what they wear tells them apart."""
+    visit, box = importlib.import_module("dobby_seeing.eyes.visit"), Box("person", "", 1, 0.39, 0.49, 0.1, 0.45)
+    act = {"what": "walker", "at": 0, "stay": 30}
+    pictures = [scene.frame(scene.read("two", {"act": [{**act, "colour": coat}]}), 12) for coat in coats.split()]
+    one, other = (visit.colours_of(picture, box) for picture in pictures)
+    alike = importlib.import_module("dobby_seeing.eyes.eye").IDENTICAL
+    assert (visit.same_colours(one, other) > alike) == bool(again)
+
+
+@pytest.mark.optional
 def test_a_delivery_is_one_vehicle_that_comes_and_goes(yolox: Any) -> None:
     told = watch("delivery", 52, yolox, zones=(STREET, Zone("driveway", scene.ZONES["driveway"])))
     assert [(one.kind, one.phase, one.zone) for one in told if one.phase == "arrived"] == [("vehicle", "arrived", "driveway")]

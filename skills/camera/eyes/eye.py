@@ -14,8 +14,8 @@ from dobby import Box, Camera, Sighting, around
 
 from .gate import Gate, Luma
 from .models import Detector, Picture, Reads
-from .track import LIVING, Track, Tracks
-from .visit import AGAIN, Best, Round as Round, Visit, at_edge, colours_of, direction_of, quality, same_colours, zone_of
+from .track import LIVING, TRIES, Track, Tracks, overlap
+from .visit import AGAIN, Best, Round as Round, Visit, at_edge, colours_of, direction_of, is_grey, quality, same_colours, zone_of
 from .yard import Parked, Yard
 
 ENOUGH, SURE = 1.0, 0.5  # the sum of scores, and the best of them, that make a name certain
@@ -26,8 +26,9 @@ TOGETHER = 10.0  # seconds within which more of a kind join a visit
 DIFFERENT = 0.45  # correlation of looks: below, what stood there may be gone
 IDENTICAL = 0.9  # correlation of colours: above, the same thing has returned
 STALE = 3600.0  # seconds after which a kept yard says nothing about who is new
-FAR = 0.45  # of the picture that something that left may have gone before it was seen again
+FAR, PACE = 0.45, 0.1  # of the picture that what left may have gone before it was seen again; more for each second since
 MOST = 40  # visits kept in mind
+SOUGHT = 3  # looks for what came to rest
 MOVES = 1.5  # seconds since something moved in which it still does
 
 Out = Callable[[Sighting, Visit, Picture | None], None]
@@ -122,8 +123,8 @@ class Eye:
         return self.detector.detect(frame.bgr(), regions) if self.detector.names else []
 
     def _found(self, frame: Frame, box: Box, kind: str) -> Box | None:
-        """Is it still there? One look."""
-        return next((b for b in self._detect(frame, [box]) if b.kind == kind and b.iou(box) > 0.4), None)
+        """Is it there? One look."""
+        return next((b for b in self._detect(frame, [box]) if b.kind == kind and overlap(box, b) > 0.4), None)
 
     def _everything(self, frame: Frame) -> list[Box]:
         """All of the picture at once and in squares, where small things are larger; what these cut off is left to the whole."""
@@ -234,7 +235,7 @@ class Eye:
             if visit.facts.kind != (track.kind or "motion") or visit.facts.candidate or visit.over:
                 continue
             beside = sum(other.number in visit.tracks for other in self.tracks.live)
-            if beside and frame.at - visit.facts.certain < TOGETHER:
+            if beside and not visit.dwelt and frame.at - visit.facts.certain < TOGETHER:
                 visit.learn(count=max(visit.facts.count, beside + 1))
                 return visit
             far = max(abs(visit.box.foot[axis] - track.path[0][1 + axis]) for axis in (0, 1))
@@ -278,7 +279,7 @@ class Eye:
         picture = best.picture if large is None else large
         zone = zone_of(visit.box, self.camera.zones)
         visit.learn(zone=zone.name if zone else "")
-        visit.colours = colours_of(best.picture, best.box)
+        visit.colours, visit.grey = colours_of(best.picture, best.box), is_grey(best.picture)
         if self.reader is not None and visit.facts.kind in ("vehicle", "motion"):
             texts, courier = self.reader.read(best.box.of(picture, 0.05))
             visit.learn(lettering=tuple(texts), courier=courier)
@@ -286,11 +287,12 @@ class Eye:
         self.out(visit.sighting(self._again(visit), visit.facts.at), visit, picture)
 
     def _again(self, visit: Visit) -> str:
-        """`returned` where the same thing was here minutes ago, which then is the same visit; else `arrived`."""
-        new = visit.facts
+        """`returned` where the same thing was here minutes ago, which then is the same visit; else `arrived`, as whatever an
+        infrared picture, in which all look alike, has no name of a courier for."""
+        new, told_apart = visit.facts, not visit.grey or visit.facts.courier
         for old in self.visits:
             close = old.over and (old.facts.kind, old.facts.courier) == (new.kind, new.courier) and new.at - old.last < AGAIN
-            if close and not new.candidate and same_colours(old.colours, visit.colours) > IDENTICAL:
+            if close and not new.candidate and same_colours(old.colours, visit.colours) > IDENTICAL and told_apart:
                 self.visits.remove(old)
                 for thing in self.yard.things:
                     thing.visit = old.facts.visit if thing.visit == new.visit else thing.visit
@@ -302,13 +304,20 @@ class Eye:
     # What stands
 
     def _rest(self, track: Track, visit: Visit | None, frame: Frame) -> None:
-        """It stands: the yard knows it from now on, and the gate looks past it."""
-        if track.named and track.score < 0.8 and track.wants_a_name(frame.at):
+        """It stands: the yard knows it from now on where it is found there (else it went, and this is the place it left), and the
+        gate looks past it."""
+        sure = visit is not None or track.score >= ENOUGH
+        found: Box | None = track.box
+        if track.named and not sure and track.tries < len(TRIES):
             return
+        if track.named and sure:
+            track.sought, found = track.sought + 1, self._found(frame, track.box, track.kind)
+            if found is None and track.sought < SOUGHT:
+                return
         if visit is not None and not visit.told:
             self._arrive(visit, frame)
-        if visit is not None or track.score >= ENOUGH:
-            self._park(track.kind or "motion", track.box, frame, visit)
+        if sure and found is not None:
+            self._park(track.kind or "motion", found, frame, visit)
         self.gate.take_in(track.box)
         self.tracks.live.remove(track)
         self._best.pop(track.number, None)
@@ -355,8 +364,8 @@ class Eye:
 
 def _near(thing: Parked, track: Track) -> bool:
     """May it be this that moves there now: does its place look otherwise of late, and is it not far?"""
-    doubtful = thing.doubt > 0 or thing.kind in LIVING
-    return doubtful and max(abs(thing.box.foot[axis] - track.path[0][1 + axis]) for axis in (0, 1)) < FAR
+    doubtful, reach = thing.doubt > 0 or thing.kind in LIVING, FAR + PACE * thing.doubt
+    return doubtful and max(abs(thing.box.foot[axis] - track.path[0][1 + axis]) for axis in (0, 1)) < reach
 
 
 def _cut_off(box: Box, tile: Box) -> bool:

@@ -19,17 +19,19 @@ AGAIN = 2.5  # seconds between asking again of what has a name and still moves
 
 @dataclass(slots=True, eq=False)
 class Track:
-    """One thing that moves, or did. `box` is where it was last, `path` where its feet were, `named` what the detector said."""
+    """One thing that moves, or did. `box` is where it was last, `path` where its feet were and how tall it was, `named` what the
+    detector said, `sought` how often it was looked for where it came to rest."""
 
     number: int
     box: Box
     born: float
     seen: float
-    path: list[tuple[float, float, float]] = field(default_factory=list)
+    path: list[tuple[float, float, float, float]] = field(default_factory=list)
     named: list[Box] = field(default_factory=list)
     scores: dict[str, float] = field(default_factory=dict)
     tries: int = 0
     ask_at: float = 0.0
+    sought: int = 0
 
     @property
     def kind(self) -> str:
@@ -52,7 +54,7 @@ class Track:
         return max((box.score for box in self.calls), default=0.0)
 
     def at_rest(self, now: float, seconds: float = 1.5) -> bool:
-        """Has it stood for so long?"""
+        """Has it stood for so long, and not grown either, as what leaves its place does together with that place?"""
         recent = [place[1:] for place in self.path if place[0] >= now - seconds]
         reach = max(0.015, 0.12 * max(self.box.w, self.box.h))
         return now - self.born >= seconds and len(recent) > 2 and all(math.dist(recent[0], each) < reach for each in recent)
@@ -63,7 +65,7 @@ class Track:
 
     def thing_like(self) -> bool:
         """Nameless: does it move as things do, far for its size, straight, step by step, not tiny?"""
-        points = [place[1:] for place in self.path]
+        points = [place[1:3] for place in self.path]
         far, steps = math.dist(points[0], points[-1]), [math.dist(a, b) for a, b in pairwise(points)]
         steady = len(steps) >= 5 and far > 0.6 * sum(steps) and max(steps) < far / 3
         return steady and self.box.area > 0.004 and far > max(0.15, 0.8 * self.box.w)
@@ -71,12 +73,13 @@ class Track:
     def follow(self, box: Box, now: float) -> None:
         """It is here now."""
         self.box, self.seen = box, now
-        self.path.append((now, *box.foot))
+        self.path.append((now, *box.foot, box.h))
         del self.path[1:-60]
 
-    def linger(self, now: float) -> None:
-        """It is somewhere in a blob that is more than it: a crowd, or the place it stood in."""
+    def linger(self, now: float, ask: bool = False) -> None:
+        """It is somewhere in a blob that is more than it: a crowd, or the place it stood in; `ask` soon where in it."""
         self.seen = now
+        self.ask_at = min(self.ask_at, now + TRIES[2]) if ask else self.ask_at
 
     def name(self, box: Box) -> None:
         """The detector called it something."""
@@ -109,7 +112,7 @@ class Tracks:
             mine = [blob for blob in free if _belongs(blob, track, now)]
             if mine:
                 where = _fit(track, mine)
-                track.follow(where, now) if where else track.linger(now)
+                track.follow(where, now) if where else track.linger(now, ask=True)
                 free = [blob for blob in free if blob not in mine]
             elif any(track.box.inside(blob) > 0.6 for blob in blobs):
                 track.linger(now)
@@ -122,15 +125,15 @@ class Tracks:
     def begin(self, box: Box, now: float) -> Track:
         """A new one."""
         self._count += 1
-        self.live.append(Track(self._count, box, now, now, [(now, *box.foot)]))
+        self.live.append(Track(self._count, box, now, now, [(now, *box.foot, box.h)]))
         return self.live[-1]
 
     def name(self, boxes: Iterable[Box]) -> list[Box]:
         """Give names to the tracks under them; returns the boxes that are nobody's."""
         free, left = [], list(self.live)
         for box in sorted(boxes, key=lambda box: -box.score):
-            track = max(left, key=lambda track: _overlap(track.box, box), default=None)
-            if track is None or _overlap(track.box, box) < 0.3:
+            track = max(left, key=lambda track: overlap(track.box, box), default=None)
+            if track is None or overlap(track.box, box) < 0.3:
                 free.append(box)
             else:
                 left.remove(track)
@@ -138,7 +141,8 @@ class Tracks:
         return free
 
 
-def _overlap(part: Box, box: Box) -> float:
+def overlap(part: Box, box: Box) -> float:
+    """How well what moved (perhaps only a part of a thing) and what the detector sees are one, 0 … 1."""
     return max(part.iou(box), 0.9 * part.inside(box) if part.area > 0.04 * box.area else 0.0)
 
 

@@ -20,6 +20,7 @@ from .track import Track
 WINDOW = 20.0  # seconds between two cameras seeing the same visit
 MOMENT = 3.0  # seconds between two cameras seeing the same thing come
 GREY = 110.0  # mean of a picture that is neither dark nor bright
+PALE = 4.0  # grey levels between the colours of a picture, on average: below, it has none
 AGAIN = 300.0  # seconds within which the same thing has returned
 
 
@@ -43,6 +44,7 @@ class Visit:
     best: Best | None = None
     tracks: set[int] = field(default_factory=set)
     colours: Any = field(default=None, repr=False)
+    grey: bool = False
     told: bool = False
     dwelt: bool = False
     over: bool = False
@@ -88,6 +90,11 @@ def colours_of(picture: Picture, box: Box) -> Any:
     even = np.clip(within.of(picture) * (GREY / np.maximum(light, 8.0)), 0, 255).astype(np.uint8)
     hsv = cv2.cvtColor(even, cv2.COLOR_BGR2HSV)
     return cv2.calcHist([hsv], [0, 1, 2], None, [8, 4, 4], [0, 180, 0, 256, 0, 256]).ravel()
+
+
+def is_grey(picture: Picture) -> bool:
+    """Is it without colours, as by infrared?"""
+    return float(np.ptp(cv2.resize(picture, (64, 36), interpolation=cv2.INTER_AREA), axis=2).mean()) < PALE
 
 
 def same_colours(one: Any, other: Any) -> float:
