@@ -3,6 +3,7 @@
 Rows, kept in the same commit that says so; `settle` lets the living house know them. It does not understand the words.
 """
 
+import re
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -20,7 +21,9 @@ from dobby.journal.ledger import EffectRow
 from dobby.journal.pack import LIST, TEACH, load_call
 from dobby.journal.taught import Taught
 from dobby.mind.answer import is_no, is_yes
-from dobby.mind.plain.taught import folded
+from dobby.mind.plain.lexicon import LANGUAGES
+from dobby.mind.plain.taught import folded, table
+from dobby.mind.plain.when import Line
 from dobby.mind.plan import Plan
 
 TOOLS = (LIST, TEACH)
@@ -158,12 +161,18 @@ def _settle(desk: Desk, args: Mapping[str, Any]) -> None:
 
 
 async def not_understood(desk: Desk, row: EventRow, plan: Plan) -> Plan:
-    """Keep a text that nobody understood, so that its meaning can be taught; a bare yes or no has none."""
+    """Keep a text that nobody understood, so that its meaning can be taught; a bare yes or no has none. What sounds like a scene
+    is answered with how to make it."""
     if is_yes(row.event.text) or is_no(row.event.text):
         return Plan(say=desk.words("nothing_asked", row.event.source))
     source, text, now = row.event.source, row.event.text.strip(), desk.clock.now()
     if text:
         await desk.store.write(lambda db: taught.lose(db, folded(text), text, source.person, row.lane, now))
+    line = Line(text.strip(".!? "))
+    for language in LANGUAGES:
+        if found := re.fullmatch(table(language)["mood"], line.line):
+            say = desk.mind.phrase("scene_untaught", language, phrase=line.raw(*found.span("phrase")))
+            return replace(plan, say=say, language=language)
     return plan
 
 

@@ -115,3 +115,17 @@ async def test_a_rest_that_is_not_understood_is_offered_not_done(english: Stage)
     plan = (await english.say("close garage hands full")).plan
     assert plan.calls == ()
     assert plan.choices[0].calls[0].device == "cover.garage"
+
+
+@pytest.mark.parametrize(
+    "said", ["I'm leaving", "I’m tired", "i'm bored", "I am hungry", "I'm in bed", "I'm reading", "I'm awake"]
+)
+async def test_i_am_is_no_german(english: Stage, said: str) -> None:
+    english.start()
+    assert (await english.say(said)).plan.language == "en"
+
+
+@pytest.mark.parametrize("said", ["im Bad", "Licht im Bad an", "mach die Rollos im Büro hoch", "im Wohnzimmer ist es kalt"])
+async def test_a_german_im_stays_one(english: Stage, said: str) -> None:
+    english.start()
+    assert (await english.say(said)).plan.language == "de"

@@ -1,5 +1,6 @@
 """Scenes: shown before they are kept, run side by side, told in one line, taken back whole; never a way round the gate."""
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -44,6 +45,39 @@ async def test_no_is_no(home: Family) -> None:
     await home.say("anna", MOVIE)
     await home.say("anna", "no")
     assert "don't know" in await home.asks("anna", "movie time")
+
+
+@pytest.mark.parametrize(
+    ("said", "advice", "again", "done"),
+    [
+        ("movie time", "when I say movie time, turn off all lights", "Movie time!", "movie time: done."),
+        ("I'm leaving", "when I say I'm leaving, turn off all lights", "I'm leaving now", "I'm leaving: done."),
+        ("im home", "when I say im home, turn off all lights", "I'm home", "im home: done."),
+        ("start game night", "when I say game night, turn off all lights", "game night", "game night: done."),
+        ("I'm off", "when I say I'm leaving, turn everything off", "I'm leaving", "I'm leaving: done."),
+        ("Filmabend", "wenn ich Filmabend sage, mach alle Lichter aus", "Filmabend!", "Filmabend: erledigt."),
+        ("mach Filmabend", "wenn ich Filmabend sage, mach alle Lichter aus", "starte Filmabend", "Filmabend: erledigt."),
+        ("Ich gehe jetzt", "wenn ich 'ich gehe' sage, mach alles aus", "Ich gehe jetzt", "ich gehe: erledigt."),
+    ],
+)
+async def test_one_that_nobody_made_is_answered_with_how_to_make_it(
+    home: Family, said: str, advice: str, again: str, done: str
+) -> None:
+    told = await home.asks("anna", said)
+    assert advice in told and "?" not in told
+    assert re.search("keep that\\?|merken\\?", await home.asks("anna", advice))
+    await home.say("anna", "yes")
+    assert (await home.tells("anna", again)).startswith(done)
+    assert not any(home.now(device.id).get("on") for device in home.house if device.kind == "light")
+
+
+async def test_a_good_night_of_ones_own(home: Family) -> None:
+    home.house.remove("script.night")  # that would be what is meant
+    told = await home.asks("anna", "good night")
+    assert told.startswith("Good night.") and "when I say good night, turn everything off" in told
+    assert "Shall I keep that?" in await home.asks("anna", "when I say good night, turn everything off")
+    await home.say("anna", "yes")
+    assert (await home.tells("anna", "Good night, Dobby")).startswith("good night: done.")
 
 
 async def test_undo_takes_back_all_of_it(home: Family) -> None:

@@ -93,6 +93,7 @@ class Marker:
 
     def mark(self, words: Sequence[Word], names_first: bool = True, guess: bool = True) -> list[Mark]:
         """The best cover of these words; without `guess`, misspelt ones are left alone."""
+        words = [replace(word, text="iam") if word.raw.lower() in ("i'm", "i’m") else word for word in words]  # no German "im"
         words = list(self._mended(words[:MOST_WORDS], guess))
         best: list[tuple[float, list[Mark]]] = [(0.0, [])]
         for end in range(1, len(words) + 1):
