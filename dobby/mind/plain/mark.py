@@ -20,28 +20,8 @@ _UNKNOWN = 4.0
 _PARTIAL = 1.3
 _KEYS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 _LINKS = ("", "s", "n", "en", "es")
-FUNCTION = frozenset(
-    {
-        "art",
-        "prep",
-        "noise",
-        "to",
-        "join",
-        "or",
-        "not",
-        "if",
-        "except",
-        "all",
-        "ask",
-        "it",
-        "other",
-        "here",
-        "verb",
-        "weak",
-        "part",
-    }
-)
 OPERATIVE = frozenset({"verb", "weak", "part", "not", "all", "everything", "time", "ask", "if", "except", "it", "house"})
+FUNCTION = (OPERATIVE - {"everything", "time", "house"}) | {"art", "prep", "noise", "to", "join", "or", "other", "here"}
 
 
 @dataclass(frozen=True, slots=True)
