@@ -258,9 +258,8 @@ class Post:
     def _mover(
         self, row: OutboxRow, state: OutboxState, provider: str, why: str, then: str = ""
     ) -> Callable[[sqlite3.Connection], tuple[bool, OutboxRow | None]]:
-        now = self._clock.now()
-
         def move(db: sqlite3.Connection) -> tuple[bool, OutboxRow | None]:
+            now = self._clock.now()  # within the commit: what was written before it is from before
             moved = outbox.move(db, row.id, state, now, provider=provider, why=why, shown=row.edits)
             failed = moved and state is OutboxState.FAILED
             instead = (_again(db, row, then, now) or self.elsewhere(db, row, why)) if failed else None

@@ -99,6 +99,22 @@ async def test_what_was_stopped_before_a_restart_is_not_begun_again_after_it(liv
         assert await m.home.effects() == []
 
 
+async def test_an_errand_that_goes_on_after_a_restart_keeps_nobody_waiting(lives: Begin) -> None:
+    lines = [
+        Line("find out", use={"errand": {"task": "draft a note to the gardener"}}),
+        Line("draft a note", text="x", stall=30),
+        Line(after="Begun", text="Begun."),
+    ]
+    async with lives(lines) as m:
+        await m.home.hear("anna", "find out about the garden, and draft a note to the gardener")
+        await m.home.wait_for(lambda: len(m.server.requests) == 3 and bool(m.home.told("anna")))
+    async with lives([Line("draft a note", text="x", stall=30)], soon=0.05) as m:
+        await m.home.hear("anna", "turn on the lamp")
+        await m.home.wait_for(lambda: any("Lamp" in text for text in m.home.told("anna")))
+        await m.home.hear("anna", "stop")
+        await m.home.rest()
+
+
 @pytest.mark.parametrize("soon", [0.05, 30.0])
 async def test_a_stop_that_was_just_heard_when_he_died_ends_what_ran(lives: Begin, soon: float, tmp_path: Path) -> None:
     """The row of the "stop" is all that is left of it, whether the errand still held its lane or went on beside it."""
@@ -162,7 +178,7 @@ async def test_what_was_read_before_a_restart_may_be_told_after_it_and_is_cited(
         await m.home.wait_for(lambda: len(m.server.requests) == 2)
         [errand] = m.thinking.errands.values()
         errand.kept["sources"] = ["http://a.example/"]
-        await m.home.store.write(lambda db: m.thinking._note(errand, db))
+        await m.home.store.write(lambda db: inbox.keep_plan(db, errand.row.id, {**errand.kept}))
     async with lives([Line(after="Front", text="The front door is locked.")]) as m:
         await m.home.rest()
         assert m.home.told("anna")[-1].startswith("The front door is locked.")

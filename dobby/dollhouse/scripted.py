@@ -162,7 +162,7 @@ class Scripted:
 
     def __init__(
         self,
-        script: Sequence[Line] | Callable[[Request], Blocks],
+        script: Sequence[Line] | Callable[[Request], Blocks | Awaitable[Blocks]],
         *,
         key: str = "",
         now: Callable[[], float] = time.time,
@@ -209,7 +209,7 @@ class Scripted:
             self.lost.append(fault)
             return _error(400, fault)
         self.requests.append(body)
-        line, blocks = self._answer(body)
+        line, blocks = await self._answer(body)
         if line is None:
             self.lost.append(said(body) or results(body))
             log.error("No line of the script answers: %s", self.lost[-1][:500])
@@ -226,9 +226,10 @@ class Scripted:
         except ConnectionError:  # who asked has gone
             return web.Response()
 
-    def _answer(self, body: Request) -> tuple[Line | None, Blocks]:
+    async def _answer(self, body: Request) -> tuple[Line | None, Blocks]:
         if callable(self.script):
-            return Line(), self.script(body)
+            found = self.script(body)
+            return Line(), found if isinstance(found, list) else await found
         line = next((line for line in self.script if line.fits(body)), None)
         if line is None:
             return None, []

@@ -9,7 +9,6 @@ import logging
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from dobby.act import Ending
@@ -77,13 +76,13 @@ class Thinking:
         if task is None:
             self.errands.pop(row.id, None)
             return
-        # A side errand holds no lane, and was told of as begun.
-        await asyncio.wait({task}, timeout=None if row.event.kind is EventKind.ERRAND else self._soon)
+        await asyncio.wait({task}, timeout=self._soon)
         if not task.done():
             errand.slow = True
-            words = self.desk.words("on_it", row.event.source)
-            told = await self.desk.store.write(lambda db: self.desk.tell(db, f"event:{row.id}:progress", row.lane, words))
-            self.desk.post.hand_over([told])
+            if row.event.kind is not EventKind.ERRAND:  # those were told of as begun
+                words = self.desk.words("on_it", row.event.source)
+                told = await self.desk.store.write(lambda db: self.desk.tell(db, f"event:{row.id}:progress", row.lane, words))
+                self.desk.post.hand_over([told])
         elif errand.fault is not None:
             raise errand.fault
 
@@ -114,16 +113,16 @@ class Thinking:
                 errand.steer.stopped.set()
             else:
                 errand.kept["amended"] = {**errand.kept["amended"], str(row.id): text}
-            await self.desk.store.write(partial(self._note, errand))
-        key = "left_it" if over else "amended"
-        await work_on(self.desk, row, Plan(say=self.desk.words(key, row.event.source)), Steer())
-        return True
+        answer = Plan(say=self.desk.words("left_it" if over else "amended", row.event.source))
 
-    @staticmethod
-    def _note(errand: Errand, db: sqlite3.Connection) -> None:
-        """The plan as it is now, where it has not ended."""
-        if inbox.get(db, errand.row.id).state not in inbox.ENDED:
-            inbox.keep_plan(db, errand.row.id, {**errand.kept})
+        def note(db: sqlite3.Connection) -> dict[str, Any]:
+            for errand in hit:  # in one commit with the answer: after a restart there may be none that the text is meant for
+                if inbox.get(db, errand.row.id).state not in inbox.ENDED:
+                    inbox.keep_plan(db, errand.row.id, {**errand.kept})
+            return write_plan(db, self.desk, row, answer)
+
+        await finish(self.desk, row, await self.desk.store.write(note), Steer())
+        return True
 
     # One errand
 

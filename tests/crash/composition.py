@@ -196,7 +196,7 @@ class Composition:
         from dobby.config import ModelConfig
         from dobby.wits.wire import think
 
-        config = ModelConfig(mind="scripted", base_url=address, seconds=20.0)
+        config = ModelConfig(mind="scripted", base_url=address, seconds=60.0)
         think(self.desk, config, self.desk.mind, lambda: "k", list, soon=SOON)
 
     def _open_doors(self, options: dict[str, Any]) -> list[Any]:

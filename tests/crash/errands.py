@@ -4,30 +4,42 @@ The model is a function of the request alone, behind a real Messages API in the 
 counts what it was asked. It does not know where the process died.
 """
 
+import asyncio
 import sqlite3
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dobby.dollhouse.scripted import Request, Scripted
+from tests.crash.outside import World
 from tests.crash.scenario import PAGE, PAGER, PHONE, Step
 
 ERRANDS = (
     Step("e1", PHONE, "ann", "think cosy"),
     Step("e2", PAGE, "bob", "think open"),
     Step("e3", PHONE, "ann", "yes", after="Unlock the front door?"),
+    Step("s1", PAGER, "zoe", "think long"),
+    Step("s2", PAGER, "zoe", "stop", after="nuts"),
     Step("e4", PAGER, "zoe", "think lie"),
     Step("e5", PHONE, "ann", "think jobs"),
     Step("e6", PAGE, "bob", "think blind"),
     Step("e7", PHONE, "ann", "think tea"),
+    Step("s3", PAGE, "bob", "think more"),
+    Step("s4", PAGE, "bob", "forget the pool one", after="salt"),
 )
 
 Said = str | Sequence[tuple[str, Mapping[str, Any]]]
+
+
+def _add(item: str) -> Said:
+    return (("do", {"devices": ["shopping list"], "verb": "add", "args": {"item": item}}),)
+
+
 TALKS: Mapping[str, Sequence[Said]] = {
     "cosy": (
         (
             ("set", {"devices": ["lamp"], "wanted": {"on": True, "brightness": 40}}),
-            ("do", {"devices": ["shopping list"], "verb": "add", "args": {"item": "milk"}}),
+            *_add("milk"),
         ),
         (("do", {"devices": ["bell"], "verb": "press", "args": {"mark": "a"}}), ("read", {"devices": ["lamp"]})),
         "It suits the room.",
@@ -35,15 +47,27 @@ TALKS: Mapping[str, Sequence[Said]] = {
     "open": ((("set", {"devices": ["front door"], "wanted": {"locked": False}}),), "Somebody rang."),
     "lie": ("I've rung the bell. Sleep well.", "I've rung the bell, I say. Sleep well."),
     "jobs": ((("errand", {"task": "eggs"}), ("errand", {"task": "ring"})), "Two at once."),
-    "eggs": ((("do", {"devices": ["shopping list"], "verb": "add", "args": {"item": "eggs"}}),), "For breakfast."),
+    "eggs": (_add("eggs"), "For breakfast."),
     "ring": ((("do", {"devices": ["bell"], "verb": "press", "args": {"mark": "b"}}),), "A clear sound."),
     "blind": ((("set", {"devices": ["blind"], "wanted": {"position": 100}}),), "It takes its time."),
     "tea": ((("schedule", {"say": "remind tea"}),), "Enjoy it."),
+    "long": (_add("nuts"), _add("glue"), "All night."),
+    "more": ((("errand", {"task": "pool"}), ("errand", {"task": "roof"})), "Two more."),
+    "pool": (_add("salt"), _add("chlorine"), "Clear water."),
+    "roof": (_add("nails"), "Dry again."),
 }
+UNTIL = {
+    "long": "pager/zoe",
+    "pool": "page/bob",
+    "roof": "page/bob",
+}  # their second answers take until the word that ends one of them is answered
 WANTED = {  # device or tool: how many rows there are of it, however often the model was asked again
     ("lamp", ""): 1,
     ("shopping", "milk"): 1,
     ("shopping", "eggs"): 1,
+    ("shopping", "nuts"): 1,
+    ("shopping", "salt"): 1,
+    ("shopping", "nails"): 1,
     ("bell", "a"): 1,
     ("bell", "b"): 1,
     ("front", ""): 1,
@@ -57,13 +81,15 @@ AT_LAST = {
 }
 
 
-def answer(request: Request) -> list[dict[str, Any]]:
+async def answer(world: World, request: Request) -> list[dict[str, Any]]:
     """What the model says to a request: the errand's next answer, by how many it has given."""
     texts = [(at, _text(message)) for at, message in enumerate(request["messages"])]
     at, text = next((at, text) for at, text in reversed(texts) if "</now>" in text)
     job = text.rpartition("</now>")[2].split()[-1]
     given = sum(message["role"] == "assistant" for message in request["messages"][at:])
     said = TALKS[job][min(given, len(TALKS[job]) - 1)]
+    while given and job in UNTIL and not world.saw(UNTIL[job], "left_it"):
+        await asyncio.sleep(0.01)
     if isinstance(said, str):
         return [{"type": "text", "text": said}]
     return [
@@ -76,7 +102,7 @@ def _text(message: Mapping[str, Any]) -> str:
     return "" if message["role"] == "assistant" else "".join(block.get("text", "") for block in message["content"])
 
 
-def judge_errands(found: dict[str, list[str]], world: Any, db: sqlite3.Connection, model: Scripted) -> None:
+def judge_errands(found: dict[str, list[str]], world: World, db: sqlite3.Connection, model: Scripted) -> None:
     """Hold the rows against the script, the world and what the model was asked; what is wrong goes into `found`."""
     found["wrong"] += [f"the model was asked what it cannot be: {words}" for words in model.lost]
     rows = Counter((device, mark) for device, mark in db.execute(f"SELECT device, {MARK} FROM effect"))
@@ -85,7 +111,7 @@ def judge_errands(found: dict[str, list[str]], world: Any, db: sqlite3.Connectio
     for device, traits in AT_LAST.items():
         state = world.read(device)
         found["wrong"] += [f"{device} {trait} is {state[trait]}" for trait, value in traits.items() if state[trait] != value]
-    if sorted(items := world.read("shopping")["items"]) != ["eggs", "milk"]:
+    if sorted(items := world.read("shopping")["items"]) != ["eggs", "milk", "nails", "nuts", "salt"]:
         found["wrong"].append(f"the list holds {items}")
     _judge_words(found, world, db)
     kept = db.execute("SELECT count(*) FROM step WHERE role = 'assistant'").fetchone()[0]
@@ -97,7 +123,7 @@ def judge_errands(found: dict[str, list[str]], world: Any, db: sqlite3.Connectio
 MARK = "coalesce(args ->> 'mark', args ->> 'item', '')"
 
 
-def _judge_words(found: dict[str, list[str]], world: Any, db: sqlite3.Connection) -> None:
+def _judge_words(found: dict[str, list[str]], world: World, db: sqlite3.Connection) -> None:
     told = {
         row[0]: row[1] for row in db.execute("SELECT event.text, outbox.text FROM outbox JOIN event ON event.id = outbox.event")
     }
@@ -109,6 +135,9 @@ def _judge_words(found: dict[str, list[str]], world: Any, db: sqlite3.Connection
         "ring": ("bell", "A clear sound."),
         "think blind": ("blind", "It takes its time."),
         "think tea": ("Enjoy it.",),
+        "think more": ("Two more.",),
+        "roof": ("shopping done", "Dry again."),
+        "forget the pool one": ("left_it",),
     }
     for text, words in wanted.items():
         found["lost"] += [f"{text!r} was not told {word!r}: {told.get(text)}" for word in words if word not in told.get(text, "")]

@@ -12,6 +12,7 @@ import tempfile
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from tests.crash.outside import Outside, World
 from tests.crash.scenario import STEPS, Step
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 30.0  # seconds until a process that neither dies nor comes to rest counts as stuck
+PATIENCE = 90.0  # seconds until a process that neither dies nor comes to rest counts as stuck
 STARTS = 8  # of one house at most
 OPEN = ("events", "waiting", "outbox", "effects", "due", "untold")
 LATER = 200.0  # seconds the clock is put forward so that unanswered questions run out
@@ -197,7 +198,7 @@ class Bench:
         ready: asyncio.Future[Process] = asyncio.get_running_loop().create_future()
         self.outside.births[life.name] = lambda *line: ready.set_result(Process(*line))
         if life.steps is ERRANDS and life.model is None:
-            life.model = Scripted(answer)
+            life.model = Scripted(partial(answer, life.world))
             await life.model.open()
         if life.steps is LETTERS and life.twilio is None:
             life.twilio = await open_twilio(self._number)

@@ -29,8 +29,9 @@ class World:
     moves: dict[str, tuple[float, float, float]] = field(default_factory=dict)  # device: (from, to, since)
 
     def saw(self, lane: str, words: str) -> bool:
-        """Has anybody in this conversation seen these words?"""
-        return any(row["lane"] == lane and words in row["text"] for row in self.visible)
+        """Has anybody in this conversation seen these words, or has this been put on the list?"""
+        told = any(row["lane"] == lane and words in row["text"] for row in self.visible)
+        return told or any(row.get("item") == words for row in self.told)
 
     # Devices
 

@@ -114,6 +114,8 @@ class ScriptedMind:
         """What a text comes to; what is not in the script is not understood."""
         if text.startswith("think "):
             return Plan(order=Order.THINK, about=text, mind="model")
+        if text == "stop":
+            return Plan(order=Order.STOP)
         if text == "long":
             return Plan(say=" ".join(f"Sentence {number} of a long answer." for number in range(100)))
         if text == "which":
