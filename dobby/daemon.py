@@ -41,10 +41,10 @@ from dobby.notify import notify, watchdog_seconds
 from dobby.operations import operations
 from dobby.post import Bridge, Post
 from dobby.schedule import Triggers, Wheel
-from dobby.skill.asks import asked_in
 from dobby.skill.driver import Ask
 from dobby.skill.load import Skill, equipped, load_skill, stamps, tighten
 from dobby.skill.stall import StallWatch
+from dobby.skill.told import asked_in, told_in
 from dobby.vision.cameras import Watching
 from dobby.vision.page import Views, sent_to
 from dobby.wits.wire import give_wits
@@ -59,6 +59,7 @@ async def compose(dobby: Dobby, stack: AsyncExitStack) -> None:
     config, store, house, people, clock = dobby.config, dobby.store, dobby.house, dobby.people, dobby.clock
     dobby.toolbox = toolbox = Toolbox(dobby.skills, config.skills.own, dobby.vault.part)
     dobby.plain = PlainMind(house, config.house.language)
+    dobby.plain.told = lambda language, words: told_in(language, (skill.folder for skill in dobby.skills.values()), words)
     hands = Hands(house, dobby.drivers, toolbox)
     dobby.console = Console(store, people, dobby.folder / "dobby.sock")
     if config.web.on:

@@ -61,7 +61,8 @@ def summary(desk: Desk, rows: Sequence[News], source: Source) -> str:
         what = [desk.words(f"news_{kind}", source, about=about, where=where) for about, where, kind in needs]
         key = "news_needs" if len(needs) == 1 else "news_needs_all"
         told.append(desk.words(key, source, what="; ".join(what[:NAMED]), about=next(iter(needs))[0]))
-    told += list(dict.fromkeys(row.words for row in rows if row.kind == "refused"))[:EXPLAINED]
+    refused = (row.words for row in rows if row.kind == "refused")
+    told += [desk.words("news_refused", source, trouble=words) for words in dict.fromkeys(refused)][:EXPLAINED]
     return " ".join(told)
 
 

@@ -77,7 +77,7 @@ class Presence:
 
     async def do(self, device: Device, verb: str, **args: Value) -> None:
         """People do as they like."""
-        raise Refused(f"{device.name} does not {verb}.")
+        raise Refused(f"{device.name} cannot do that.")
 
     async def hear(self, devices: Sequence[Device]) -> AsyncIterator[Change]:
         """Look once a minute, all side by side; told is what is new."""

@@ -230,6 +230,15 @@ async def test_a_yes_to_a_button_and_a_door_at_once_is_a_yes_to_neither(tmp_path
         dobby.desk.questions.clear()
 
 
+async def test_why_something_does_not_open_is_told_in_the_language_it_was_asked_for_in(tmp_path: Path, bridge: Any) -> None:
+    async with at_home(tmp_path, skills=only("hue", **bridge.config)) as dobby, chat(tmp_path) as talk:
+        await looked(dobby, "hue")
+        await talk.say("finde hue")
+        await talk.hears("Drück den runden Knopf")
+        await talk.say("nein")
+        await talk.hears("dies steht im Weg: Der runde Knopf an der Hue-Bridge", "muss einmal gedrückt werden.")
+
+
 async def test_what_needs_a_person_is_mentioned_once_and_asked_for_only_when_wanted(tmp_path: Path, bridge: Any) -> None:
     for start in range(2):
         async with at_home(tmp_path, skills=only("hue", **bridge.config)) as dobby, chat(tmp_path) as talk:

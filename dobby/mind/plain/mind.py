@@ -5,7 +5,7 @@ It does not act, and it does not know who may do what.
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache, partial
@@ -38,6 +38,7 @@ class PlainMind:
 
     def __init__(self, house: House, language: str = "en") -> None:
         self.house, self.language = house, language
+        self.told: Callable[[str, str], str] = lambda language, words: words  # a driver's own words, in a language
         self._index: Index | None = None
         self._markers: dict[tuple[str, ...], Marker] = {}
 
@@ -63,10 +64,13 @@ class PlainMind:
 
     def report(self, outcomes: Sequence[Outcome], language: str, units: str) -> str:
         """One short message that says what is true."""
-        return reports.report(outcomes, Speech(language, units))
+        told = [replace(one, why=self.told(language, one.why)) for one in outcomes]
+        return reports.report(told, Speech(language, units))
 
     def phrase(self, key: str, language: str, **facts: object) -> str:
-        """One of Dobby's fixed sentences, filled in."""
+        """One of Dobby's fixed sentences, filled in; `trouble` is a driver's own words."""
+        if trouble := facts.get("trouble"):
+            facts["trouble"] = self.told(language, str(trouble))
         return Speech(language).say(key, **facts)
 
     def index(self) -> Index:
