@@ -244,7 +244,7 @@ class Eye:
         return None
 
     def _follow(self, visit: Visit, track: Track, frame: Frame) -> None:
-        visit.last, visit.box = frame.at, track.box
+        visit.last, visit.box, visit.went = frame.at, track.box, at_edge(track.box)
         if not visit.told:
             score = round(max(visit.facts.score, track.surest), 3)
             visit.learn(score=score, direction=direction_of(track) or visit.facts.direction)
@@ -265,7 +265,7 @@ class Eye:
         elif stands and not moving and not visit.dwelt and frame.at - visit.facts.at > self.settings.dwell:
             visit.dwelt = True
             self.out(visit.sighting("dwell", frame.at), visit, None)
-        elif not moving and not stands and not visit.over and since > self.settings.quiet * (1 if at_edge(visit.box) else 3):
+        elif not moving and not stands and not visit.over and since > self.settings.quiet * (1 if visit.went else 3):
             visit.over = True
             if not visit.facts.candidate:
                 self.out(visit.sighting("left", visit.last), visit, None)
@@ -357,7 +357,8 @@ class Eye:
             thing.box, thing.look, thing.doubt, thing.seen = found, self.gate.patch(found), 0, frame.at
         elif thing.doubt >= 8 or not self.detector.names:
             for visit in self.visits:
-                visit.last = max(visit.last, thing.seen) if visit.facts.visit == thing.visit else visit.last
+                if visit.facts.visit == thing.visit:
+                    visit.last, visit.went = max(visit.last, thing.seen), True
             self.gate.take_in(thing.box)
             self.yard.leave(thing, frame.at)
 

@@ -36,7 +36,8 @@ class Best:
 
 @dataclass(slots=True, eq=False)
 class Visit:
-    """One visit to one camera. `facts` are what there is to say of it; `last` is when it was last seen, `box` where."""
+    """One visit to one camera. `facts` are what there is to say of it; `last` is when it was last seen, `box` where, `went` that it
+    was at the picture's edge then, or is gone from where it stood."""
 
     facts: Sighting
     last: float
@@ -48,6 +49,7 @@ class Visit:
     told: bool = False
     dwelt: bool = False
     over: bool = False
+    went: bool = False
     returns: int = 0
 
     @classmethod
