@@ -1,4 +1,4 @@
-"""From an arrival to its photo in the hand of a page: a real camera (ONVIF, RTSP) in a process of its own, the eyes in theirs.
+"""From an arrival to its photo in the hand of a page: real cameras (ONVIF, RTSP) in a process of their own, the eyes in theirs.
 
 Dobby lives here, with a page open that fetches each photo as it is told; what is written on things is read before. It does not
 know what they look like.
@@ -43,7 +43,7 @@ class Seen:
 
 def measure(quick: bool) -> list[Row]:
     """The whole sheet."""
-    count, note = (1, QUICK) if quick else (12, "")
+    count, note = (1, QUICK) if quick else (len(VANS), "")
     return [machine_row(), *asyncio.run(_arrivals(count, note))]
 
 
@@ -52,8 +52,8 @@ async def _arrivals(count: int, note: str) -> list[Row]:
     detector = str(WEIGHTS / "yolox_nano.onnx") if (WEIGHTS / "yolox_nano.onnx").is_file() else "motion"
     tables = {"web": {"on": True, "port": 0}, "eyes": {"detector": detector}}
     with tempfile.TemporaryDirectory(dir=disk_folder(), ignore_cleanup_errors=True) as folder:
-        async with _camera(count) as at:
-            skills = {"off": [name for name in SHIPPED if name != "camera"], "camera": {"at": [at]}}
+        async with _cameras(count) as at:
+            skills = {"off": [name for name in SHIPPED if name != "camera"], "camera": {"at": at}}
             jar = aiohttp.CookieJar(unsafe=True)  # the page is at an address, not at a name
             async with at_home(Path(folder), skills=skills, **tables) as dobby, aiohttp.ClientSession(cookie_jar=jar) as http:
                 _listen(dobby, seen)
@@ -118,12 +118,12 @@ async def _page(dobby: Any, http: aiohttp.ClientSession, seen: Seen) -> None:
                     seen.news.set()
 
 
-# The camera, a process of its own
+# The cameras, a process of their own
 
 
 @asynccontextmanager
-async def _camera(count: int) -> AsyncIterator[str]:
-    """Where it is, `host:port`; it ends with its input."""
+async def _cameras(count: int) -> AsyncIterator[list[str]]:
+    """Where they are, `host:port`; they end with their input."""
     pipe = asyncio.subprocess.PIPE
     command = [sys.executable, "-m", "benchmarks.rig.vans", str(count)]
     process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)

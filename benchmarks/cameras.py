@@ -36,15 +36,16 @@ def measure(quick: bool) -> Iterator[Row]:
     cv2.setNumThreads(1)
     note = QUICK if quick else ""
     folder = Path(tempfile.mkdtemp(prefix="dobby-eyes-"))
-    detector = see.make_detector(str(WEIGHTS) if WEIGHTS.is_file() else "motion")
+    choice = str(WEIGHTS) if WEIGHTS.is_file() else "motion"
+    detector = see.make_detector(choice)
     yield machine_row()
     yield from _idle(folder, 12 if quick else 40, note)
     yield from _many(folder, (4, 16) if quick else (1, 4, 16), note)
     yield from driveway.arrivals(detector, note)
     yield from _calls(detector, 12 if quick else 60, note)
     yield from _photo(note)
-    yield from driveway.nuisances(detector, 20 if quick else 600, note)
-    yield from driveway.day(detector, quick, note)
+    yield from driveway.nuisances(choice, 20 if quick else 600, note)
+    yield from driveway.day(choice, quick, note)
 
 
 # Idle

@@ -4,11 +4,16 @@ Time is the scenes' own, as fast as this machine draws. It does not know what a 
 """
 
 import gc
+import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
 from typing import Any
 
+import cv2
 import psutil
 
 from benchmarks.sheet import Row, at_most, memory_mb, rounded, share
@@ -22,16 +27,24 @@ LONG = 600.0  # seconds of a scene
 SETTLED = 3  # hours after which nothing new is loaded
 
 
-def nuisances(detector: Any, seconds: float, note: str) -> Iterator[Row]:
+def nuisances(choice: str, seconds: float, note: str) -> Iterator[Row]:
     """What must not become a visit, with nobody there and with visitors; by the detector, and by motion alone."""
-    for eyes in (detector, see.make_detector("motion")) if detector.names else (detector,):
-        which, alone = _which(eyes), {name: _lived(name, "", eyes, seconds) for name in NUISANCES}
+    for eyes in dict.fromkeys((choice, "motion")):
+        which = _which(eyes)
+        alone = dict(zip(NUISANCES, _at_once(partial(_lived, "", eyes, seconds), NUISANCES), strict=True))
         false = {name: float(len(verdict.false + verdict.again)) for name, verdict in alone.items()}
         yield at_most(f"false visits, {seconds:g} s of each nuisance, {which}", sum(false.values()), "visits", 0, false, note)
         if seconds < LONG:
             continue
-        busy = {name: _lived(name, "visitors", eyes, seconds) for name in NUISANCES if name not in EMPTY}
-        yield from _visited(busy, which, bool(eyes.names), note)
+        names = [name for name in NUISANCES if name not in EMPTY]
+        busy = dict(zip(names, _at_once(partial(_lived, "visitors", eyes, seconds), names), strict=True))
+        yield from _visited(busy, which, eyes != "motion", note)
+
+
+def _at_once(work: Callable[[str], Any], names: Iterable[str]) -> Iterator[Any]:
+    """Some scenes, each in a process of its own, as many at a time as there are processors."""
+    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn"), cv2.setNumThreads, (1,)) as pool:
+        yield from pool.map(work, names)
 
 
 def _visited(busy: dict[str, Verdict], which: str, must: bool, note: str) -> Iterator[Row]:
@@ -46,19 +59,19 @@ def _visited(busy: dict[str, Verdict], which: str, must: bool, note: str) -> Ite
     yield at_most(f"unfounded or repeated alerts in the same scenes, {which}", sum(more.values()), "alerts", 0, more, note)
 
 
-def _which(detector: Any) -> str:
-    return "yolox-nano" if detector.names else "motion alone"
+def _which(choice: str) -> str:
+    return "motion alone" if choice == "motion" else "yolox-nano"
 
 
-def _lived(name: str, other: str, detector: Any, seconds: float) -> Verdict:
-    day = scene.load(name)
+def _lived(other: str, choice: str, seconds: float, name: str) -> Verdict:
+    day, detector = scene.load(name), see.make_detector(choice)
     whole = scene.together(day, scene.load(other)) if other else day
     begun, verdict = time.monotonic(), held(whole, live(whole, detector, end=seconds), end=seconds)
     if seconds >= LONG:
         said = (
             f"{verdict.told} of {verdict.wanted} told; missed {verdict.missed}; of nobody {verdict.false}; again {verdict.again}"
         )
-        _show(f"{name} {other}, {_which(detector)}, in {time.monotonic() - begun:.0f} s: {said}")
+        _show(f"{name} {other}, {_which(choice)}, in {time.monotonic() - begun:.0f} s: {said}")
     return verdict
 
 
@@ -83,24 +96,27 @@ def arrivals(detector: Any, note: str) -> Iterator[Row]:
         yield at_most("certain to told (without reading), p95", share(late, 0.95), "s", 2.0, {"worst": rounded(max(late))}, note)
 
 
-def day(detector: Any, quick: bool, note: str) -> Iterator[Row]:
+def day(choice: str, quick: bool, note: str) -> Iterator[Row]:
     """24 hours of three cameras; quick: two hours of the first, with a delivery in them."""
     begin, end = (9 * 3600.0, 11 * 3600.0) if quick else (0.0, scene.DAY)
-    process, memory, before = psutil.Process(), [], detector.calls
-    verdicts = []
-    for name in CAMERAS[: 1 if quick else None]:
-        script = scene.load(name)
-        told = live(script, detector, begin=begin, end=end, idle=True, hour=lambda: memory.append(_settled(process)))
-        verdicts.append(held(script, told, begin, end))
-        if not quick:
-            _show(f"{name}: {verdicts[-1].told} of {verdicts[-1].wanted} told in {scene.DAY / 3600:g} hours")
-    yield from _judged(verdicts, f"{len(verdicts) * (end - begin) / 3600:g} simulated hours, {_which(detector)}", note)
-    yield Row(
-        "detector calls per simulated hour", rounded((detector.calls - before) / len(verdicts) / (end - begin) * 3600), "calls"
-    )
-    if len(memory) > SETTLED:
-        beside = {"then": rounded(memory[SETTLED]), "at the end": rounded(memory[-1])}
-        yield at_most(f"memory grown after hour {SETTLED}", max(0.0, memory[-1] - memory[SETTLED]), "MB", 5, beside, note)
+    lived = list(_at_once(partial(_day, choice, begin, end), CAMERAS[: 1 if quick else None]))
+    verdicts = [verdict for verdict, _, _ in lived]
+    yield from _judged(verdicts, f"{len(verdicts) * (end - begin) / 3600:g} simulated hours, {_which(choice)}", note)
+    calls = sum(calls for _, calls, _ in lived) / len(lived) / (end - begin) * 3600
+    yield Row("detector calls per simulated hour", rounded(calls), "calls")
+    grown = {name: memory[-1] - memory[SETTLED] for name, (_, _, memory) in zip(CAMERAS, lived, strict=False) if memory[SETTLED:]}
+    if grown:
+        beside = {name: f"{lived[index][2][SETTLED]:.0f} to {lived[index][2][-1]:.0f}" for index, name in enumerate(grown)}
+        yield at_most(f"memory grown after hour {SETTLED}, worst", max(0.0, *grown.values()), "MB", 5, beside, note)
+
+
+def _day(choice: str, begin: float, end: float, name: str) -> tuple[Verdict, int, list[float]]:
+    """One camera's: the verdict, looks of the detector, this process's memory at each hour (MB)."""
+    process, memory, detector, script = psutil.Process(), list[float](), see.make_detector(choice), scene.load(name)
+    told = live(script, detector, begin=begin, end=end, idle=True, hour=lambda: memory.append(_settled(process)))
+    verdict = held(script, told, begin, end)
+    _show(f"{name}: {verdict.told} of {verdict.wanted} told in {(end - begin) / 3600:g} hours")
+    return verdict, detector.calls, memory
 
 
 def _judged(verdicts: Sequence[Verdict], what: str, note: str) -> Iterator[Row]:

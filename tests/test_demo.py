@@ -159,7 +159,6 @@ async def test_the_chat_shows_the_delivery_with_its_photo(tmp_path: Path) -> Non
             await expect(photo).to_be_visible(timeout=60_000)
             await page.wait_for_function("() => [...document.images].some(img => img.complete && img.naturalWidth > 600)")
             assert await photo.evaluate(shown) > 600
-            await page.screenshot(path=str(tmp_path / "truck.png"))
             if shown_at := re.search(r"The phone: (\S+)", house.said):
                 phone = await browser.new_page(viewport={"width": 390, "height": 800})
                 await phone.goto(shown_at[1])

@@ -4,6 +4,7 @@ It does not know how either works.
 """
 
 import asyncio
+import contextlib
 import logging
 import socket
 import sqlite3
@@ -24,7 +25,7 @@ from dobby.config import Config, parse_config
 from dobby.dollhouse.house import Dollhouse, open_dollhouse
 from dobby.dollhouse.transcript import README, families, hold, lines
 from dobby.errors import DobbyError
-from dobby.events import Role
+from dobby.events import Role, State
 from dobby.house.lists import OWN
 from dobby.house.model import Room
 from dobby.journal import household
@@ -98,6 +99,7 @@ async def _show(
     await _found(dobby, house)
     if not script:
         await _invite(dobby, phone)
+        await _begin(dobby, house)
         return []
     async with Line(dobby.folder) as line:
         wrong = await hold(house, lambda number, text: line.ask("say", id=number, text=text), line.said(), click.echo, script)
@@ -136,6 +138,18 @@ async def _phone(folder: Path) -> Any:
     phone: Any = (await open_dollhouse(["whatsapp"])).parts["whatsapp"]
     await VaultFile(folder / "vault.json").part("twilio").put("token", phone.token)
     return phone
+
+
+async def _begin(dobby: Dobby, house: Dollhouse) -> None:
+    """The cameras' day begins when the eyes are open, however slow the machine: who came before would be no news."""
+    street: Any = house.parts.get("camera")
+    for camera in [device for device in dobby.house if street is not None and device.driver == street.name]:
+        seen: State = {}
+        while "sees" not in seen and dobby.desk.hands.peek is not None:
+            await asyncio.sleep(1)
+            with contextlib.suppress(DobbyError, TimeoutError):
+                seen = await dobby.desk.hands.peek(camera)
+        street.at(0.0)
 
 
 async def _ring(dobby: Dobby, phone: Any) -> None:

@@ -246,6 +246,11 @@ class Street:
         camera = next(each for each in self.cameras.values() if wanted in (each.name, each.serial.lower()))
         return {"motion": camera.moves}
 
+    def at(self, seconds: float) -> None:
+        """Go to a moment of every script."""
+        for camera in self.cameras.values():
+            camera.at(seconds)
+
     async def open(self, discovery: bool) -> None:
         """Plug all in."""
         for camera in self.cameras.values():

@@ -4,6 +4,7 @@ It is fed with frames in order and hands on sightings with their picture; it doe
 where sightings go.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +21,8 @@ from .yard import Parked, Yard
 
 ENOUGH, SURE = 1.0, 0.5  # the sum of scores, and the best of them, that make a name certain
 CROWD, AROUND = 3, 1.2  # so many nameless things are looked at in one look at everything; seconds between such looks
-HOLD = {"vehicle": 1.0, "person": 0.5}  # seconds a certain arrival may wait for a better picture while it moves
+HOLD = {"vehicle": 1.0, "person": 0.5}  # seconds a certain arrival may wait for a better picture while it moves, and be read in
+LETTERED = ("vehicle", "motion")
 GOES = 0.6  # what lives and shrinks or shifts by more than this share of its box does not stand any more
 TOGETHER = 10.0  # seconds within which more of a kind join a visit
 DIFFERENT = 0.45  # correlation of looks: below, what stood there may be gone
@@ -68,6 +70,7 @@ class Eye:
         self.active = 0.0  # when something last moved
         self._best: dict[int, Best] = {}
         self._whole_at, self._around_at, self._doubt_at = -1.0, 0.0, 0.0
+        self._reading = 0.0  # seconds that it took the last time
 
     def see(self, frame: Frame) -> None:
         """One frame."""
@@ -260,7 +263,8 @@ class Eye:
         since = frame.at - visit.last
         if not visit.told:
             settled = all(track.at_rest(frame.at, 0.6) for track in moving)
-            if settled or frame.at - visit.facts.certain >= HOLD.get(visit.facts.kind, 0.8):
+            read = self._reading if visit.facts.kind in LETTERED else 0.0
+            if settled or frame.at - visit.facts.certain >= HOLD.get(visit.facts.kind, 0.8) - read:
                 self._arrive(visit, frame)
         elif stands and not moving and not visit.dwelt and frame.at - visit.facts.at > self.settings.dwell:
             visit.dwelt = True
@@ -280,8 +284,10 @@ class Eye:
         zone = zone_of(visit.box, self.camera.zones)
         visit.learn(zone=zone.name if zone else "")
         visit.colours, visit.grey = colours_of(best.picture, best.box), is_grey(best.picture)
-        if self.reader is not None and visit.facts.kind in ("vehicle", "motion"):
+        if self.reader is not None and visit.facts.kind in LETTERED:
+            begun = time.monotonic()
             texts, courier = self.reader.read(best.box.of(picture, 0.05))
+            self._reading = time.monotonic() - begun
             visit.learn(lettering=tuple(texts), courier=courier)
         best.picture = best.picture[:1, :1].copy()  # the rest is on the disk soon
         self.out(visit.sighting(self._again(visit), visit.facts.at), visit, picture)

@@ -36,8 +36,8 @@ class Best:
 
 @dataclass(slots=True, eq=False)
 class Visit:
-    """One visit to one camera. `facts` are what there is to say of it; `last` is when it was last seen, `box` where, `went` that it
-    was at the picture's edge then, or is gone from where it stood."""
+    """One visit to one camera. `facts` are what there is to say of it; `last` is when it was last seen, `box` where, `went` that
+    this was at the picture's edge, or that it is gone from where it stood."""
 
     facts: Sighting
     last: float
