@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 PATIENCE = 0.1  # seconds that a turn waits at most: a flood slows work down and never stops it
-FLOOD = 0.02  # seconds between two texts; where they follow each other faster, the next one is as good as here
+FLOOD = 0.05  # seconds between two texts; where they follow each other faster, the next one is as good as here
 
 
 class Turns:
