@@ -9,6 +9,8 @@ SOME = (
     "HassLawnMowerDock",
     "HassVacuumCleanArea",
     "HassListAddItem",
+    "HassShoppingListCompleteItem",
+    "HassStartTimer",
     "HassCancelTimer",
     "HassMediaSearchAndPlay",
 )
