@@ -1,16 +1,24 @@
 """What somebody may ask about the network in a chat: what is there, and "can you find my Sonos?" that ends in music."""
 
 import asyncio
+import os
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiohttp import ClientSession
 
 from dobby.discovery.answer import described, knock, seek, tell_network
+from dobby.discovery.describe import describe
+from dobby.discovery.identify import Host
 from dobby.discovery.look import Look
 from dobby.discovery.network import Network
 from dobby.discovery.sweep import network as named_network, sweep
+from dobby.dollhouse.house import device_side
 from dobby.errors import Refused
 from dobby.events import Role
 from dobby.house.registry import House
@@ -18,6 +26,8 @@ from dobby.mind.plain import PlainMind
 from dobby.mind.plan import Context, Order
 from dobby.paths import shipped
 from dobby.skill.driver import Sign
+from dobby.skill.load import load_skill
+from dobby.vault import VaultFile
 from tests.fakes import lamp
 
 
@@ -149,6 +159,65 @@ async def test_a_network_that_cannot_be_seen_is_said_and_no_other() -> None:
     assert await tell_network({}, House(), Network(["127.0.0.1"]), words, "8.8.8.0/24") == "network_none: "
     with pytest.raises(Refused):
         Network(subnets=["8.8.8.0/24"])
+
+
+@pytest.mark.parametrize(("skill", "port"), [("shelly", 8080), ("wled", 8080), ("hue", 8443)])
+async def test_what_says_behind_a_web_door_that_it_is_a_skills_is_taken_in(skill: str, port: int, tmp_path: Path) -> None:
+    """As a thing in a network of its own: a sweep comes upon its page, and it says what it is."""
+    part = await device_side(shipped("skills") / skill).start()
+    at = part.config["at"]
+    host, _, behind = (at if isinstance(at, str) else at[0]).partition(":")
+    driver = load_skill(shipped("skills") / skill).driver
+    assert driver is not None
+    made = driver()
+    made.settings = {}
+    address = f"127.{100 + os.getpid() % 100}.{len(skill)}.9"  # another one in each process
+
+    async def passed_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        within, out = await asyncio.open_connection(host, int(behind))
+        await asyncio.gather(_poured(reader, out), _poured(within, writer))
+
+    async with await asyncio.start_server(passed_on, address, port), ClientSession() as session:
+        look, heard = Look({skill: made}), []
+        assert await sweep(named_network(f"{address}/32"), look.opened, (port,)) == 1
+        await describe(look.hosts[address], session, look.wanted)
+        knock(look, {skill: SimpleNamespace(announced=heard.append)})  # type: ignore[dict-item]
+        assert [one.address for one in heard] == [f"{address}:{port}"]
+        identity = look.identity(look.hosts[address])
+        assert (identity.skills, identity.how_sure) == ((skill,), "certain")
+        vault = VaultFile(tmp_path / "vault.json").part(skill)
+        found = [device async for device in made.adopt(heard[0], said_ok, vault)]
+        assert found
+        await made.aclose()
+    await part.aclose()
+
+
+async def said_ok(words: str, options: Sequence[str]) -> str:
+    return "ok"
+
+
+async def _poured(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(OSError):
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b'"mac"', b'{"name": "mac"}', b"[" * 70000, b'{"mac": "' + b"x" * 70000 + b'"}']
+)
+async def test_a_page_that_is_nobodys_is_nobodys(body: bytes) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        writer.close()
+
+    address = f"127.{100 + os.getpid() % 100}.8.9"
+    async with await asyncio.start_server(answer, address, 8080), ClientSession() as session:
+        host = Host(address, ports={8080})
+        await describe(host, session, [Sign("http", "/shelly mac"), Sign("https", "/api/0/config bridgeid")])
+    assert host.findings == []
 
 
 async def test_who_stands_behind_an_open_door_of_a_named_network_is_knocked_at() -> None:

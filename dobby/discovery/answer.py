@@ -59,9 +59,9 @@ def described(look: Look, hosts: Mapping[str, Host], mine: Collection[str], wher
 
 
 def knock(look: Look, families: Mapping[str, Family]) -> None:
-    """Tell the families of the doors that stand open."""
+    """Tell the families of the doors that stand open, and of what says behind one that it is theirs."""
     for finding in (finding for host in look.hosts.values() for finding in host.findings):
-        if finding.sign.via == "tcp" and finding.sign in look.wanted:
+        if finding.sign.via in ("tcp", "http", "https") and finding.sign in look.wanted:
             families[look.wanted[finding.sign]].announced(finding)
 
 

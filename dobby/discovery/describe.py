@@ -1,4 +1,5 @@
-"""Asks one thing on the network to describe itself: its UPnP description, its front page, its certificate's names.
+"""Asks one thing on the network to describe itself: its UPnP description, its front page and what skills know of, its
+certificate's names.
 
 It does not follow anybody elsewhere: only the address that was found, no redirects, 64 kB, two seconds each.
 """
@@ -7,7 +8,7 @@ import asyncio
 import json
 import re
 import ssl
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from urllib.parse import urlsplit
 from xml.etree.ElementTree import ParseError
@@ -19,20 +20,26 @@ from defusedxml.ElementTree import fromstring
 
 from dobby.discovery.identify import Host
 from dobby.discovery.ssdp import clean, is_near
+from dobby.skill.driver import Finding, Sign
 
 LONGEST = 65_536
+LOOKED_AT = False  # whose certificate it is does not matter: nothing is said there, and no driver trusts a finding
 SECONDS = 2.0
 UPNP = "{urn:schemas-upnp-org:device-1-0}"
 SAID = {"friendlyName": "friendlyname", "manufacturer": "vendor", "modelName": "model"}
-WELL_KNOWN = {"/openapi.json": ("openapi", "OpenAPI"), "/.well-known/wot": ("@context", "Web of Things")}
+WELL_KNOWN = {"/openapi.json openapi": "OpenAPI", "/.well-known/wot @context": "Web of Things"}
+WEB = {"http": (80, 8080, 5000, 8123), "https": (443, 8443)}  # of each the first that is open is asked
 
 
-async def describe(host: Host, session: ClientSession) -> None:
-    """Add what the host says of itself to it; one that is silent, slow or talks nonsense adds nothing."""
+async def describe(host: Host, session: ClientSession, wanted: Collection[Sign] = ()) -> None:
+    """Add what the host says of itself to it, and the findings that are `wanted`; one that is silent, slow or talks nonsense
+    adds nothing."""
     places = [finding.says["location"] for finding in host.findings if finding.sign.via == "ssdp" and "location" in finding.says]
     works = [_upnp(host, session, each) for each in list(dict.fromkeys(places))[:5]]
-    if ports := [port for port in (80, 8080, 5000, 8123) if port in host.ports]:
-        works.append(_page(host, session, ports[0]))
+    for via, ports in WEB.items():
+        if port := next((port for port in ports if port in host.ports), 0):
+            works += [_wanted(host, session, port, sign) for sign in wanted if sign.via == via]
+            works += [_page(host, session, port)] if via == "http" else []
     if 443 in host.ports:
         works.append(_certificate(host))
     await asyncio.gather(*works)
@@ -45,7 +52,7 @@ async def _fetch(session: ClientSession, host: Host, url: str) -> tuple[str, byt
     """The Server header and the body; empty where there is none."""
     with suppress(ClientError, OSError, TimeoutError, ValueError):
         if is_near(host.address) and urlsplit(url).hostname == host.address:
-            async with session.get(url, allow_redirects=False, timeout=ClientTimeout(SECONDS)) as answer:
+            async with session.get(url, allow_redirects=False, timeout=ClientTimeout(SECONDS), ssl=LOOKED_AT) as answer:
                 body = await answer.content.read(LONGEST)
                 return clean(answer.headers.get("Server", "")), body if answer.status == 200 else b""
     return "", b""
@@ -70,11 +77,23 @@ async def _page(host: Host, session: ClientSession, port: int) -> None:
     title = re.search(r"<title[^>]{0,100}>([^<]{1,300})", body.decode("utf-8", "replace"), re.IGNORECASE)
     said = {"server": server, "title": clean(" ".join(title[1].split())) if title else ""}
     host.words |= {key: words for key, words in said.items() if words}
-    for path, (key, name) in WELL_KNOWN.items():
-        _, body = await _fetch(session, host, root + path)
-        with suppress(ValueError, RecursionError):
-            if isinstance(said := json.loads(body or b"0"), dict) and key in said:
-                host.offers.append(name)
+    for what, name in WELL_KNOWN.items():
+        host.offers += [name] if await _has(session, host, root, what) else []
+
+
+async def _wanted(host: Host, session: ClientSession, port: int, sign: Sign) -> None:
+    at = f"{host.address}:{port}"
+    if await _has(session, host, f"{sign.via}://{at}", sign.what):
+        host.findings.append(Finding(sign, at, {"name": host.address}))
+
+
+async def _has(session: ClientSession, host: Host, root: str, what: str) -> bool:
+    """Whether there is an object of JSON with this key at this path (`/path key`)."""
+    path, _, key = what.partition(" ")
+    _, body = await _fetch(session, host, root + path)
+    with suppress(ValueError, RecursionError):
+        return isinstance(said := json.loads(body or b"0"), dict) and key in said
+    return False
 
 
 async def _certificate(host: Host) -> None:

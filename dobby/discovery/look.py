@@ -133,7 +133,7 @@ async def _finish(look: Look) -> None:
     for address in macs:
         look.host_at(address)
     async with ClientSession(trust_env=False) as session:
-        await asyncio.gather(*(describe(host, session) for host in look.hosts.values()))
+        await asyncio.gather(*(describe(host, session, look.wanted) for host in look.hosts.values()))
     for address, host in look.hosts.items():
         host.mac = macs.get(address, "")
         host.vendor = await vendor(host.mac) if host.mac else ""

@@ -22,6 +22,7 @@ class Sign:
     """What gives a family away on the network: `via` is how it is seen, `what` what it says.
 
     `ssdp`: a search target; `mdns`: a service type (`_hue._tcp.local.`); `wsd`: a WS-Discovery type; `tcp`: a port;
+    `http`, `https`: a path and what the object of JSON has that is found there (`/shelly mac`), asked of what a sweep found;
     `own`: the family's own broadcast (the driver's `seek`); `config`: an `at = […]` entry of the skill; `named`: what its `seek`
     finds in the config or the vault, so that it is asked also where looking around on the network is off.
     """
@@ -34,8 +35,9 @@ class Sign:
 class Finding:
     """Something seen on the network: the sign, its address, what it says of itself (headers, TXT; data from outside).
 
-    `address` is `host` (ssdp, wsd), `host:port` (mdns, tcp) or what the config says; `says` has lower-case keys: an SSDP answer's
-    headers (`location`, `server`, `usn`); mDNS TXT with `name` (the instance) and `host` (its local name); `xaddrs`, `scopes`.
+    `address` is `host` (ssdp, wsd), `host:port` (mdns, tcp, http, https) or what the config says. `says` has lower-case
+    keys: an SSDP answer's headers (`location`, `server`, `usn`); mDNS TXT with `name` (the instance) and `host` (its local name);
+    `xaddrs`, `scopes`.
     """
 
     sign: Sign

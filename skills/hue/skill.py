@@ -29,7 +29,12 @@ _log = logging.getLogger(__name__)
 class Hue:
     """All Hue Bridges of the house. The vault keeps, for each: where it is, its key, its certificate's fingerprint."""
 
-    looks_for: Sequence[Sign] = (Sign("mdns", "_hue._tcp.local."), Sign("ssdp", BASIC), Sign("config", "hue"))
+    looks_for: Sequence[Sign] = (
+        Sign("mdns", "_hue._tcp.local."),
+        Sign("ssdp", BASIC),
+        Sign("https", "/api/0/config bridgeid"),
+        Sign("config", "hue"),
+    )
     library: Sequence[str] = ("aiohttp", "aiohue")
 
     def __init__(self, beat: float = BEAT_SECONDS, pause: float = FIRST_PAUSE) -> None:

@@ -7,12 +7,13 @@ bits) and its data; an answer's code is the question's plus one; a text is its l
 import asyncio
 import struct
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 BY_NAME_ONLY = True  # it wants dobby[pool] at the other end
 HELLO = b"CONNECTSERVERHOST\r\n\r\n"
 CIRCUITS = ((500, "Spa", 1, 1), (501, "Waterfall", 0, 2), (502, "Pool Light", 16, 3), (505, "Pool", 2, 0), (506, "Hidden", 0, 5))
 MAC = "00-C0-33-01-02-03"
+BROADCAST = 1444  # the UDP port at which gateways are looked for
 
 
 def text(words: str) -> bytes:
@@ -53,6 +54,11 @@ class Pool:
         """Answer, at the port it had before if it had one."""
         self._server = await asyncio.start_server(self._serve, self.host, self.port)
         self.port = self._server.sockets[0].getsockname()[1]
+
+    async def listen(self) -> None:
+        """Answer whoever looks for gateways by broadcast; loopback has none, so that this is for a network of its own."""
+        loop = asyncio.get_running_loop()
+        await loop.create_datagram_endpoint(lambda: Doorbell(self.host, self.port), ("0.0.0.0", BROADCAST), allow_broadcast=True)
 
     async def down(self) -> None:
         """As if its plug were pulled."""
@@ -137,6 +143,22 @@ class Pool:
         waters = b"".join(struct.pack("<Iiiiii", body, now, 0, target, 100, 3) for body, now, target in rows)
         runs = b"".join(struct.pack("<II4B", number, self.on[number], 0, 0, 0, 0) for number, *_ in CIRCUITS)
         return head + waters + struct.pack("<I", len(CIRCUITS)) + runs + struct.pack("<7i", 742, 680, 5, 64, 3, 4, 0)
+
+
+class Doorbell(asyncio.DatagramProtocol):
+    """Says where the gateway is: checksum 2, address, port, type 2, subtype 12, name."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._said = struct.pack("<I4BH2B", 2, *map(int, host.split(".")), port, 2, 12) + b"Pentair: 01-02-03\0"
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The way back."""
+        self._way = cast(asyncio.DatagramTransport, transport)
+
+    def datagram_received(self, data: bytes, who: tuple[str, int]) -> None:
+        """Only the question has an answer."""
+        if data == b"\x01" + bytes(7):
+            self._way.sendto(self._said, who)
 
 
 async def start(*, prefix: str = "127.77.0", celsius: bool = False) -> Pool:

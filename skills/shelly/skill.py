@@ -25,7 +25,12 @@ log = logging.getLogger("dobby.skill.shelly")
 class Shelly:
     """All Shellys of the house, one line each. `vault` holds their passwords, by MAC."""
 
-    looks_for: Sequence[Sign] = (Sign("mdns", "_shelly._tcp.local."), Sign("mdns", "_http._tcp.local."), Sign("config", "shelly"))
+    looks_for: Sequence[Sign] = (
+        Sign("mdns", "_shelly._tcp.local."),
+        Sign("mdns", "_http._tcp.local."),
+        Sign("http", "/shelly mac"),
+        Sign("config", "shelly"),
+    )
     library: Sequence[str] = ("aiohttp", "aioshelly.rpc_device")
 
     def __init__(self, pause: float = 1.0, beat: float = BEAT) -> None:

@@ -23,7 +23,7 @@ log = logging.getLogger("dobby.skill.wled")
 class Wled:
     """All WLED controllers of the house, one connection each."""
 
-    looks_for: Sequence[Sign] = (Sign("mdns", "_wled._tcp.local."), Sign("config", "wled"))
+    looks_for: Sequence[Sign] = (Sign("mdns", "_wled._tcp.local."), Sign("http", "/json/info leds"), Sign("config", "wled"))
     library: Sequence[str] = ("aiohttp", "wled")
 
     def __init__(self, beat: float = BEAT_SECONDS) -> None:

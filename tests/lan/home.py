@@ -102,6 +102,13 @@ class Home:
     def _thing(self, place: str, *arguments: str) -> None:
         self.things[place] = self.net.run(place, [sys.executable, "-m", "tests.lan.thing", *arguments])
 
+    def put_up_pool(self) -> None:
+        """A pool's gateway, which is there when this returns."""
+        self._thing("pool", "pool", self.net.plug("pool", 17))
+        out = self.things["pool"].process.stdout
+        assert out is not None
+        assert out.readline() == '"here"\n'
+
     def start(self) -> Thing:
         """Dobby, with nothing in his config and nothing in his folder."""
         assert not self.state.exists()

@@ -1,10 +1,12 @@
 """A Dobby whom nobody has told anything, on a home network of devices that nobody here wrote, each at an address of its own.
 
-Mosquitto with sandcastle-sim, lamps of lifx-emulator, an accessory bridge of HAP-python, gmediarender and minidlna; found
-by broadcast and multicast, run by `dobby chat`. What is true of a device is asked of the device.
+Mosquitto with sandcastle-sim, lamps of lifx-emulator, an accessory bridge of HAP-python, gmediarender and minidlna, and a
+pool's gateway of ours, as there is no other; found by broadcast and multicast, run by `dobby chat`. What is true of a device is
+asked of the device.
 """
 
 import asyncio
+import importlib.util
 import json
 import time
 from collections import Counter
@@ -180,3 +182,13 @@ def test_a_cut_cable_makes_a_lamp_unavailable_and_no_more(home: Home) -> None:
     soon(lambda: home.count("lifx", "away") == 0, "it is back")
     assert "Globe lamp off" in home.say("turn off the globe lamp")
     assert home.ask("globe")["on"] is False
+
+
+def test_a_pool_is_found_by_its_broadcast_when_somebody_asks(home: Home) -> None:
+    if importlib.util.find_spec("screenlogicpy") is None:
+        pytest.skip("dobby[pool] is not installed")
+    home.put_up_pool()
+    assert "Found and taken in (screenlogic): " in home.say("can you find my pool?")
+    assert home.device("Spa").address.startswith("10.77.0.17:")
+    assert "34" in home.say("set the spa to 34 degrees")
+    soon(lambda: home.ask("pool", "spa")["target"] == 34, "the gateway has it")

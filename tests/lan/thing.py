@@ -1,7 +1,8 @@
 """A device in a process of its own: `python -m tests.lan.thing KIND ADDRESS`, which answers each line with its own truth as JSON.
 
-`lifx NAME`: a lamp of lifx-emulator. `homekit`: an accessory bridge of HAP-python, announced by mDNS. `broker`: no device, but
-what a home with MQTT has beside its broker: its announcement by mDNS, and somebody who listens. It does not know Dobby.
+`lifx NAME`: a lamp of lifx-emulator. `homekit`: an accessory bridge of HAP-python, announced by mDNS. `pool`: a gateway of ours
+that answers Pentair's broadcast. `broker`: no device, but what a home with MQTT has beside its broker: its announcement by mDNS,
+and somebody who listens. It does not know Dobby.
 """
 
 import asyncio
@@ -35,6 +36,14 @@ async def homekit(address: str) -> Truth:
     return lambda device: house.truth(device) if device else {"paired": house.paired, "connections": house.connections}
 
 
+async def pool(address: str) -> Truth:
+    """A ScreenLogic gateway with a pool and a spa."""
+    made = device_side(shipped("skills") / "screenlogic").Pool(address, True)
+    await made.up()
+    await made.listen()
+    return lambda part: made.truth(f"x_{part}")
+
+
 async def broker(address: str) -> Truth:
     """Announce `_mqtt._tcp` there; what stands in a topic, by its name."""
     import aiomqtt
@@ -62,7 +71,7 @@ async def broker(address: str) -> Truth:
 
 async def main(kind: str, *arguments: str) -> None:
     """Be there until the end of standard input."""
-    truth = await {"lifx": lifx, "homekit": homekit, "broker": broker}[kind](*arguments)
+    truth = await {"lifx": lifx, "homekit": homekit, "broker": broker, "pool": pool}[kind](*arguments)
     print(json.dumps("here"), flush=True)
     while question := await asyncio.to_thread(sys.stdin.readline):
         print(json.dumps(truth(question.strip())), flush=True)
