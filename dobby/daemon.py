@@ -20,7 +20,7 @@ from dobby.bridge.web import Web
 from dobby.bridges import add_bridges, close_bridges, start_bridges
 from dobby.butler import Butler, Desk, sightings
 from dobby.butler.album import Album
-from dobby.butler.memories import read_wishes
+from dobby.butler.memories import read_wishes, tell_guesses
 from dobby.butler.news import keep_telling, told_by_asking
 from dobby.butler.tools import Toolbox
 from dobby.clock import machine_zone
@@ -173,7 +173,7 @@ async def serve(dobby: Dobby, stop: asyncio.Event, ready: Callable[[Dobby], None
     spawn(triggers.run(), "triggers")
     spawn(dobby.history.run(), "history")
     if dobby.desk.memory is not None:
-        spawn(nightly.keep(dobby.desk.memory), "memory")
+        spawn(nightly.keep(dobby.desk.memory, partial(tell_guesses, dobby.desk)), "memory")
     dobby.news.set()  # what was left untold
     spawn(keep_telling(dobby.desk, dobby.news, lambda: any(family.busy for family in dobby.families.values())), "news")
     spawn(asyncio.to_thread(dobby.plain.warm), "warm the mind")

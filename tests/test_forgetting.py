@@ -181,3 +181,48 @@ async def test_killed_at_any_step_the_next_start_finishes_it(tmp_path: Path, ste
     assert bool(left) is (steps == 0), "before the first step nothing had begun"
     assert bool(again.traces()) is (steps == 0)
     await again.aclose()
+
+
+@pytest.mark.parametrize(
+    ("said", "fact"),
+    [
+        ("Remember that Leo likes it", ("Leo", "likes", "it")),
+        ("remember: lamp", None),
+        ("remember on", None),
+        ("Remember that the door is open", ("door", "is", "open")),
+        ("Remember that Leo likes art", ("Leo", "likes", "art")),
+    ],
+)
+async def test_common_words_that_are_forgotten_take_nothing_else_along(
+    house: House, said: str, fact: tuple[str, str, str] | None
+) -> None:
+    """What a guest may have "remembered" and forgotten must not blank the ledger of the house."""
+    others = {
+        "web:1": ("turn on the lamp", "The lamp is on, as you wanted it."),
+        "web:2": (
+            "if you hear it again, tell Leo and leave it",
+            "Leo was told that the party is at ten, and that you want it so.",
+        ),
+        "web:3": ("what do you make of the door, is it the one you open", "The front door stands wide open."),
+        "web:4": ("you may start the lamp's part", "Leo will come to you when the heart of it starts."),
+    }
+    for key, (text, answer) in others.items():
+        await house.hear(key, text, answer)
+    await house.hear("web:9", said, "Noted.")
+    number = await house.memory.note(said, source=ANNA, at=NOW, key="web:9")
+    if fact:
+        await house.memory.learn(*fact, note=number, since=NOW)
+    await house.memory.forget(number, who=ANNA)
+    rows = await house.journal.read(lambda db: db.execute("SELECT key, text, plan FROM event WHERE key <> 'web:9'").fetchall())
+    assert {key: text for key, text, _ in rows} == {key: text for key, (text, _) in others.items()}
+    told = await house.journal.read(lambda db: [row[0] for row in db.execute("SELECT text FROM outbox")])
+    assert sorted(told) == sorted(["•••", *(answer for _, answer in others.values())])
+
+
+async def test_a_single_word_is_forgotten_where_it_was_quoted(house: House) -> None:
+    await house.hear("web:1", "remember Rumpelstilzchen", "Noted.")
+    await house.hear("web:2", "what did I say?", "You, today: “Rumpelstilzchen”")
+    number = await house.memory.note("remember Rumpelstilzchen", source=ANNA, at=NOW, key="web:1")
+    await house.memory.forget(number, who=ANNA)
+    told = await house.journal.read(lambda db: [row[0] for row in db.execute("SELECT text FROM outbox")])
+    assert "Rumpelstilzchen" not in " ".join(told)

@@ -237,7 +237,7 @@ async def test_the_night_comes_when_the_house_sleeps(memory: Memory) -> None:
 
     memory.clock = Clock(NOON)
     with pytest.raises(asyncio.CancelledError):
-        await keep(memory)
+        await keep(memory, memory.settle)
     assert slept == [15.5 * 3600, DAY]
 
 

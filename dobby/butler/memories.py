@@ -3,6 +3,7 @@
 It does not understand sentences (the mind does), nor who may hear what and how it is told (`dobby.memory`).
 """
 
+import sqlite3
 from dataclasses import replace
 from typing import Any
 
@@ -10,13 +11,15 @@ from dobby.act import Ending
 from dobby.butler.desk import Desk
 from dobby.errors import DobbyError, Refused
 from dobby.events import Call, EffectState, EventKind, Role, Source, State
-from dobby.journal import inbox
+from dobby.journal import household, inbox
 from dobby.journal.inbox import EventRow
 from dobby.journal.ledger import EffectRow
+from dobby.journal.outbox import OutboxRow
 from dobby.journal.pack import FORGET, REMEMBER
 from dobby.memory import Memory, wishes
 from dobby.memory.answers import Answers, Recall
 from dobby.memory.notes import core
+from dobby.memory.proposing import guessed
 from dobby.mind.plain.speech import Speech
 from dobby.mind.plan import Choice, Order, Plan
 from dobby.mind.remembering import states, table
@@ -43,6 +46,24 @@ async def perform(desk: Desk, effect: EffectRow) -> Ending:
 async def read_wishes(desk: Desk) -> None:
     """What stands, for the gate: it must not wait for a file."""
     desk.wishes = await desk.memory.store.read(wishes.standing) if desk.memory else []
+
+
+async def tell_guesses(desk: Desk) -> None:
+    """The owners hear once, in the morning, of what a model made of shared notes in the night, and how it is taken back."""
+    last = int(await desk.store.read(lambda db: household.setting(db, "guesses", "0")))
+    rows = await desk.memory.store.read(lambda db: guessed(db, last)) if desk.memory else []
+    names = list(dict.fromkeys(name for _, name in rows))[:CHOICES]
+
+    def tell(db: sqlite3.Connection) -> None:
+        household.set_setting(db, "guesses", str(rows[-1][0]))
+        for person, lane in desk.owner_lanes():
+            words = desk.words("memory_guesses", Source(person), count=len(rows), names=", ".join(names), one=names[0])
+            told.append(desk.tell(db, f"guess:{rows[-1][0]}:{person}", lane, words))
+
+    told: list[OutboxRow | None] = []
+    if rows:
+        await desk.store.write(tell)
+    desk.post.hand_over(told)
 
 
 async def _remember(desk: Desk, memory: Memory, row: EventRow, args: Any) -> State:

@@ -13,7 +13,9 @@ from dobby.journal import outbox
 from dobby.journal.outbox import URGENT, OutboxRow
 from dobby.people import within
 
-WAITS = ("news:", "broken:", "stranger:", "parked:")  # nobody asked for them, and they can wait; sightings judge that themselves
+# Nobody asked for them, and they can wait; sightings judge that themselves.
+WAITS = ("news:", "broken:", "stranger:", "parked:", "guess:")
+NIGHT = "21:00-08:00"  # for what the night itself brings about
 
 
 def be_reached(desk: Desk) -> None:
@@ -44,11 +46,12 @@ def elsewhere(db: sqlite3.Connection, desk: Desk, row: OutboxRow) -> OutboxRow |
 def held(desk: Desk, row: OutboxRow) -> float:
     """Seconds until the end of a person's quiet hours, for what can wait."""
     person = desk.people.of_lane(row.reply.lane)
-    if person is None or not person.limits.quiet or not row.reply.key.startswith(WAITS):
+    quiet = (person.limits.quiet if person else "") or (NIGHT if row.reply.key.startswith("guess:") else "")
+    if not quiet or not row.reply.key.startswith(WAITS):
         return 0.0
     now = local(desk.clock.now(), desk.zone)
-    if not within(person.limits.quiet, now.hour * 60 + now.minute):
+    if not within(quiet, now.hour * 60 + now.minute):
         return 0.0
-    hour, minute = map(int, person.limits.quiet.partition("-")[2].split(":"))
+    hour, minute = map(int, quiet.partition("-")[2].split(":"))
     end = now.replace(hour=hour, minute=minute, second=0, microsecond=0)
     return ((end if end > now else end + timedelta(days=1)) - now).total_seconds()

@@ -40,11 +40,12 @@ def redact(db: sqlite3.Connection, events: Sequence[str], needles: Sequence[str]
 
 
 def _pattern(needles: Sequence[str]) -> "re.Pattern[str]":
-    """Longest first, in any case, as they are and as JSON writes them, whatever blanks are between the words; for a "…"
-    whatever stands there in one sentence."""
+    """Longest first, in any case, as whole words, as they are and as JSON writes them, whatever blanks are between the words; for
+    a "…" whatever few words stand there in one part of a sentence, or between two texts of JSON."""
     forms = dict.fromkeys(form for needle in needles for form in (needle, json.dumps(needle, ensure_ascii=False)[1:-1]))
     ways = [r"\s+".join(map(re.escape, form.split())) for form in sorted(forms, key=len, reverse=True) if form.strip()]
-    return re.compile("|".join(ways).replace(r"\s+…\s+", r"\b[^.!?]{1,80}?\b") or r"(?!)", re.IGNORECASE)
+    some = "|".join(ways).replace(r"\s+…\s+", r'\b(?:[^.!?,]|","){1,24}?\b')
+    return re.compile(rf"(?<!\w)(?:{some})(?!\w)" if some else r"(?!)", re.IGNORECASE)
 
 
 def _whole(db: sqlite3.Connection, key: str) -> int:

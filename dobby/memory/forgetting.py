@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dobby.memory.notes import Rights, core
+from dobby.memory.search import stops, words
 
 BACKUPS = "backups.txt"  # in the state folder: when and where backups were made, a line each
 TELLING = re.compile(r"(?=\S*\d)\S{4,}")  # a code, a number plate: told apart from everything else by itself
@@ -62,11 +63,11 @@ def begin(db: sqlite3.Connection, ids: Sequence[int], brought: Iterable[str] = (
     marks = ", ".join("?" * len(ids))
     rows = db.execute(f"SELECT text, key, at FROM note WHERE id IN ({marks})", ids).fetchall()
     facts = db.execute(
-        f"SELECT id, value, key, name FROM fact JOIN subject ON key = subject WHERE note IN ({marks})", ids
+        f"SELECT id, value, what, kind, key, name FROM fact JOIN subject ON key = subject WHERE note IN ({marks})", ids
     ).fetchall()
-    needles = dict.fromkeys(needle for text, _, _ in rows for needle in (text, core(text)))
+    needles = dict.fromkeys(needle for text, _, _ in rows for said in (text, core(text)) for needle in _told(said))
     needles |= dict.fromkeys(word for _, value, *_ in facts for word in TELLING.findall(value))
-    needles |= dict.fromkeys(f"{who} … {value}" for _, value, *names in facts if value for who in (*names, *YOU))
+    needles |= dict.fromkeys(needle for _, *fact in facts for needle in _followed(*fact))
     events = [*brought, *(key.partition("#")[0] for _, key, _ in rows if key)]
     since = min((at for _, _, at in rows), default=0.0)
     db.execute(
@@ -81,10 +82,26 @@ def begin(db: sqlite3.Connection, ids: Sequence[int], brought: Iterable[str] = (
     return len(rows), len(facts)
 
 
+def _own(text: str) -> list[str]:
+    """The words of a text that are not everybody's."""
+    return [word for word in words(text) if word not in stops() and len(word) > 2]
+
+
+def _told(said: str) -> tuple[str, ...]:
+    """How words that were said stand elsewhere: as they are; a single word, or one that everybody says, only as a quotation."""
+    return (said,) if len(_own(said)) > 1 or TELLING.search(said) else (f"“{said}”", f"„{said}“")
+
+
+def _followed(value: str, what: str, kind: str, *names: str) -> Iterator[str]:
+    """How a fact may have been told and kept: what and where things are by exactly these words, as the house says much alike."""
+    for who in (*names, *(YOU if kind == "person" else ())) if _own(value) else ():
+        yield from (f"{who}: {value}", f'{who}","{what}","{value}') if what in ("is", "where") else (f"{who} … {value}",)
+
+
 def under_way(db: sqlite3.Connection) -> list[Begun]:
     """What was begun and is not at its end."""
     rows = db.execute("SELECT id, needles, events, since FROM forgetting ORDER BY id")
-    return [Begun(number, tuple(json.loads(words)), tuple(json.loads(events)), since) for number, words, events, since in rows]
+    return [Begun(number, tuple(json.loads(said)), tuple(json.loads(events)), since) for number, said, events, since in rows]
 
 
 def rebuild(db: sqlite3.Connection) -> None:

@@ -5,6 +5,7 @@ Each step is one transaction and finds nothing to do the second time. It does no
 
 import logging
 import sqlite3
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -63,8 +64,8 @@ def _put_in_order(db: sqlite3.Connection) -> None:
     db.execute("PRAGMA optimize")
 
 
-async def keep(memory: Memory) -> None:
-    """Finish what a crash cut short, then work every night."""
+async def keep(memory: Memory, over: Callable[[], Awaitable[None]]) -> None:
+    """Finish what a crash cut short, then work every night; each that is `over` is told of."""
     await memory.settle()
     while True:
         now = local(memory.clock.now(), memory.zone)
@@ -73,5 +74,6 @@ async def keep(memory: Memory) -> None:
         await memory.clock.sleep(then.timestamp() - now.timestamp())
         try:
             log.info("The memory's night: %s", await consolidate(memory))
+            await over()
         except DobbyError as error:
             log.warning("The memory's night is put off: %s", error)

@@ -51,6 +51,15 @@ async def propose(memory: Memory) -> int:
     return await memory.store.write(lambda db: _keep(db, memory, rows, found))
 
 
+def guessed(db: sqlite3.Connection, after: int) -> list[tuple[int, str]]:
+    """What was proposed since a number and still stands, of what is shared: the fact's number and whom it is about."""
+    return db.execute(
+        "SELECT fact.id, subject.name FROM fact JOIN note ON note.id = fact.note JOIN subject ON subject.key = fact.subject"
+        " WHERE fact.id > ? AND sure = ? AND ended IS NULL AND private = 0 ORDER BY fact.id",
+        (after, SURE),
+    ).fetchall()
+
+
 def _rows(said: str) -> list[dict[str, Any]]:
     """The facts in an answer that have the form; a model may say anything."""
     try:

@@ -1,11 +1,14 @@
 """The family tells Dobby things, asks for them, and has them forgotten; what is private stays private."""
 
+import json
 from collections.abc import AsyncIterator
 
 import pytest
 
+from dobby.butler.memories import tell_guesses
 from dobby.events import EffectState
 from dobby.journal import ledger
+from dobby.memory.nightly import consolidate
 from tests.stories.family import Family, at_home
 
 DAY = 86400.0
@@ -288,3 +291,33 @@ async def test_german_wishes(haus: Family) -> None:
     assert "nie zu tun" in await haus.asks("tom", "Terrace Heater an")
     await haus.say("tom", "nein")
     assert "daran halte ich mich" in await haus.asks("anna", "Ruhe im Schlafzimmer von 20 bis 7 Uhr")
+
+
+async def test_what_a_model_made_of_notes_in_the_night_is_told_once_in_the_morning_to_owners(home: Family) -> None:
+    memory = home.desk.memory
+    assert memory is not None
+    await home.asks("anna", "Remember that Leo can't get enough of those liquorice snails")
+    (note,) = await memory.lately(who=home.people.source("web", "anna"))
+
+    async def ask(text: str, form: object) -> str:
+        return json.dumps({"facts": [{"note": note.note, "who": "Leo", "what": "likes", "value": "liquorice snails"}]})
+
+    memory.ask = ask
+    before = {name: len(home.told(name)) for name in ("anna", "tom", "dora", "leo", "gus")}
+    home.clock.advance(8 * 3600.0)  # 3:40
+    await consolidate(memory)
+    await tell_guesses(home.desk)
+    await home.rest()
+    assert len(home.told("anna")) == before["anna"], "not in the night"
+    home.clock.advance(5 * 3600.0)
+    await home.wait_for(lambda: len(home.told("tom")) > before["tom"])
+    told = home.told("anna")[-1]
+    assert told.startswith("From what was said I concluded 1 new, about Leo.")
+    assert "snails" in await home.asks("anna", "What do you know about Leo?")
+    await tell_guesses(home.desk)
+    await home.rest()
+    assert {name: len(home.told(name)) - before[name] for name in ("tom", "dora", "leo", "gus")} == dict(
+        tom=1, dora=0, leo=0, gus=0
+    )
+    await home.asks("anna", "forget that")
+    assert await home.asks("anna", "What do you know about Leo?") == "I have nothing about that."
