@@ -46,6 +46,22 @@ async def test_plain_statements_become_facts_with_their_history(home: Family) ->
     assert (await home.asks("anna", "what do you know about me?")).startswith("You prefer 19 °C at night")
 
 
+@pytest.mark.parametrize("newer", ["Anna now prefers 20 °C at night", "no, Anna prefers 20 °C at night"])
+async def test_now_and_no_are_no_part_of_whom_it_is_about(home: Family, newer: str) -> None:
+    await home.asks("anna", "Anna prefers 19 °C at night")
+    home.clock.advance(DAY)
+    assert "Until now it was: 19 °C at night." in await home.asks("anna", newer)
+    told = await home.asks("tom", "What do you know about Anna?")
+    assert told.startswith("Anna prefers 20 °C at night (Anna, today).")
+
+
+async def test_was_jetzt_gilt_loest_ab(haus: Family) -> None:
+    await haus.asks("anna", "Anna mag lieber 19 Grad")
+    haus.clock.advance(DAY)
+    assert "19 Grad" in await haus.asks("anna", "Anna mag jetzt lieber 20 Grad")
+    assert (await haus.asks("tom", "Was weißt du über Anna?")).startswith("Anna hat am liebsten 20 Grad (Anna, heute).")
+
+
 async def test_the_plumber_came(home: Family) -> None:
     await home.asks("tom", "The plumber came yesterday and fixed the kitchen tap")
     assert (
