@@ -56,7 +56,8 @@ class Line:
     It answers a request whose last words match `said` (a pattern), whose last tool results match `after`, whose system text
     matches `system`, and that brings `tools` or not; what is left out matches all. It says `text`, uses tools (`use`: `{name:
     arguments}`, or a list of those), finds pages (`search`: `[{url, title}]`) and stops by itself or as `stop` says; or it
-    fails: `status` (401, 429, 500, 529, with `retry_after`), `stall` seconds of silence or `cut` in the middle, `raw` as a
+    fails: `status` (401, 429, 500, 529, with `retry_after`), `stall` seconds of silence or `cut` in the middle
+    (`clean`: as if that were all), `raw` as a
     tool's arguments as they are. It counts `times` (once; 0 is always).
     """
 
@@ -71,7 +72,7 @@ class Line:
     status: int = 0
     retry_after: float = 0
     stall: float = 0
-    cut: bool = False
+    cut: bool | str = False
     raw: str | None = None
     times: int = 1
     used: int = 0
@@ -357,7 +358,8 @@ async def _stream(asked: web.Request, message: Mapping[str, Any], line: Line) ->
         await _send_block(send, index, block, line.raw)
         await asyncio.sleep(line.stall)
         if line.cut and asked.transport is not None:
-            asked.transport.abort()
+            if line.cut != "clean":
+                asked.transport.abort()
             return response
     await send("message_delta", delta={"stop_reason": message["stop_reason"], "stop_sequence": None}, usage=message["usage"])
     await send("message_stop")

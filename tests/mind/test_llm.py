@@ -133,8 +133,9 @@ async def test_a_stream_that_falls_silent_is_ended_and_asked_again(endpoint: Ope
     assert len(server.requests) == 2
 
 
-async def test_a_stream_that_is_cut_is_asked_again(endpoint: Opener) -> None:
-    model, server = await endpoint(Line(text="Once", cut=True), STORY)
+@pytest.mark.parametrize("cut", [True, "clean"])
+async def test_a_stream_that_is_cut_is_asked_again(endpoint: Opener, cut: bool | str) -> None:
+    model, server = await endpoint(Line(text="Once", cut=cut), STORY)
     assert (await model.ask("mind", HELLO)).text == STORY.text.strip()
     assert len(server.requests) == 2
 
