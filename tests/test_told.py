@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from dobby.errors import Refused, Unreachable
 from dobby.paths import shipped
+from dobby.skill.music import Hit, Music
 from dobby.skill.told import EVERYBODY, asked_in, told_in
 
 TABLES = sorted(shipped("skills").glob("*/words.yaml"))
@@ -98,6 +100,26 @@ def test_whatever_a_skill_refuses_is_refused_in_german_too(folder: Path) -> None
 
 
 HALVES = {"X X.", "answered without an end.", "broke off without an answer.", "cannot be reached."}  # a name is put before them
+
+
+@pytest.mark.parametrize("asked", ["Xylophone Madness", "Kind of Blu", "Blue"])
+@pytest.mark.parametrize("silent", [False, True])
+async def test_that_nothing_goes_by_a_name_or_several_do_is_told_in_german(asked: str, silent: bool) -> None:
+    class Shelf:
+        async def look_up(self, what: str) -> Sequence[Hit]:
+            if silent:
+                raise Unreachable("It does not answer.")
+            return [Hit("Kind of Blue", "album"), Hit("Blue Train", "album")]
+
+        async def names(self) -> Sequence[str]:
+            return [hit.name for hit in await self.look_up("")]
+
+    own = [Hit("Blue Monday", "favourite"), Hit("Blue Nile", "favourite")]
+    with pytest.raises(Refused) as found:
+        await Music({"nas": Shelf()}).find(asked, own)
+    told = told_in_german(str(found.value))
+    assert re.match(f"Etwas namens „{asked}“ gibt es hier nicht zu spielen|Mehrere heißen „{asked}“: Blue", told)
+    assert not ENGLISH.search(told.replace("Kind of Blu", ""))
 
 
 def test_what_stands_in_a_sentence_is_told_too() -> None:
