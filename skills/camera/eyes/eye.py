@@ -212,9 +212,9 @@ class Eye:
         return visit
 
     def _still(self, thing: Parked, track: Track, frame: Frame) -> bool:
-        """Does it stand there yet? What is found there may be what goes."""
+        """Does it stand there yet? What is found there may be what goes: it has shifted, or is what moves."""
         found = self._found(frame, thing.box, thing.kind)
-        return found is not None and not (thing.kind in LIVING and found.iou(track.box) > GOES)
+        return found is not None and not (thing.kind in LIVING and (found.iou(track.box) > GOES or found.iou(thing.box) < GOES))
 
     def _ignored(self, box: Box) -> bool:
         zone = zone_of(box, self.camera.zones)
