@@ -61,8 +61,9 @@ class House:
         return number
 
     def traces(self) -> list[str]:
-        """The files that have the secret in their bytes."""
-        return sorted(path.name for path in self.folder.rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes())
+        """The files that have the secret in their bytes, as it was said or as an index has it."""
+        files, secret = (path for path in self.folder.rglob("*") if path.is_file()), SECRET.casefold().encode()
+        return sorted(path.name for path in files if secret in path.read_bytes().lower())
 
     async def aclose(self) -> None:
         await self.memory.aclose()
