@@ -44,19 +44,20 @@ def small_talk(text: str, languages: tuple[str, ...], speech: Speech, context: C
 
 
 @cache
-def _seek(language: str) -> tuple[dict[str, str], frozenset[str], frozenset[str]]:
+def _seek(language: str) -> tuple[dict[str, str], dict[str, str], frozenset[str], frozenset[str], frozenset[str]]:
     table = read_yaml("seek.yaml")
-    rows = table.get(language, {})
-    return table["brands"], frozenset(rows.get("find", "").split()), frozenset(rows.get("beside", "").split())
+    find, look, beside = (frozenset(table.get(language, {}).get(key, "").split()) for key in ("find", "look", "beside"))
+    return table["brands"], table["places"], find, look, beside
 
 
 def _sought(words: tuple[str, ...], language: str) -> str:
     """The family of devices that somebody wants looked for; "" where the text says anything beside that."""
-    brands, find, beside = _seek(language)
+    brands, places, find, look, beside = _seek(language)
     said = [word for word in words if word[:1].isalnum()]
+    brands = brands | places if not find.isdisjoint(said) else brands
     named = list(dict.fromkeys(brands[word] for word in said if word in brands))
-    plain = all(word in brands or word in find or word in beside for word in said)
-    return named[0] if plain and len(named) == 1 and not find.isdisjoint(said) else ""
+    plain = all(word in brands or word in find | look | beside for word in said)
+    return named[0] if plain and len(named) == 1 and not (find | look).isdisjoint(said) else ""
 
 
 def _answer(key: str, speech: Speech, context: Context) -> Plan:
