@@ -300,6 +300,7 @@ async def test_earlier_lines_come_when_one_scrolls_up_and_the_place_is_kept(visi
             body = {"id": f"number{number:03}", "text": f"text {number}"}
             async with http.post(f"{base}/api/say", json=body, headers={"Origin": base}) as answer:
                 assert answer.status == 200
+            await expect(page.locator("#lines .line").nth(2 * number + 1)).to_be_attached(timeout=ENOUGH * 1000)  # answered
     await page.reload()
     await expect(page.locator("#lines .line")).to_have_count(60)
     assert await page.locator("#scroll").evaluate("(box) => box.scrollHeight - box.scrollTop - box.clientHeight < 2")

@@ -4,7 +4,7 @@ Every picture is one that a camera would have shown at that moment; none is show
 It does not know what is right: `scene.truth` does.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,7 +56,6 @@ def live(
     begin: float = 0.0,
     end: float = 0.0,
     idle: bool = False,
-    hour: Callable[[], object] = int,
     zones: Sequence[Zone] = (STREET,),
     memory: Path | None = None,
 ) -> Told:
@@ -65,17 +64,13 @@ def live(
     :param idle: look as at a large stream: at keyframes until something stirs, and closely until it is quiet again; and only
         now and then while nothing is drawn that moves. Else five times a second.
     :param memory: where the yard is kept.
-    :param hour: is called at the first look of each hour.
     """
-    told, now, hours = [], [begin], begin // 3600 - 1
+    told, now = [], [begin]
     camera = Camera("bench", watch="x", zones=tuple(zones))
     eye = see.Eye(camera, Settings(), detector, lambda seen, *_: told.append((now[0], seen)), reader=Silent(), memory=memory)
     for now[0] in _moments(day, begin, end or day.seconds, eye if idle else None):
         picture = scene.frame(day, now[0])
         eye.see(see.Frame(BEGUN + now[0], cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), lambda picture=picture: picture))
-        if now[0] // 3600 > hours:
-            hours = now[0] // 3600
-            hour()
     return told
 
 
