@@ -105,7 +105,10 @@ def forget(folder: Path, what: str, yes: bool) -> None:
     """Forget a note by its number, or all that have these words in them: gone from the files' bytes, not to be undone."""
     if not yes and sys.stdin.isatty():
         click.confirm(f"Forget {'note ' if what.isdigit() else 'all notes with '}{what}, for good?", abort=True)
-    _gone(ask(folder, "forget", what=int(what) if what.isdigit() else what))
+    done = ask(folder, "forget", what=int(what) if what.isdigit() else what)
+    if not done["notes"]:
+        raise click.ClickException("You may see no such note; nothing was forgotten.")
+    _gone(done)
 
 
 def _gone(done: dict[str, Any]) -> None:
