@@ -4,7 +4,6 @@ It does not know how they see.
 """
 
 import asyncio
-import shutil
 import subprocess
 import sys
 import time
@@ -54,10 +53,10 @@ def watch(streams: tuple[str, ...], detector: str, weights: str, folder: Path | 
 
 
 async def _watch(streams: tuple[str, ...], settings: dict[str, str], folder: Path) -> None:
-    await asyncio.to_thread(shutil.rmtree, folder / "yards", ignore_errors=True)  # of other streams that were camera 1
     opened = Eyes(folder, settings, _seen, _stands)
     for number, url in enumerate(streams, 1):
         click.echo(f"camera {number}: {redact(url)}")
+        (folder / "yards" / f"{number}.json").unlink(missing_ok=True)  # of another stream that was this number
     await opened.watch([{"id": str(number), "watch": url} for number, url in enumerate(streams, 1)])
     async with asyncio.TaskGroup() as group:
         group.create_task(opened.run())
