@@ -40,10 +40,9 @@ class Turns:
     async def turn(self) -> None:
         """Wait for one's turn: one begins at a time, and between two of them the loop hears what has come."""
         async with self._one:  # the next one's wake-up is for the loop's next round
-            if self._coming or self._pause() > 0:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(PATIENCE):
-                        await self._quiet()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PATIENCE):
+                    await self._quiet()
 
     def _pause(self) -> float:
         """Seconds until the next one would have come; a text by itself is waited for by nobody."""

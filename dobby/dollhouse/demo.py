@@ -143,12 +143,14 @@ async def _phone(folder: Path) -> Any:
 async def _begin(dobby: Dobby, house: Dollhouse) -> None:
     """The cameras' day begins when the eyes are open, however slow the machine: who came before would be no news."""
     street: Any = house.parts.get("camera")
-    for camera in [device for device in dobby.house if street is not None and device.driver == street.name]:
+    cameras = [device for device in dobby.house if street is not None and device.driver == street.name]
+    for camera in cameras:
         seen: State = {}
         while "sees" not in seen and dobby.desk.hands.peek is not None:
             await asyncio.sleep(1)
             with contextlib.suppress(DobbyError, TimeoutError):
                 seen = await dobby.desk.hands.peek(camera)
+    if cameras:
         street.at(0.0)
 
 

@@ -64,7 +64,7 @@ class PlainMind:
 
     def report(self, outcomes: Sequence[Outcome], language: str, units: str) -> str:
         """One short message that says what is true."""
-        told = [replace(one, why=self.told(language, one.why)) for one in outcomes]
+        told = [replace(one, why=self.told(language, one.why)) if one.why else one for one in outcomes]
         return reports.report(told, Speech(language, units))
 
     def phrase(self, key: str, language: str, **facts: object) -> str:
