@@ -332,7 +332,7 @@ def test_a_thousand_lines_in_one_process_neither_grow_nor_slow_down(house: Path)
         answer = long.say(say=cases[number % 5])
         assert (answer["changes"], answer["asked"]) == (first[number % 5]["changes"], first[number % 5]["asked"])
     assert long.end() == 0
-    assert sizes[-1] - sizes[1] < 4 * 2**20, sizes
+    assert sizes[-1] - sizes[1] < 2 * 2**20, sizes
     assert spent[-1] - spent[-2] < 2 * (spent[1] - spent[0]), spent
 
 
