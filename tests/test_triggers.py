@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from dobby import people
 from dobby.events import NEVER, Call, Due, DueKind, Value, Watch
 from dobby.journal import appointments
@@ -207,3 +209,14 @@ async def test_somebody_who_is_gone_is_acted_for_no_more() -> None:
         await home.people.refresh()
         await turn(home, position=100)
         assert not await runs(home) and home.state("lamp")["on"] is False
+
+
+@pytest.mark.parametrize("wanted", ["30|50|half", "!0|none"])
+async def test_one_of_several_words_is_waited_for_and_another_of_them_is_no_second_turn(wanted: str) -> None:
+    """ "When it rains" is any weather that falls."""
+    async with house() as home:
+        await keep(home, waits("position", wanted, put("lamp", on=True), always=True))
+        for position in (0, "half", "50", 0, "30"):
+            await turn(home, position=position)
+            home.clock.advance(3600)
+        assert await runs(home) == ["done", "done"]

@@ -102,15 +102,16 @@ class Past:
 
 
 def passes(wanted: Value, value: Value) -> bool | None:
-    """Whether a value is as wanted: the same, `">0"` more, `"<5"` less, `"!off"` anything else; None where nobody knows."""
+    """Whether a value is as wanted: the same (`"a|b"`: one of them), `">0"` more, `"<5"` less, `"!off"` anything else; None where
+    nobody knows."""
     if value is None or (value == "unknown" and wanted != value):
         return None
     if isinstance(wanted, str) and wanted[:1] in (">", "<"):
         limit, more = float(wanted[1:]), wanted[0] == ">"
         return isinstance(value, int | float) and (value > limit if more else value < limit)
     if isinstance(wanted, str) and wanted.startswith("!"):
-        return str(value) != wanted[1:]
-    return str(value).casefold() == wanted.casefold() if isinstance(wanted, str) else value == wanted
+        return str(value) not in wanted[1:].split("|")
+    return str(value).casefold() in wanted.casefold().split("|") if isinstance(wanted, str) else value == wanted
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,8 @@ class Waiting:
         deeds = ", ".join(dict.fromkeys(self.later.told(call) for call in plan.calls))
         remind = (self._own(act, told) or self.later.speech.say("watch_told", what=what)) if told else ""
         shown = self.later.speech.say(f"watch_{'tell' if told else 'do'}_{'always' if again else 'once'}", what=what, deeds=deeds)
+        if any(self.condition.thinker.index.devices[device].kind == "weather" for device, *_ in tests):
+            shown += self.later.speech.say("watch_sky")
         kind = DueKind.ROUTINE if again else DueKind.REMINDER if told else DueKind.ONCE
         watch = Watch(tests, whole, hold, again)
         return replace(plan, calls=(), due=(Due(kind, NEVER, plan.calls, remind=remind, said=shown, watch=watch),), say="")

@@ -135,6 +135,8 @@ class Condition:
     def _read(self, said: str) -> tuple[str, "re.Match[str] | None", bool, list[Clause]]:
         """The line, its comparison, whether it says nobody, and its clauses."""
         line = " ".join(Line(said).line.replace(",", " ").split())
+        for sky, words in self.table["sky"].items():
+            line = re.sub(sky, words, line)
         compared = re.search(rf"(?<![a-z])(?P<cmp>{self.table['above']}|{self.table['below']}) (?P<n>\d+(?:[.,]\d+)?)", line)
         if compared or not has(self.table["is"], line):
             return line, compared, False, []
