@@ -5,7 +5,6 @@ what its services answer (`dollhouse_services.py`), nor anything of Dobby.
 """
 
 import asyncio
-import inspect
 import re
 import socket
 from collections.abc import Mapping, Sequence
@@ -17,13 +16,10 @@ from xml.sax.saxutils import escape
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, web
 
-from . import dollhouse_services as services, dollhouse_sound as sound, dollhouse_zones as zones
+from . import dollhouse_services as services, dollhouse_soap as soap, dollhouse_sound as sound, dollhouse_zones as zones
 
 PORT = 1400
 SSDP = ("239.255.255.250", 1900)
-PLAYER = "urn:schemas-upnp-org:device:ZonePlayer:1"
-FIRMWARE = "Linux UPnP/1.0 Sonos/83.1-61210 (ZPS38)"
-XML = '<?xml version="1.0" encoding="utf-8"?>'
 
 
 @dataclass(eq=False)
@@ -87,9 +83,9 @@ class Speaker:
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         *_, service, last = ["", *request.path.split("/")]
         if request.path == "/xml/device_description.xml":
-            return _xml(_description(self.zone))
+            return soap.xml(soap.description(self.zone))
         if request.path.startswith("/xml/") and (name := last.removesuffix("1.xml")) in services.SERVICES:
-            return _xml(_scpd(services.SERVICES[name](self.house, self.zone)))
+            return soap.xml(soap.scpd(services.SERVICES[name](self.house, self.zone)))
         if service not in services.SERVICES or last not in ("Control", "Event"):
             raise web.HTTPNotFound
         return await self._control(request, service) if last == "Control" else self._subscribe(request, service)
@@ -109,7 +105,7 @@ class Speaker:
             return _hang_up(request)
         if trouble == "silence":
             await asyncio.sleep(3600)
-        return _xml("<oops>\x00") if trouble == "garbage" else answer
+        return soap.xml("<oops>\x00") if trouble == "garbage" else answer
 
     def _answer(self, service: str, action: str, args: dict[str, str]) -> web.Response:
         kind = services.SERVICES[service]
@@ -121,12 +117,12 @@ class Speaker:
                 raise zones.Fault(800)
             result = work(**args)
         except zones.Fault as fault:
-            return _xml(_fault(fault.code), 500)
+            return soap.xml(soap.fault(fault.code), 500)
         except (TypeError, ValueError):
-            return _xml(_fault(402), 500)
+            return soap.xml(soap.fault(402), 500)
         rows = "".join(f"<{name}>{escape(str(value))}</{name}>" for name, value in result.items())
         space = f"urn:schemas-upnp-org:service:{service}:1"
-        return _xml(_envelope(f'<u:{action}Response xmlns:u="{space}">{rows}</u:{action}Response>'))
+        return soap.xml(soap.envelope(f'<u:{action}Response xmlns:u="{space}">{rows}</u:{action}Response>'))
 
     def _subscribe(self, request: web.Request, service: str) -> web.Response:
         sid, loop = request.headers.get("SID", ""), asyncio.get_running_loop()
@@ -146,7 +142,7 @@ class Speaker:
             self.subscriptions[known.sid] = known
             loop.call_later(0.01, self._owe, known)
         known.until = loop.time() + seconds
-        return web.Response(headers={"SID": known.sid, "TIMEOUT": f"Second-{seconds}", "Server": FIRMWARE})
+        return web.Response(headers={"SID": known.sid, "TIMEOUT": f"Second-{seconds}", "Server": soap.FIRMWARE})
 
     async def _tell(self) -> None:
         while True:
@@ -197,13 +193,13 @@ class Beacon(asyncio.DatagramProtocol):
         """UPnP Device Architecture 1.1, section 1.3: search and answer."""
         text = data.decode("utf-8", "replace")
         target = re.search(r"^ST:\s*(\S+)", text, re.MULTILINE | re.IGNORECASE)
-        if text.startswith("M-SEARCH") and target and target[1] in ("ssdp:all", "upnp:rootdevice", PLAYER):
+        if text.startswith("M-SEARCH") and target and target[1] in ("ssdp:all", "upnp:rootdevice", soap.PLAYER):
             for zone in self.household.state.zones:
                 if zone.plugged and (transport := self.household.beacons.get(zone.uid)):
                     transport.sendto(self._answer(zone), sender)
 
     def _answer(self, zone: zones.Zone) -> bytes:
-        head = ("HTTP/1.1 200 OK", "EXT:", f"ST: {PLAYER}")
+        head = ("HTTP/1.1 200 OK", "EXT:", f"ST: {soap.PLAYER}")
         return "\r\n".join((*head, *_headers(self.household.state, zone), "", "")).encode()
 
 
@@ -212,8 +208,8 @@ def _headers(house: zones.House, zone: zones.Zone) -> tuple[str, ...]:
     return (
         "CACHE-CONTROL: max-age = 1800",
         f"LOCATION: http://{zone.address}:{PORT}/xml/device_description.xml",
-        f"SERVER: {FIRMWARE}",
-        f"USN: uuid:{zone.uid}::{PLAYER}",
+        f"SERVER: {soap.FIRMWARE}",
+        f"USN: uuid:{zone.uid}::{soap.PLAYER}",
         f"X-RINCON-BOOTSEQ: {zone.boots}",
         f"X-RINCON-HOUSEHOLD: {house.id}",
     )
@@ -269,7 +265,7 @@ class Household:
     def _advertise(self, zone: zones.Zone, news: str) -> None:
         """UPnP Device Architecture 1.1, section 1.2: say unasked that one has come (`alive`) or gone (`byebye`)."""
         if transport := self.beacons.get(zone.uid):
-            head = ("NOTIFY * HTTP/1.1", f"HOST: {SSDP[0]}:{SSDP[1]}", f"NT: {PLAYER}", f"NTS: ssdp:{news}")
+            head = ("NOTIFY * HTTP/1.1", f"HOST: {SSDP[0]}:{SSDP[1]}", f"NT: {soap.PLAYER}", f"NTS: ssdp:{news}")
             transport.sendto("\r\n".join((*head, *_headers(self.state, zone), "", "")).encode(), SSDP)
 
     async def _listen(self, address: str) -> asyncio.DatagramTransport:
@@ -341,70 +337,3 @@ def _hang_up(request: web.Request) -> web.Response:
     if request.transport:
         request.transport.abort()
     return web.Response()
-
-
-def _xml(text: str, status: int = 200) -> web.Response:
-    return web.Response(text=text, status=status, content_type="text/xml", headers={"Server": FIRMWARE})
-
-
-def _envelope(inner: str) -> str:
-    space = "http://schemas.xmlsoap.org/soap/"
-    head = f'<s:Envelope xmlns:s="{space}envelope/" s:encodingStyle="{space}encoding/">'
-    return f"{XML}{head}<s:Body>{inner}</s:Body></s:Envelope>"
-
-
-def _fault(code: int) -> str:
-    detail = f'<UPnPError xmlns="urn:schemas-upnp-org:control-1-0"><errorCode>{code}</errorCode></UPnPError>'
-    return _envelope(
-        f"<s:Fault><faultcode>s:Client</faultcode><faultstring>UPnPError</faultstring><detail>{detail}</detail></s:Fault>"
-    )
-
-
-def _description(zone: zones.Zone) -> str:
-    serial = "-".join(re.findall("..", zone.uid[7:19])) + ":A"
-    return (
-        f'{XML}<root xmlns="urn:schemas-upnp-org:device-1-0"><device><deviceType>{PLAYER}</deviceType>'
-        f"<friendlyName>{zone.address} - Sonos One</friendlyName><manufacturer>Sonos, Inc.</manufacturer>"
-        f"<modelNumber>S38</modelNumber><modelName>Sonos One</modelName><softwareVersion>83.1-61210</softwareVersion>"
-        f"<hardwareVersion>1.26.1.7-2.2</hardwareVersion><serialNum>{serial}</serialNum><UDN>uuid:{zone.uid}</UDN>"
-        f"<displayVersion>16.7</displayVersion><roomName>{escape(zone.name)}</roomName>"
-        f"{_services('')}<deviceList>{_embedded(zone, 'MediaServer')}{_embedded(zone, 'MediaRenderer')}</deviceList>"
-        "</device></root>"
-    )
-
-
-def _embedded(zone: zones.Zone, device: str) -> str:
-    kind = f"<deviceType>urn:schemas-upnp-org:device:{device}:1</deviceType>"
-    names = f"<friendlyName>{escape(zone.name)}</friendlyName><UDN>uuid:{zone.uid}_{device}</UDN>"
-    return f"<device>{kind}{names}{_services(device)}</device>"
-
-
-def _services(device: str) -> str:
-    rows = (
-        f"<service><serviceType>urn:schemas-upnp-org:service:{name}:1</serviceType>"
-        f"<serviceId>urn:upnp-org:serviceId:{name}</serviceId><controlURL>{where}{name}/Control</controlURL>"
-        f"<eventSubURL>{where}{name}/Event</eventSubURL><SCPDURL>/xml/{name}1.xml</SCPDURL></service>"
-        for name, kind in services.SERVICES.items()
-        if kind.device == device
-        for where in [f"/{device}/" if device else "/"]
-    )
-    return f"<serviceList>{''.join(rows)}</serviceList>"
-
-
-def _scpd(service: services.Service) -> str:
-    """A service's description, from its methods' signatures and, where asking is harmless, their answers."""
-    names = [name for name in vars(type(service)) if name[0].isupper()]
-    actions = "".join(f"<action><name>{name}</name>{_arguments(service, name)}</action>" for name in names)
-    state = '<stateVariable sendEvents="no"><name>A_ARG_TYPE</name><dataType>string</dataType></stateVariable>'
-    body = f"<serviceStateTable>{state}</serviceStateTable><actionList>{actions}</actionList>"
-    return f'{XML}<scpd xmlns="urn:schemas-upnp-org:service-1-0">{body}</scpd>'
-
-
-def _arguments(service: services.Service, name: str) -> str:
-    work = getattr(service, name)
-    given = [*service.always, *(each for each in inspect.signature(work).parameters if each[0].isupper())]
-    answered = work() if name.startswith("Get") else {}
-    rows = [(each, "in") for each in given] + [(each, "out") for each in answered]
-    kind = "<relatedStateVariable>A_ARG_TYPE</relatedStateVariable>"
-    inner = (f"<argument><name>{each}</name><direction>{way}</direction>{kind}</argument>" for each, way in rows)
-    return f"<argumentList>{''.join(inner)}</argumentList>"

@@ -6,16 +6,12 @@ A method's parameters are the action's arguments, and a `ValueError` stands for 
 import re
 from collections.abc import Iterable
 from dataclasses import replace
-from xml.etree import ElementTree
-from xml.sax.saxutils import escape, quoteattr
+from xml.sax.saxutils import quoteattr
 
-from .dollhouse_zones import TV, Fault, House, Keepsake, Track, Zone
+from . import dollhouse_didl as didl
+from .dollhouse_zones import TV, Fault, House, Zone
 
 Answer = dict[str, object]
-DIDL = (
-    '<DIDL-Lite xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:upnp="urn:schemas-upnp-org:metadata-1-0/upnp/" '
-    'xmlns:r="urn:schemas-rinconnetworks-com:metadata-1-0/" xmlns="urn:schemas-upnp-org:metadata-1-0/DIDL-Lite/">'
-)
 
 
 class Service:
@@ -51,7 +47,7 @@ class AVTransport(Service):
             raise Fault(714)
         single = None
         if kind != "x-rincon-queue" and CurrentURI:
-            single = self.house.resolve(CurrentURI, _title(CurrentURIMetaData))[0]
+            single = self.house.resolve(CurrentURI, didl.title(CurrentURIMetaData))[0]
         self.zone.deck.load(CurrentURI, CurrentURIMetaData, single)
         return {}
 
@@ -76,12 +72,12 @@ class AVTransport(Service):
         return {}
 
     def ConfigureSleepTimer(self, NewSleepTimerDuration: str, **_: str) -> Answer:
-        self.zone.deck.sleep(_seconds(NewSleepTimerDuration) if NewSleepTimerDuration else None)
+        self.zone.deck.sleep(didl.seconds(NewSleepTimerDuration) if NewSleepTimerDuration else None)
         return {}
 
     def GetRemainingSleepTimerDuration(self, **_: str) -> Answer:
         left = self.zone.leader.deck.sleepy
-        return {"RemainingSleepTimerDuration": "" if left is None else _clock(left + 0.999), "CurrentSleepTimerGeneration": 1}
+        return {"RemainingSleepTimerDuration": "" if left is None else didl.clock(left + 0.999), "CurrentSleepTimerGeneration": 1}
 
     def Next(self, **_: str) -> Answer:
         self.zone.deck.go(self.zone.deck.number + 1)
@@ -95,7 +91,7 @@ class AVTransport(Service):
         if Unit == "TRACK_NR":
             self.zone.deck.go(int(Target))
         else:
-            self.zone.deck.seek(_seconds(Target))
+            self.zone.deck.seek(didl.seconds(Target))
         return {}
 
     def GetTransportInfo(self, **_: str) -> Answer:
@@ -106,10 +102,10 @@ class AVTransport(Service):
         uri = track.uri if track else ""
         return {
             "Track": deck.number if track and deck.queued else int(track is not None),
-            "TrackDuration": _clock(track.seconds if track else 0),
-            "TrackMetaData": track_didl(track) if track else "",
+            "TrackDuration": didl.clock(track.seconds if track else 0),
+            "TrackMetaData": didl.track(track) if track else "",
             "TrackURI": uri if self.zone.leader is self.zone else f"x-rincon:{self.zone.leader.uid}",
-            "RelTime": _clock(deck.position),
+            "RelTime": didl.clock(deck.position),
             "AbsTime": "NOT_IMPLEMENTED",
             "RelCount": 2147483647,
             "AbsCount": 2147483647,
@@ -145,7 +141,7 @@ class AVTransport(Service):
         service = re.search(r"SA_RINCON(\d+)_", EnqueuedURIMetaData)
         if service and int(service[1]) not in self.house.services:
             raise Fault(800)
-        tracks = self.house.resolve(EnqueuedURI, _title(EnqueuedURIMetaData))
+        tracks = self.house.resolve(EnqueuedURI, didl.title(EnqueuedURIMetaData))
         at = int(more.get("DesiredFirstTrackNumberEnqueued", 0)) or len(queue) + 1
         queue[at - 1 : at - 1] = tracks
         return {"FirstTrackNumberEnqueued": at, "NumTracksAdded": len(tracks), "NewQueueLength": len(queue)}
@@ -157,7 +153,8 @@ class AVTransport(Service):
         first = len(self.zone.deck.queue) + 1
         for uri, meta in zip(uris, metas, strict=True):
             self.zone.deck.queue += [
-                replace(each, artist=_title(meta, "creator") or each.artist) for each in self.house.resolve(uri, _title(meta))
+                replace(each, artist=didl.title(meta, "creator") or each.artist)
+                for each in self.house.resolve(uri, didl.title(meta))
             ]
         more = {"NewUpdateID": first, "NumTracksAdded": len(uris), "NewQueueLength": len(self.zone.deck.queue)}
         return {"FirstTrackNumberEnqueued": first, **more}
@@ -183,12 +180,12 @@ class AVTransport(Service):
             "NumberOfTracks": len(deck.queue),
             "CurrentTrack": deck.number,
             "CurrentTrackURI": track.uri if track else "",
-            "CurrentTrackDuration": _clock(track.seconds if track else 0),
-            "CurrentTrackMetaData": track_didl(track) if track else "",
+            "CurrentTrackDuration": didl.clock(track.seconds if track else 0),
+            "CurrentTrackMetaData": didl.track(track) if track else "",
             "AVTransportURI": deck.uri if self.zone.leader is self.zone else f"x-rincon:{self.zone.leader.uid}",
         }
         rows = "".join(f"<{name} val={quoteattr(str(value))}/>" for name, value in values.items())
-        return {"LastChange": _last_change("AVT", rows)}
+        return {"LastChange": didl.last_change("AVT", rows)}
 
 
 class RenderingControl(Service):
@@ -244,7 +241,7 @@ class RenderingControl(Service):
 
     def variables(self) -> Answer:
         rows = f'<Volume channel="Master" val="{self.zone.volume}"/><Mute channel="Master" val="{int(self.zone.muted)}"/>'
-        return {"LastChange": _last_change("RCS", rows)}
+        return {"LastChange": didl.last_change("RCS", rows)}
 
 
 class GroupRenderingControl(Service):
@@ -332,11 +329,11 @@ class ContentDirectory(Service):
         shelf = self.house.shelf(ObjectID, self.zone)
         if BrowseFlag == "BrowseMetadata":
             row = f'<container id="{ObjectID}" childCount="{len(shelf)}"><dc:title>Queue</dc:title></container>'
-            return {"Result": f"{DIDL}{row}</DIDL-Lite>", "NumberReturned": 1, "TotalMatches": 1, "UpdateID": 1}
+            return {"Result": f"{didl.DIDL}{row}</DIDL-Lite>", "NumberReturned": 1, "TotalMatches": 1, "UpdateID": 1}
         start = int(StartingIndex)
         part = shelf[start : start + (int(RequestedCount) or len(shelf))]
-        rows = "".join(_row(ObjectID, n, each) for n, each in enumerate(part, start + 1))
-        result = f"{DIDL}{rows}</DIDL-Lite>"
+        rows = "".join(didl.row(ObjectID, n, each) for n, each in enumerate(part, start + 1))
+        result = f"{didl.DIDL}{rows}</DIDL-Lite>"
         return {"Result": result, "NumberReturned": len(part), "TotalMatches": len(shelf), "UpdateID": 1}
 
 
@@ -356,59 +353,6 @@ class AudioIn(Service):
 
     def GetAudioInputAttributes(self) -> Answer:
         return {"CurrentName": "Line-In", "CurrentIcon": "AudioComponent"}
-
-
-def track_didl(track: Track) -> str:
-    """A track's metadata as the speaker tells it."""
-    kind = "object.item.audioItem.musicTrack" if track.seconds else "object.item.audioItem.audioBroadcast"
-    return f"{DIDL}{_item('-1', '-1', track, kind)}</DIDL-Lite>"
-
-
-def _item(number: str, parent: str, track: Track, kind: str) -> str:
-    creator = f"<dc:creator>{escape(track.artist)}</dc:creator>" if track.artist else ""
-    return (
-        f'<item id="{number}" parentID="{parent}" restricted="true"><res protocolInfo="sonos.com-http:*:audio/mp4:*" '
-        f'duration="{_clock(track.seconds)}">{escape(track.uri)}</res><dc:title>{escape(track.title)}</dc:title>'
-        f"{creator}<upnp:class>{kind}</upnp:class></item>"
-    )
-
-
-def _row(shelf: str, number: int, each: Keepsake | Track) -> str:
-    if isinstance(each, Track):
-        return _item(f"{shelf}/{number}", shelf, each, "object.item.audioItem.musicTrack")
-    title, uri = escape(each.title), escape(each.uri)
-    named = f"<dc:title>{title}</dc:title><upnp:class>{each.kind}</upnp:class>"
-    if shelf == "SQ:":
-        res = f'<res protocolInfo="file:*:audio/mpegurl:*">{uri}</res>'
-        return f'<container id="SQ:{number}" parentID="SQ:" restricted="true">{res}{named}</container>'
-    inner = f'{DIDL}<item id="{number}" parentID="0" restricted="true">{named}</item></DIDL-Lite>'
-    return (
-        f'<item id="FV:2/{number}" parentID="FV:2" restricted="false"><dc:title>{title}</dc:title>'
-        "<upnp:class>object.itemobject.item.sonos-favorite</upnp:class><r:ordinal>0</r:ordinal>"
-        f'<res protocolInfo="x-rincon-playlist:*:*:*">{uri}</res><r:type>instantPlay</r:type>'
-        f"<r:description>{title}</r:description><r:resMD>{escape(inner)}</r:resMD></item>"
-    )
-
-
-def _title(meta: str, what: str = "title") -> str:
-    try:
-        return ElementTree.fromstring(meta).findtext(f".//{{http://purl.org/dc/elements/1.1/}}{what}") or ""
-    except ElementTree.ParseError:
-        return ""
-
-
-def _seconds(text: str) -> int:
-    hours, minutes, seconds = (int(part) for part in text.split(":"))
-    return hours * 3600 + minutes * 60 + seconds
-
-
-def _clock(seconds: float) -> str:
-    whole = int(seconds)
-    return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
-
-
-def _last_change(space: str, rows: str) -> str:
-    return f'<Event xmlns="urn:schemas-upnp-org:metadata-1-0/{space}/"><InstanceID val="0">{rows}</InstanceID></Event>'
 
 
 SERVICES: dict[str, type[Service]] = {

@@ -5,62 +5,26 @@ It misbehaves as Twilio does where it is told to (`wrongs`, `loose`). For tests,
 
 import asyncio
 import base64
-import hashlib
-import hmac
 import json
 import random
 import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
-from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 from aiohttp import web
 
-ACCOUNT, TOKEN = "AC" + "0d" * 16, "dollhouse-auth-token"
+from .dollhouse_message import ACCOUNT as ACCOUNT, TOKEN as TOKEN, Message as Message, day, error, sign as sign
+
 SENDER = "whatsapp:+14155238886"
 WHO = "whatsapp:+4915100000001"  # whose phone it is
 PUBLIC = "https://dobby.invalid"  # how Twilio would call Dobby; nobody is there, the fake knows where he really is
 WINDOW = 24 * 3600
 LONGEST = 1600
 Check = Callable[[str, str, dict[str, list[str]], int, Any], None]
-
-
-@dataclass
-class Message:
-    """A message resource; `at` when it was made, `ahead` what the fake's clock was put forward."""
-
-    sid: str
-    to: str
-    sender: str
-    body: str
-    inbound: bool
-    at: float
-    media: list[str] = field(default_factory=list)
-    files: list[bytes] = field(default_factory=list)
-    status: str = "queued"
-    code: int | None = None
-    callback: str = ""
-    template: str = ""
-    buttons: list[str] = field(default_factory=list)
-    heard: bool = False  # of one that came in: the webhook took it
-
-    def row(self) -> dict[str, Any]:
-        """As the API answers."""
-        base = f"/2010-04-01/Accounts/{ACCOUNT}/Messages/{self.sid}"
-        date = formatdate(self.at, usegmt=True).replace("GMT", "+0000")
-        waits = self.status in ("queued", "accepted")
-        return {
-            "sid": self.sid, "account_sid": ACCOUNT, "api_version": "2010-04-01", "to": self.to, "from": self.sender,
-            "body": self.body, "status": self.status, "direction": "inbound" if self.inbound else "outbound-api",
-            "date_created": date, "date_updated": date, "date_sent": None if waits else date, "error_code": self.code,
-            "error_message": None, "messaging_service_sid": None, "num_media": str(len(self.media)), "num_segments": "1",
-            "price": None, "price_unit": None, "uri": f"{base}.json", "subresource_uris": {"media": f"{base}/Media.json"},
-        }  # fmt: skip
 
 
 class Twilio:
@@ -204,13 +168,13 @@ class Twilio:
             request.transport.abort()
             return web.Response(status=500)
         if wrong in ("429", "500"):
-            return _error(
+            return error(
                 int(wrong), 20429 if wrong == "429" else 20500, "Too many requests" if wrong == "429" else "Internal error"
             )
         one = {name: values[0] for name, values in form.items()}
         problem = self._problem(one)
         if problem:
-            return _error(400, *problem)
+            return error(400, *problem)
         message = self._accept(one, form.get("MediaUrl", []))
         self._spawn(self._carry(message, wrong))
         if wrong == "lost" and request.transport is not None:
@@ -285,7 +249,7 @@ class Twilio:
         self._authorise(request)
         form = await request.post()
         if form.get("channel") != "whatsapp" or form.get("messageId") not in self.messages:
-            return _error(400, 20001, "Invalid parameter")
+            return error(400, 20001, "Invalid parameter")
         self.typed.append(str(form["messageId"]))
         return web.json_response({"success": True})
 
@@ -293,7 +257,7 @@ class Twilio:
         self._authorise(request)
         sid = request.match_info["sid"]
         if sid not in self.templates:
-            return _error(404, 20404, "The requested resource was not found")
+            return error(404, 20404, "The requested resource was not found")
         return web.json_response({"sid": sid, "whatsapp": {"status": self.approved, "category": "UTILITY", "name": "dobby"}})
 
     def _list(self, request: web.Request) -> web.Response:
@@ -304,7 +268,7 @@ class Twilio:
             for one in sorted(self.messages.values(), key=lambda one: -one.at)
             if asked.get("To", one.to) == one.to
             and asked.get("From", one.sender) == one.sender
-            and (not after or (one.status != "queued" and _date(one.at) >= after[:10]))
+            and (not after or (one.status != "queued" and day(one.at) >= after[:10]))
         ][: int(asked.get("PageSize", 50))]
         uri = f"/2010-04-01/Accounts/{ACCOUNT}/Messages.json?PageSize=50&Page=0"
         ends = {"first_page_uri": uri, "next_page_uri": None, "previous_page_uri": None, "uri": uri}
@@ -389,21 +353,6 @@ class Twilio:
         task.add_done_callback(self._tasks.discard)
 
 
-def sign(url: str, form: dict[str, str], token: str = TOKEN) -> str:
-    """Twilio's signature: HMAC-SHA1 over the address and the sorted fields (twilio.com/docs/usage/security)."""
-    text = url + "".join(f"{name}{form[name]}" for name in sorted(form))
-    return base64.b64encode(hmac.new(token.encode(), text.encode(), hashlib.sha1).digest()).decode()
-
-
-def _date(at: float) -> str:
-    return time.strftime("%Y-%m-%d", time.gmtime(at))
-
-
-def _error(status: int, code: int, words: str) -> web.Response:
-    more = f"https://www.twilio.com/docs/errors/{code}"
-    return web.json_response({"code": code, "message": words, "more_info": more, "status": status}, status=status)
-
-
 BY_NAME_ONLY = True  # it is no device: the demo and the tests ask for it
 
 
@@ -433,4 +382,6 @@ class Phone:
 
 async def start() -> Phone:
     """A Twilio with a phone behind it."""
-    return Phone(await Twilio().__aenter__())
+    twilio = await Twilio().__aenter__()
+    twilio._heard[WHO] = twilio.now()  # a phone that somebody uses: what a house says at its own start still reaches it
+    return Phone(twilio)
