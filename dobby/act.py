@@ -136,12 +136,13 @@ class Hands:
         was_so = self._is_so(device, wanted)
         self._house.state.expect(device.id, wanted, f"effect:{effect.id}")
         try:
-            await self._send(device, effect.call, wanted)
+            plays = await self._send(device, effect.call, wanted)
         except (Refused, Unreachable) as error:
             return Ending(EffectState.FAILED, why=str(error))
         except Unsure as error:
             return await self._doubt(effect, device, str(error))
-        return await self._accepted(effect, device, wanted, afresh=was_so)
+        ending = await self._accepted(effect, device, wanted, afresh=was_so)
+        return replace(ending, after={**ending.after, "plays": plays}) if isinstance(plays, str) and plays else ending
 
     async def _peeked(self, look: Awaitable[State]) -> Ending:
         try:
@@ -149,10 +150,10 @@ class Hands:
         except DobbyError as error:
             return Ending(EffectState.FAILED, why=str(error))
 
-    async def _send(self, device: Device, call: Call, wanted: State) -> None:
+    async def _send(self, device: Device, call: Call, wanted: State) -> Any:
         """Hand it over; what a driver does not know about its own failure is in doubt."""
         try:
-            await self._hold(device, lambda: self._ways.send(device, call, wanted), self._accept)
+            return await self._hold(device, lambda: self._ways.send(device, call, wanted), self._accept)
         except (Refused, Unreachable, Unsure):
             raise
         except TimeoutError as error:

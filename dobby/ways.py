@@ -33,8 +33,8 @@ class Ways:
         for _, way in self.of(device)[:1]:
             self._house.hear(Change(way.id, available=False))
 
-    async def send(self, device: Device, call: Call, wanted: State) -> None:
-        """Hand over a call, whose traits to be are `wanted`.
+    async def send(self, device: Device, call: Call, wanted: State) -> str | None:
+        """Hand over a call, whose traits to be are `wanted`; gives what the driver says of it.
 
         :raises Unreachable: by no way was it sent; and whatever else a driver raises, after which no other way is tried.
         """
@@ -43,10 +43,9 @@ class Ways:
         for driver, way in self.of(device, NOTHING if verb else wanted, verb):
             try:
                 if verb:
-                    await driver.do(way, verb, **{name: value for name, value in call.args.items() if name != "verb"})
-                else:
-                    await driver.set(way, wanted)
-                return
+                    return await driver.do(way, verb, **{name: value for name, value in call.args.items() if name != "verb"})
+                await driver.set(way, wanted)
+                return None
             except Unreachable as lost:
                 self._house.hear(Change(way.id, available=False))
                 error = lost

@@ -102,6 +102,7 @@ class FakeDriver:
         self.at_once = 0
         self.most_at_once = 0
         self.pool = Pool("fake")
+        self.plays: str | None = None  # what it says of what it plays
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def adopt(self, finding: Finding, ask: Ask, vault: Vault) -> AsyncIterator[Device]:
@@ -121,8 +122,9 @@ class FakeDriver:
     async def set(self, device: Device, wanted: State) -> None:
         await self._take(device, dict(wanted), lambda: coupled(device.kind, wanted, self.rows[device.id]))
 
-    async def do(self, device: Device, verb: str, **args: Value) -> None:
+    async def do(self, device: Device, verb: str, **args: Value) -> str | None:
         await self._take(device, {"verb": verb, **args}, lambda: self._deed(device, verb, args))
+        return self.plays
 
     def _deed(self, device: Device, verb: str, args: Mapping[str, Value]) -> State:
         row = self.rows[device.id]

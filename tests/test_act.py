@@ -56,6 +56,15 @@ async def bench() -> AsyncIterator[Bench]:
 # Read-back
 
 
+@pytest.mark.parametrize("plays", ["Miles Davis – Kind Of Blue", "", None, 7])
+async def test_what_a_player_says_it_plays_goes_with_what_was_read_back(bench: Bench, plays: str | None) -> None:
+    bench.add(thing("speaker"), playing="idle")
+    bench.driver.plays = plays
+    ending = await bench.perform(do("speaker", "play", what="kind of blue"))
+    assert ending.state is DONE
+    assert ending.after == {"playing": "playing"} | ({"plays": plays} if plays == "Miles Davis – Kind Of Blue" else {})
+
+
 @pytest.mark.parametrize("pushes", [True, False])
 async def test_a_change_is_done_when_the_device_says_so(bench: Bench, pushes: bool) -> None:
     bench.add(lamp(), on=False).pushes = pushes

@@ -99,6 +99,10 @@ class Family:
         self.devices, self.finds, self.trouble = has, finds, trouble
         self.needs: dict[str, str] = {}
 
+    @property
+    def silent(self) -> bool:
+        return not self.devices
+
     async def look_now(self, ask: Any) -> None:
         self.devices = self.finds
 

@@ -142,7 +142,7 @@ def test_words_that_nobody_knows_stay_as_they_are(words: str) -> None:
     assert told_in("en", [], "X cannot do that.") == told_in("fr", [], "X cannot do that.") == "X cannot do that."
 
 
-@pytest.mark.parametrize("skill", ["camera", "esphome", "homeassistant", "homekit", "hue", "mqtt", "shelly"])
+@pytest.mark.parametrize("skill", ["camera", "esphome", "homeassistant", "homekit", "hue", "mqtt", "shelly", "spotify"])
 async def test_whatever_a_driver_asks_is_asked_in_german_too(skill: str) -> None:
     folder = shipped("skills") / skill
     said = list(asked(ast.parse((folder / "skill.py").read_text("utf-8"))))

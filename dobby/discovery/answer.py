@@ -76,7 +76,7 @@ async def seek(about: str, families: Mapping[str, Family], network: Network, wor
     if family is None:
         return words("seek_no_skill", about=about)
     before = family.devices
-    if family.needs or not before:
+    if family.needs or family.silent:
         await family.look_now(ask)
     after = family.devices
     found = [device for device in after if device.id not in {one.id for one in before}]

@@ -116,6 +116,11 @@ class Family:
         """What of the house belongs to this family."""
         return [device for device in self._house.every() if device.driver == self.name]
 
+    @property
+    def silent(self) -> bool:
+        """None of them is there."""
+        return all(self._house.lost(device.id) for device in self.devices)
+
     async def run(self) -> None:
         """Attach what is known, look for what is not, hear it all, until cancelled."""
         types = [sign.what for sign in self.driver.looks_for if sign.via == "mdns"]
@@ -199,7 +204,7 @@ class Family:
 
     async def _find(self, ask: Ask) -> None:
         """Knock at everything this driver looks for, and at everything that has announced itself."""
-        told = [Finding(Sign("config", self.name), address) for address in self._at]
+        told = [*(Finding(Sign("config", self.name), address) for address in self._at), *self._wanted(ask)]
         self._new = {}
         self._news.clear()
         told_no: set[str] = set()  # one that is seen in two ways is asked about once
@@ -208,6 +213,14 @@ class Family:
             await self._libraries.bring(self.library)
         async for finding in self._network.ask(self.driver):
             await self._knock([finding], ask, told_no)
+
+    def _wanted(self, ask: Ask) -> list[Finding]:
+        """What is there as soon as a person asks for it; what came of that is over when somebody looks again."""
+        found = [Finding(sign, sign.what) for sign in self.driver.looks_for if sign.via == "asked"]
+        for finding in found:
+            self.troubles.pop(f"adopt what is at {finding.address}", None)
+            self.needs.pop(finding.address, None)
+        return [] if ask is nobody else found
 
     async def _knock_at_new(self) -> None:
         found, self._new = self._new, {}
@@ -238,7 +251,8 @@ class Family:
             try:
                 await self._adopt(finding, patiently)
             except Refused as error:
-                await self._note(place, str(error))
+                if finding.sign.via != "asked":
+                    await self._note(place, str(error))
                 raise
             self.needs.pop(place, None)
 

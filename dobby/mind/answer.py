@@ -61,8 +61,8 @@ def is_later(text: str) -> bool:
 def secret_in(text: str, *, quoted: bool = False, short: bool = True) -> str:
     """The code or password that a text gives, "" where it is none.
 
-    It begins with such a word ("password …"), is one word with a digit in it (of six letters at least, if not `short`) or groups
-    of digits, or is `quoted`: given as the reply to exactly that question.
+    It begins with such a word ("password …"), is one word with a digit in it (of six letters at least, if not `short`), groups
+    of digits or keys that were pasted together, or is `quoted`: given as the reply to exactly that question.
     """
     words = "|".join(sorted(_listed("secret"), key=len, reverse=True))
     begun = re.fullmatch(
@@ -70,7 +70,9 @@ def secret_in(text: str, *, quoted: bool = False, short: bool = True) -> str:
     )
     if begun:
         return begun[1]
-    alone = re.fullmatch(r"\S*\d\S*[^\s%°]|\d|[\d\s-]{4,}", text.strip()) and len(text.strip()) >= (1 if short else 6)
+    alone = re.fullmatch(r"\S*\d\S*[^\s%°]|\d|[\d\s-]{4,}|\w{20,}(?:\s+\w{20,})+", text.strip()) and len(text.strip()) >= (
+        1 if short else 6
+    )
     return text.strip() if quoted or alone else ""
 
 

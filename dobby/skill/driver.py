@@ -24,7 +24,8 @@ class Sign:
     `ssdp`: a search target; `mdns`: a service type (`_hue._tcp.local.`); `wsd`: a WS-Discovery type; `tcp`: a port;
     `http`, `https`: a path and what the object of JSON has that is found there (`/shelly mac`), asked of what a sweep found;
     `own`: the family's own broadcast (the driver's `seek`); `config`: an `at = […]` entry of the skill; `named`: what its `seek`
-    finds in the config or the vault, so that it is asked also where looking around on the network is off.
+    finds in the config or the vault, so that it is asked also where looking around on the network is off; `asked`: nothing is
+    to be seen of it, it is there as soon as a person asks for it.
     """
 
     via: str
@@ -91,8 +92,9 @@ class Driver(Protocol):
         """Make these traits so (absolute values, coupled ones included); returns when the device accepted."""
         ...
 
-    async def do(self, device: Device, verb: str, **args: Value) -> None:
-        """Carry out a verb of the device (play, next, announce, press …); returns when the device accepted."""
+    async def do(self, device: Device, verb: str, **args: Value) -> str | None:
+        """Carry out a verb of the device (play, next, announce, press …); returns when the device accepted, perhaps with what
+        it plays now, where that is more than what was asked for."""
         ...
 
     def hear(self, devices: Sequence[Device]) -> AsyncIterator[Change]:

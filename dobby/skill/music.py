@@ -19,11 +19,12 @@ from dobby.errors import DeviceError, Refused
 log = logging.getLogger(__name__)
 PATIENCE = 4.0  # seconds a shelf has to answer
 SHOWN = 5  # names in one sentence
-KINDS = ("favourite", "playlist", "artist", "album", "genre", "track", "station")  # what a name rather means comes first
+KINDS = ("favourite", "playlist", "artist", "album", "genre", "track", "station", "mix")  # what a name rather means comes first
 FILLERS = {"the", "some", "a", "an", "any", "of", "by", "from", "music", "songs", "die", "der", "das", "etwas", "von", "musik"}
 FAVOURITE = re.compile(
     r"(?:my |the |a )?favou?rites? +|(?:mein(?:e[nrs]?)? |die |den |das )?(?:favorite?n?|lieblings) *[- ]?", re.IGNORECASE
 )
+NAMED = re.compile(r"(?:(.+?) )?(?:(?:on|from|via|with|over|using|auf|von|bei|über|mit) )?(\w+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,8 @@ class Piece:
 class Hit:
     """What goes by a name: `kind` is one of `KINDS`, `more` what else it may be called by (its artist, its genres).
 
-    `pieces` anybody can play; `own` is something only the player that brought it understands (a favourite of its own).
+    `pieces` anybody can play; `own` is something only the player that brought it understands (a favourite of its own);
+    `told` is what plays, where that is more than what was asked for.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Hit:
     pieces: tuple[Piece, ...] = ()
     more: str = ""
     own: Any = None
+    told: str = ""
 
     @property
     def called(self) -> str:
@@ -59,7 +62,11 @@ class Hit:
 
 @runtime_checkable
 class Shelf(Protocol):
-    """Somebody who keeps music: a media server, a list of stations."""
+    """Somebody who keeps music: a media server, a list of stations.
+
+    One away from home says so by an attribute `far`, true while it may be asked: it is asked what nobody at home has, and
+    nobody else is where it is named ("… on spotify").
+    """
 
     async def look_up(self, what: str) -> Sequence[Hit]:
         """Everything that has one of these words in its name, ready to be played; more than that does no harm."""
@@ -83,17 +90,39 @@ class Music:
         """
         if (of_own := FAVOURITE.match(what)) and (name := what[of_own.end() :]):
             return await Music().find(name, own)
-        answers = await asyncio.gather(*(_asked(name, shelf.look_up(what)) for name, shelf in self.shelves.items()))
-        hits = [*own, *(hit for found in answers for hit in found or ())]
-        if (hit := choose(what, hits)) is not None:
+        far = {name: shelf for name, shelf in self.shelves.items() if hasattr(shelf, "far")}
+        if (named := NAMED.fullmatch(what)) and (shelf := far.get(named[2].casefold())):
+            try:
+                found = await shelf.look_up(named[1] or "")
+            except DeviceError as error:  # not the player's
+                raise Refused(str(error)) from error
+            return _one(named[1] or "", (), {"": found}, ())
+        near = {name: shelf for name, shelf in self.shelves.items() if name not in far}
+        answers = await _asked({name: shelf.look_up(what) for name, shelf in near.items()})
+        if (hit := choose(what, [*own, *_all(answers)])) is not None:
             return hit
-        there = await asyncio.gather(*(_asked(name, shelf.names()) for name, shelf in self.shelves.items()))
-        silent = [name for name, found in zip(self.shelves, answers, strict=True) if found is None]
-        names = [*(hit.name for hit in own), *(name for found in there for name in found or ())]
-        raise Refused(_nothing(what, names, silent))
+        more = {name: shelf.look_up(what) for name, shelf in far.items() if getattr(shelf, "far", False)}
+        beyond, there = await asyncio.gather(_asked(more), _asked({name: shelf.names() for name, shelf in near.items()}))
+        return _one(what, [*(hit.name for hit in own), *_all(there)], beyond, [name for name in near if answers[name] is None])
 
 
-async def _asked(name: str, question: Any) -> Any:
+def _one(what: str, names: Sequence[str], found: Mapping[str, Any], silent: Sequence[str]) -> Hit:
+    if (hit := choose(what, _all(found))) is not None:
+        return hit
+    silent = [*silent, *(name for name, answer in found.items() if answer is None)]
+    raise Refused(_nothing(what, [*names, *(hit.called for hit in _all(found))], silent))
+
+
+def _all(answers: Mapping[str, Any]) -> list[Any]:
+    return [row for found in answers.values() for row in found or ()]
+
+
+async def _asked(questions: Mapping[str, Any]) -> dict[str, Any]:
+    """Every shelf's answer, all asked at once."""
+    return dict(zip(questions, await asyncio.gather(*(_answer(*each) for each in questions.items())), strict=True))
+
+
+async def _answer(name: str, question: Any) -> Any:
     """A shelf's answer; None where it has none: one that is broken leaves the others alone."""
     try:
         async with asyncio.timeout(PATIENCE):

@@ -260,10 +260,10 @@ class Thinking:
         desk, source = self.desk, errand.row.event.source
         if effects:
             told = [desk.outcome(effect) for effect in effects if effect.state is not EffectState.ASKED]
-            asked = sum(effect.state is EffectState.ASKED for effect in effects)
+            asked, others = len(effects) - len(told), tuple(str(one.after["plays"]) for one in told if one.after.get("plays"))
             words = [report_of(desk, told, source)] if told else []
             words += [f"{asked} wait for the owner's yes, asked for by itself after your turn. Not done."] if asked else []
-            return Found(" ".join(words), fault=not any(effect.state is EffectState.DONE for effect in effects))
+            return Found(" ".join(words), others, fault=not any(one.state is EffectState.DONE for one in effects))
         return await self._looked(errand, use)
 
     async def _looked(self, errand: Errand, use: Use) -> Found:

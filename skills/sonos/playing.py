@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 from urllib.parse import unquote
+from xml.sax.saxutils import escape
 
 from dobby import Device, Hit, Piece, Refused
 
@@ -16,6 +17,7 @@ from .speaker import Step, Zone, clean, leader, library, zone_of
 ADDRESS = re.compile(r"(https?|x-[\w-]+|aac|hls-radio|spotify):\S+", re.IGNORECASE)
 FILE = re.compile(r"\.(mp3|m4a|mp4|aac|flac|wav|ogg|wma|aiff?)($|\?)", re.IGNORECASE)
 MOST = 200  # tracks put into the queue at once
+LINK = "https://open.spotify.com/"
 
 
 def jumping(zone: Zone, number: int) -> Iterator[Step]:
@@ -35,14 +37,16 @@ def streaming(lead: Zone, uri: str, **more: Any) -> Iterator[Step]:
     yield lead.play
 
 
-def queueing(lead: Zone, add: Step) -> Iterator[Step]:
-    """Play what `add` puts into the queue, and have nothing else in it. What was there goes last, should `add` fail."""
+def queueing(lead: Zone, add: Step, *more: Step) -> Iterator[Step]:
+    """Play what `add` puts into the queue, and have nothing else in it but what `more` adds while it plays. What was there
+    goes last, should `add` fail."""
     size = lead.queue_size or 0
     yield add
     if size:
         yield partial(lead.remove_range_from_queue, 0, size)
     yield partial(lead.play_uri, f"x-rincon-queue:{lead.uid}#0", start=False)
     yield lead.play
+    yield from more
 
 
 def favourites(device: Device) -> Sequence[Hit]:
@@ -78,6 +82,9 @@ def found(device: Device, hit: Hit) -> Iterator[Step]:
     lead = leader(zone_of(device))
     if hit.own is not None:
         yield from _kept(lead, hit.own)
+    elif hit.pieces and hit.pieces[0].uri.startswith(LINK):
+        add = library().plugins.sharelink.ShareLinkPlugin(lead).add_share_link_to_queue
+        yield from queueing(lead, *(partial(add, piece.uri, dc_title=escape(piece.title)) for piece in hit.pieces))
     elif hit.kind == "station" and len(hit.pieces) == 1:
         yield from _address(lead, hit.pieces[0].uri, hit.name)
     else:

@@ -157,27 +157,30 @@ class Sonos:
             if not held:
                 self._resting[lead.uid] = "paused"
 
-    async def do(self, device: Device, verb: str, **args: Value) -> None:
+    async def do(self, device: Device, verb: str, **args: Value) -> str | None:
         """`play(what)`: a name, an address or a share link; `next`, `previous`; `announce(text, volume)`: or a clip's address."""
         what = str(args.get("what") or args.get("clip") or args.get("text") or "")
         if verb == "announce":
             await self._announce(device, what, args.get("volume", self.settings.get("announce_volume")))
-            return
+            return None
+        told = ""
         if verb == "play" and what:
-            steps = await self._chosen(device, what)
+            steps, told = await self._chosen(device, what)
         elif verb in ("play", "next", "previous"):
             steps = _plainly(device, verb)
         else:
             raise Refused(f"{device.name} does not know how to “{speaker.clean(verb)}”.")
         self._forget_clip(device)
         await self._carry_out(device, steps)
+        return told or None
 
-    async def _chosen(self, device: Device, what: str) -> Iterator[speaker.Step]:
+    async def _chosen(self, device: Device, what: str) -> tuple[Iterator[speaker.Step], str]:
         if playing.ADDRESS.fullmatch(what):
-            return playing.direct(device, what)
+            return playing.direct(device, what), ""
         with self._doubting(device):
             own = await self._pool.run(speaker.asked, device.name, playing.favourites, device)
-        return playing.found(device, await self.music.find(what, own))
+        hit = await self.music.find(what, own)
+        return playing.found(device, hit), hit.told
 
     async def _carry_out(self, device: Device, steps: Iterator[speaker.Step]) -> None:
         with self._doubting(device):

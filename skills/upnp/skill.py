@@ -172,7 +172,10 @@ class Upnp:
             raise Refused(f"{device.name} cannot play links of music services; a Sonos can.")
         if ADDRESS.fullmatch(what):
             return (Piece(what, unquote(what.split("?")[0].rstrip("/").rsplit("/", 1)[-1])),)
-        return (await self.music.find(what)).pieces
+        hit = await self.music.find(what)
+        if any(SHARED.fullmatch(piece.uri) for piece in hit.pieces):
+            raise Refused(f"{hit.told} is only there as a link of a music service. {device.name} cannot play those; a Sonos can.")
+        return hit.pieces
 
     # Announcing
 

@@ -6,7 +6,7 @@ import re
 import signal
 import sys
 from asyncio.subprocess import PIPE
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import wraps
 from importlib import import_module
@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from dobby import Change, Device, DobbyError, Finding, Music, Refused, Sign, Unreachable, Unsure
+from dobby import Change, Device, DobbyError, Finding, Hit, Music, Piece, Refused, Sign, Unreachable, Unsure
 from dobby.dollhouse.house import device_side, open_dollhouse
 from dobby.paths import shipped
 from dobby.skill.load import load_skill
@@ -154,6 +154,26 @@ async def test_artist_album_and_title_are_found(
 ) -> None:
     await upnp.do(kitchen, "play", what=what)
     await reads(upnp, kitchen, playing="playing", title=title)
+
+
+class Elsewhere:
+    """A shelf away from home, whose music is links of a service."""
+
+    far = True
+
+    async def look_up(self, what: str) -> Sequence[Hit]:
+        link = Piece("https://open.spotify.com/album/x", "Kind of Blue")
+        return [Hit("Kind of Blue", "album", (link,), told="Kind of Blue (Spotify)")]
+
+    async def names(self) -> Sequence[str]:
+        return ()
+
+
+async def test_what_only_a_music_service_has_is_refused_in_words(upnp: Any) -> None:
+    upnp.music.shelves["spotify"] = Elsewhere()
+    player = Device("upnp.x", "upnp", "speaker", "Cellar Speaker", address="http://127.0.0.1:9/description.xml")
+    with pytest.raises(Refused, match=r"^Kind of Blue \(Spotify\) is only there as a link .* Cellar Speaker cannot play those"):
+        await upnp.do(player, "play", what="kind of blue")
 
 
 @once_more

@@ -21,7 +21,7 @@ def rules(language: str) -> Mapping[str, Any]:
     """A language's `free.yaml`, its phrases as words, longest first."""
     data = read_yaml(f"{language}/free.yaml")
     for rule in data.values():
-        for part in ("head", "head_tail", "split", "generic", "bare_head", "tail") if isinstance(rule, dict) else ():
+        for part in ("head", "head_tail", "split", "generic", "bare_head", "tail", "aside") if isinstance(rule, dict) else ():
             phrases = [fold_all(phrase) for phrase in listed(rule.get(part, ""))]
             rule[part] = sorted(dict.fromkeys(phrases), key=len, reverse=True)
     return data

@@ -24,8 +24,12 @@ class Reading:
 
     def __init__(self, text: str, marks: Sequence[Mark], verb: str, rule: Mapping[str, Any], thinker: Thinker) -> None:
         self.text, self.verb, self.rule, self.thinker = text, verb, rule, thinker
-        self.marks = list(marks)
-        self.words = [word for mark in marks for word in mark.words]
+        self.marks, self.aside = list(marks), ""
+        bare = self.marks[:-1] if marks and marks[-1].stop else self.marks
+        if len(bare) > 3 and tuple(word.text for word in bare[-1].words) in rule.get("aside", ()):
+            *self.marks, on, service = bare  # where from stands after the place too: "… in the kitchen on spotify"
+            self.aside = " " + text[on.words[0].start : service.words[-1].end]
+        self.words = [word for mark in self.marks for word in mark.words]
         self.texts = tuple(word.text for word in self.words)
 
     def draft(self) -> Draft | None:
@@ -175,7 +179,7 @@ class Reading:
 
     def calls(self, device: str, words: Sequence[Any]) -> list[Call]:
         """What it comes to for one device."""
-        args: dict[str, Value] = {"verb": self.verb, "what" if self.verb == "play" else "text": self.raw(words)}
+        args: dict[str, Value] = {"verb": self.verb, "what" if self.verb == "play" else "text": self.raw(words) + self.aside}
         return [Call("do", device, args)]
 
     def raw(self, words: Sequence[Any]) -> str:

@@ -74,7 +74,7 @@ def _key(outcome: Outcome, speech: Speech) -> _Key:
     how = _how(outcome, verb)
     if verb is not None:
         args = outcome.call.args
-        what = args.get("what") or args.get("item") or args.get("room") or _seen(outcome, speech)
+        what = outcome.after.get("plays") or args.get("what") or args.get("item") or args.get("room") or _seen(outcome, speech)
         return _Key(how, str(verb), "", str(what), _why(outcome, speech))
     device = outcome.device
     shown = speech.value(device, trait, value) if device else str(value)

@@ -1,0 +1,254 @@
+"""Spotify as a shelf of music that is asked last: with the owner's own key, for what nobody at home has, as links for a Sonos.
+
+Opt-in: nothing is asked of Spotify before an owner gives a key, and then only names that were asked for and not found at home.
+`service.py` asks, `found.py` reads. It does not know any player, nor anybody's account, playlists or habits.
+"""
+
+import logging
+import re
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from dobby import (
+    Ask,
+    Change,
+    Device,
+    DobbyError,
+    Driver,
+    Finding,
+    Hit,
+    Home,
+    Refused,
+    Sign,
+    State,
+    Unreachable,
+    Value,
+    Vault,
+    act,
+    polled,
+    read,
+    specs,
+)
+
+from .words import say
+
+if TYPE_CHECKING:
+    from .service import Key, Service
+
+BEAT = 2.0  # seconds between looks at whether there is still a key
+PAUSE, LONGEST_PAUSE = 30.0, 600.0  # seconds before it is tried again after it was out of reach, doubled each time
+ATTEMPTS = 3
+ASK = (
+    "To look music up at Spotify I need a key of yours: make an app at developer.spotify.com/dashboard (your account needs "
+    "Premium). From then on I send Spotify what somebody wants to hear and I do not find at home, and nothing else. "
+    "What is the app's client ID?"
+)
+SECRET = "And the app's client secret?"
+WRONG = "Spotify does not take that client ID with that secret. Once more: what is the app's client ID?"
+PART = re.compile(r"[\x21-\x39\x3b-\x7e]{4,200}")  # printable, no blank, no colon
+log = logging.getLogger("dobby.skill.spotify")
+
+
+class Spotify:
+    """One app's key, and what can be found with it. `now` gives seconds that only pass."""
+
+    looks_for: Sequence[Sign] = (Sign("named", "spotify"), Sign("asked", "spotify"))
+
+    def __init__(self, beat: float = BEAT, pause: float = PAUSE, now: Callable[[], float] = time.monotonic) -> None:
+        self.beat, self.pause, self.now = beat, pause, now
+        self.vault: Vault | None = None
+        self.settings: Mapping[str, Any] = {}
+        self._asks: Service | None = None
+        self._trouble: DobbyError | None = None
+        self._rest, self._again = pause, 0.0
+
+    @property
+    def far(self) -> bool:
+        """It is away from home, so it is asked last; while there is no key, only who names it hears of it."""
+        return self._key() is not None
+
+    def _key(self) -> "Key | None":
+        from .service import Key
+
+        kept = self.vault.get if self.vault else lambda _: None
+        id_, secret = str(self.settings.get("client_id") or kept("client_id") or ""), kept("client_secret")
+        return Key(id_, secret) if id_ and secret else None
+
+    @property
+    def _service(self) -> "Service":
+        from .service import ACCOUNTS, API, Service
+
+        if self._asks is None:
+            told = self.settings.get
+            accounts, api = str(told("accounts", ACCOUNTS)), str(told("api", API))
+            self._asks = Service(accounts, api, str(told("market", "")), now=self.now)
+        return self._asks
+
+    # Connecting
+
+    async def seek(self, interfaces: Sequence[str]) -> AsyncIterator[Finding]:
+        """The key that is kept, or the one whose ID the config names; nobody is asked anything."""
+        if self.far or self.settings.get("client_id"):
+            yield Finding(Sign("named", "spotify"), "spotify")
+
+    async def adopt(self, finding: Finding, ask: Ask, vault: Vault) -> AsyncIterator[Device]:
+        """Ask for a key where there is none that Spotify takes, try it at once, and keep it."""
+        self.vault = vault
+        if finding.sign.via == "asked" or not self.far:
+            await self._connect(ask, vault)
+        yield Device("spotify.key", "spotify", "sensor", "Spotify", device_class="connectivity", traits=specs("sensor", ["on"]))
+
+    async def _connect(self, ask: Ask, vault: Vault) -> None:
+        from .service import WrongKey
+
+        key, words = self._key(), ASK
+        for _ in range(ATTEMPTS):
+            key = key or await self._asked(ask, words)
+            try:
+                await self._service.enter(key)
+                await self._service.search(key, "jazz", most=1)  # it may be right and yet not let us search
+            except WrongKey:
+                key, words = None, WRONG
+                continue
+            await vault.put("client_id", key.id)
+            await vault.put("client_secret", key.secret)
+            self._trouble = None
+            return
+        raise Refused("Spotify does not take that key.")
+
+    async def _asked(self, ask: Ask, words: str) -> "Key":
+        from .service import Key
+
+        id_ = str(self.settings.get("client_id") or "") or await ask(words, ())
+        said = id_.split() if len(id_.split()) == 2 else [id_.strip(), (await ask(SECRET, ())).strip() if id_ else ""]
+        if not all(said):
+            raise Refused("Without a key of yours nothing is asked of Spotify.")
+        if not all(map(PART.fullmatch, said)):
+            raise Refused("A client ID and a client secret of Spotify are one word each.")
+        return Key(*said)
+
+    async def attach(self, device: Device) -> None:
+        """Nothing to get ready."""
+
+    # A shelf of music
+
+    async def look_up(self, what: str) -> Sequence[Hit]:
+        """What Spotify has by these words, as share links.
+
+        :raises Refused: there is no key, or Spotify says no; :raises Unreachable, Unsure: as it is.
+        """
+        from .found import hits
+
+        key = self._key()
+        if key is None:
+            raise Refused("Spotify is not connected. Say “connect spotify”, and I ask you for a key.")
+        if not what.strip():
+            raise Refused("Say what to play from Spotify, like “play jazz on spotify”.")
+        try:
+            found = await self._service.search(key, what.strip())
+        except DobbyError as error:
+            self._is(error)
+            raise
+        self._is(None)
+        return hits(found, what)
+
+    async def names(self) -> Sequence[str]:
+        """Nobody can name what there is."""
+        return ()
+
+    # Looking
+
+    def _is(self, trouble: DobbyError | None) -> None:
+        """How it went this time; a turn is logged once."""
+        if str(trouble) != str(self._trouble):
+            log.log(logging.WARNING if trouble else logging.INFO, "%s", trouble or "Spotify answers.")
+        self._rest = min(self._rest * 2, LONGEST_PAUSE) if trouble else self.pause
+        self._trouble, self._again = trouble, self.now() + self._rest
+
+    async def _stands(self, device: Device) -> State:
+        """Whether it is connected, as far as is known; it is asked only after trouble, and seldom."""
+        if self._key() is None:
+            raise Unreachable("Spotify is not connected. Say “connect spotify”, and I ask you for a key.")
+        if self._trouble and self.now() >= self._again:
+            return await self.read(device)
+        if self._trouble:
+            raise self._trouble
+        return {"on": True}
+
+    async def read(self, device: Device) -> State:
+        """`on`: Spotify takes the key.
+
+        :raises Unreachable, Unsure, Refused: it does not, or cannot be asked.
+        """
+        key = self._key()
+        if key is None:
+            raise Unreachable("Spotify is not connected. Say “connect spotify”, and I ask you for a key.")
+        try:
+            await self._service.enter(key)
+        except DobbyError as error:
+            self._is(error)
+            raise
+        self._is(None)
+        return {"on": True}
+
+    async def set(self, device: Device, wanted: State) -> None:
+        """It is connected and disconnected in words."""
+        raise Refused("Spotify is connected and disconnected in words.")
+
+    async def do(self, device: Device, verb: str, **args: Value) -> None:
+        """It plays nothing itself."""
+        raise Refused("Spotify plays nothing by itself: say where, like “play jazz on spotify in the kitchen”.")
+
+    def hear(self, devices: Sequence[Device]) -> AsyncIterator[Change]:
+        """Whether it is there; that it is not is said once."""
+        return polled(self._stands, devices, self.beat)
+
+    async def aclose(self) -> None:
+        """Let the connections go."""
+        if self._asks is not None:
+            await self._asks.aclose()
+            self._asks = None
+
+
+def driver() -> Driver:
+    """What Dobby's loader asks for."""
+    return Spotify()
+
+
+@act(
+    says=(
+        "(disconnect|unlink|forget|remove|delete) [from] [my|the] spotify [account|key|keys|password]",
+        "forget [my|the] (key|password) (of|for) spotify",
+        "(trenne|entferne|lösche|vergiss|vergesse) [mein|meinen|das|den] spotify[-konto|-schlüssel|-account]",
+        "(trenne|entferne|lösche|vergiss) [mein|meinen|das|den] spotify (konto|schlüssel|account)",
+        "melde [dich] [von|bei] spotify ab",
+    )
+)
+async def disconnect(home: Home) -> str:
+    """Forget the key for Spotify: nothing is asked of it any more."""
+    known = home.vault.get("client_secret")
+    for part in ("client_id", "client_secret"):
+        if home.vault.get(part):
+            await home.vault.put(part, "")
+    return say("gone" if known else "none", home.language)
+
+
+@read(
+    says=(
+        "i have [got] [a|an] spotify (key|account|premium|subscription|app|client id)",
+        "i have [got] spotify [premium]",
+        "set up [my] spotify",
+        "is [my] spotify (connected|set up|linked|there) [yet|already]",
+        "ist [mein] spotify [schon] (verbunden|eingerichtet|da)",
+        "(how do i|how can i|how do you|can i|can you|do you) (connect|set up|use|know|have|support) [to] [my] spotify",
+        "ich habe [einen|ein] spotify[-| ](schlüssel|konto|abo|account|premium)",
+        "ich habe spotify [premium]",
+        "(richte|richten) [mein] spotify ein",
+        "wie (verbinde|nutze|richte) ich spotify [ein]",
+        "(kannst|kennst|hast) du spotify [spielen|nutzen]",
+    )
+)
+async def how(home: Home) -> str:
+    """How Spotify is connected, and whether it is."""
+    return say("is" if home.vault.get("client_secret") else "how", home.language)
