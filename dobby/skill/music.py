@@ -20,7 +20,8 @@ log = logging.getLogger(__name__)
 PATIENCE = 4.0  # seconds a shelf has to answer
 SHOWN = 5  # names in one sentence
 KINDS = ("favourite", "playlist", "artist", "album", "genre", "track", "station", "mix")  # what a name rather means comes first
-FILLERS = {"the", "some", "a", "an", "any", "of", "by", "from", "music", "songs", "die", "der", "das", "etwas", "von", "musik"}
+FILLERS = {"the", "some", "a", "an", "any", "something", "anything", "of", "by", "from", "music", "songs"}
+FILLERS |= {"die", "der", "das", "etwas", "was", "von", "musik", "lieder"}
 FAVOURITE = re.compile(
     r"(?:my |the |a )?favou?rites? +|(?:mein(?:e[nrs]?)? |die |den |das )?(?:favorite?n?|lieblings) *[- ]?", re.IGNORECASE
 )

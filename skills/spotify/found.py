@@ -17,13 +17,14 @@ EDITION = r"(?:remaster(?:ed)?|deluxe|expanded|anniversary|legacy edition|mono|s
 EDITED = re.compile(rf"\s*[(\[](?![^)\]]*\blive\b)[^)\]]*\b{EDITION}\b[^)\]]*[)\]]", re.IGNORECASE)
 DASHED = re.compile(rf"\s+[-–]\s+(?!.*\blive\b)[^-–]*\b{EDITION}\b[^-–]*$", re.IGNORECASE)
 GENRES = frozenset(  # a name that is one of these means a mix of that, no song or band that is called so
-    re.findall(
-        r"\w+",
-        "acoustic ambient blues chill christmas classical country dance disco dub electronic folk funk gospel house indie jazz "
-        "latin lofi metal opera piano pop punk rap reggae rock salsa ska soul swing techno trance kinderlieder klassik klavier "
-        "oper schlager volksmusik weihnachten weihnachtslieder weihnachtsmusik",
+    re.split(
+        ", ?",
+        "acoustic, ambient, blues, bossa nova, chill, christmas, classical, country, dance, disco, dub, electronic, folk, funk, "
+        "gospel, hip hop, house, indie, jazz, latin, lofi, metal, opera, piano, pop, punk, rap, reggae, rock, salsa, ska, soul, "
+        "swing, techno, trance, kinderlieder, klassik, klavier, oper, schlager, volksmusik, weihnachten, weihnachtslieder",
     )
 )
+BESIDE = frozenset({"some", "a", "bit", "of", "music", "songs", "etwas", "ein", "bisschen", "musik"})
 
 
 class Row(NamedTuple):
@@ -58,8 +59,9 @@ def hits(answer: Mapping[str, Any], what: str) -> list[Hit]:
     Of what has the same name, what comes first at Spotify stays, and what is by somebody named in `what`.
     """
     tracks, albums = list(_rows(answer, "track")), list(_rows(answer, "album"))
-    mixes = [Hit(row.name, "mix", (_piece(row),), told=f"{row.name} (Spotify)") for row in _rows(answer, "playlist")]
-    if _fold(what) in GENRES and any(_fold(what) in _fold(mix.name).split() or _fold(mix.name) == _fold(what) for mix in mixes):
+    mixes = [Hit(row.name, "mix", (_piece(row),), told=f"{row.name} (Spotify playlist)") for row in _rows(answer, "playlist")]
+    genre = " ".join(word for word in _fold(what).split() if word not in BESIDE)
+    if genre in GENRES and any(set(genre.split()) <= set(_fold(mix.name).split()) for mix in mixes):
         return _first(mixes)
     first: dict[str, str] = {}
     for row in tracks:

@@ -11,11 +11,13 @@ import json
 import time
 from base64 import b64encode
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import aiohttp
 
 from dobby import Refused, Unreachable, Unsure, __version__
+
+from .key import Key
 
 ACCOUNTS, API = "https://accounts.spotify.com", "https://api.spotify.com"
 KINDS = "artist,album,track,playlist"
@@ -26,16 +28,6 @@ PATIENCE = 3.5  # seconds for one question, a new token included; who looks for 
 BRIEF = 1.5  # seconds that are waited at once where Spotify says so; for longer it is left alone
 DAY = 86_400.0
 EARLY = 60.0  # seconds before its end that a token is no longer used
-
-
-class Key(NamedTuple):
-    """What an app of Spotify's is known by. Never shown or logged."""
-
-    id: str
-    secret: str
-
-    def __repr__(self) -> str:
-        return "Key(…)"
 
 
 class WrongKey(Refused):

@@ -7,7 +7,8 @@ Opt-in: nothing is asked of Spotify before an owner gives a key, and then only n
 import logging
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from dobby import (
@@ -31,10 +32,11 @@ from dobby import (
     specs,
 )
 
+from .key import Key
 from .words import say
 
 if TYPE_CHECKING:
-    from .service import Key, Service
+    from .service import Service
 
 BEAT = 2.0  # seconds between looks at whether there is still a key
 PAUSE, LONGEST_PAUSE = 30.0, 600.0  # seconds before it is tried again after it was out of reach, doubled each time
@@ -46,7 +48,13 @@ ASK = (
 )
 SECRET = "And the app's client secret?"
 WRONG = "Spotify does not take that client ID with that secret. Once more: what is the app's client ID?"
+HALF = (  # where the ID stands in the config
+    "With the key to your app I send Spotify what somebody wants to hear and I do not find at home, and nothing else. "
+    "What is the client secret of the app whose client ID is in dobby.toml?"
+)
+STILL_WRONG = "Spotify does not take that secret with the client ID in dobby.toml. Once more: what is the client secret?"
 PART = re.compile(r"[\x21-\x39\x3b-\x7e]{4,200}")  # printable, no blank, no colon
+AHEAD = re.compile(r"^(?:some|something|anything|songs?|music|etwas|was|lieder|musik) (?:by|von) ", re.IGNORECASE)
 log = logging.getLogger("dobby.skill.spotify")
 
 
@@ -54,6 +62,7 @@ class Spotify:
     """One app's key, and what can be found with it. `now` gives seconds that only pass."""
 
     looks_for: Sequence[Sign] = (Sign("named", "spotify"), Sign("asked", "spotify"))
+    library: Sequence[str] = ("aiohttp",)
 
     def __init__(self, beat: float = BEAT, pause: float = PAUSE, now: Callable[[], float] = time.monotonic) -> None:
         self.beat, self.pause, self.now = beat, pause, now
@@ -68,9 +77,7 @@ class Spotify:
         """It is away from home, so it is asked last; while there is no key, only who names it hears of it."""
         return self._key() is not None
 
-    def _key(self) -> "Key | None":
-        from .service import Key
-
+    def _key(self) -> Key | None:
         kept = self.vault.get if self.vault else lambda _: None
         id_, secret = str(self.settings.get("client_id") or kept("client_id") or ""), kept("client_secret")
         return Key(id_, secret) if id_ and secret else None
@@ -102,31 +109,35 @@ class Spotify:
     async def _connect(self, ask: Ask, vault: Vault) -> None:
         from .service import WrongKey
 
-        key, words = self._key(), ASK
-        for _ in range(ATTEMPTS):
-            key = key or await self._asked(ask, words)
-            try:
-                await self._service.enter(key)
-                await self._service.search(key, "jazz", most=1)  # it may be right and yet not let us search
-            except WrongKey:
-                key, words = None, WRONG
-                continue
-            await vault.put("client_id", key.id)
-            await vault.put("client_secret", key.secret)
-            self._trouble = None
-            return
+        async with aclosing(self._keys(ask)) as keys:
+            async for key in keys:
+                try:
+                    await self._service.enter(key)
+                    await self._service.search(key, "jazz", most=1)  # it may be right and yet not let us search
+                except WrongKey:
+                    continue
+                await vault.put("client_id", key.id)
+                await vault.put("client_secret", key.secret)
+                self._trouble = None
+                return
         raise Refused("Spotify does not take that key.")
 
-    async def _asked(self, ask: Ask, words: str) -> "Key":
-        from .service import Key
-
-        id_ = str(self.settings.get("client_id") or "") or await ask(words, ())
-        said = id_.split() if len(id_.split()) == 2 else [id_.strip(), (await ask(SECRET, ())).strip() if id_ else ""]
-        if not all(said):
-            raise Refused("Without a key of yours nothing is asked of Spotify.")
-        if not all(map(PART.fullmatch, said)):
-            raise Refused("A client ID and a client secret of Spotify are one word each.")
-        return Key(*said)
+    async def _keys(self, ask: Ask) -> AsyncGenerator[Key, None]:
+        """The one that is kept, then those that a person gives, as long as another is wanted."""
+        if (kept := self._key()) is not None:
+            yield kept
+        id_ = str(self.settings.get("client_id") or "")
+        words = HALF if id_ else ASK
+        for _ in range(ATTEMPTS):
+            said = f"{id_} {await ask(words, ())}".split()  # both may be pasted together
+            if len(said) == 1 and not id_:
+                said += (await ask(SECRET, ())).split()
+            if len(said) < 2:
+                raise Refused("Without a key of yours nothing is asked of Spotify.")
+            if len(said) > 2 or not all(map(PART.fullmatch, said)):
+                raise Refused("A client ID and a client secret of Spotify are one word each.")
+            yield Key(*said)
+            words = STILL_WRONG if id_ else WRONG
 
     async def attach(self, device: Device) -> None:
         """Nothing to get ready."""
@@ -146,7 +157,7 @@ class Spotify:
         if not what.strip():
             raise Refused("Say what to play from Spotify, like “play jazz on spotify”.")
         try:
-            found = await self._service.search(key, what.strip())
+            found = await self._service.search(key, AHEAD.sub("", what.strip()))
         except DobbyError as error:
             self._is(error)
             raise

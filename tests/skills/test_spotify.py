@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sys
 from collections.abc import AsyncIterator, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -108,9 +109,10 @@ async def test_the_id_may_stand_in_the_config(market: Any) -> None:
     driver, vault = skill.Spotify(), Drawer()
     driver.settings = {**market.config, "client_id": market.client}
     assert [finding.sign.via async for finding in driver.seek(())] == ["named"]
-    person = Person(market.secret)
+    person = Person("wrong1", market.secret)
     assert [one.name async for one in driver.adopt(ASKED, person, vault)] == ["Spotify"]
-    assert person.asked == [skill.SECRET]
+    assert person.asked == [skill.HALF, skill.STILL_WRONG]
+    assert "and nothing else" in skill.HALF
     await driver.aclose()
 
 
@@ -165,6 +167,8 @@ async def test_without_a_key_spotify_hears_nothing(market: Any) -> None:
         ("Kind of Blue by Miles Davis", "Miles Davis – Kind Of Blue (Spotify)"),
         ("kind of blue by lounge trio", "Lounge Trio – Kind of Blue (Spotify)"),
         ("miles davis", "Miles Davis (Spotify)"),
+        ("something by miles davis", "Miles Davis (Spotify)"),
+        ("etwas von Queen", "Queen (Spotify)"),
         ("so what", "Miles Davis – So What (feat. John Coltrane, Cannonball Adderley & Bill Evans) (Spotify)"),
         ("bohemian rhapsody", "Queen – Bohemian Rhapsody - Remastered 2011 (Spotify)"),
         ("Bohemian Rhapsody Live Aid", "Queen – Bohemian Rhapsody - Live Aid (Spotify)"),
@@ -173,9 +177,10 @@ async def test_without_a_key_spotify_hears_nothing(market: Any) -> None:
         ("fur elise", "Ludwig van Beethoven – Für Elise (Spotify)"),
         ("für elise von lang lang", "Lang Lang – Für Elise (Spotify)"),
         ("a night at the opera", "Queen – A Night At The Opera (Deluxe Remastered Version) (Spotify)"),
-        ("jazz", "Jazz (Spotify)"),
-        ("sunday kitchen", "Sunday Kitchen (Spotify)"),
-        ("Jazz in the Background", "Jazz in the Background (Spotify)"),
+        ("jazz", "Jazz (Spotify playlist)"),
+        ("some jazz music", "Jazz (Spotify playlist)"),
+        ("sunday kitchen", "Sunday Kitchen (Spotify playlist)"),
+        ("Jazz in the Background", "Jazz in the Background (Spotify playlist)"),
         ("atemlos durch die nacht", "Helene Fischer – Atemlos durch die Nacht (Spotify)"),
     ],
 )
@@ -286,12 +291,25 @@ def test_a_name_that_takes_long_to_read_is_none() -> None:
 # Spotify's bad days
 
 
+async def test_the_library_is_imported_only_when_something_is_asked() -> None:
+    code = f"""
+import sys
+from pathlib import Path
+from dobby.skill.load import load_skill
+driver = load_skill(Path({str(shipped("skills") / "spotify")!r})).driver()
+assert not driver.far
+assert "aiohttp" not in sys.modules, "aiohttp"
+"""
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code)
+    assert await process.wait() == 0
+
+
 async def test_a_token_is_used_as_long_as_it_is_good_and_renewed_once(spotify: Any, market: Any, clock: HandClock) -> None:
     for _ in range(3):
         await spotify.look_up("jazz")
     assert market.requests.count("POST /api/token") == 1
     market.forget_tokens()
-    assert await names(spotify, "jazz") == ["Jazz (Spotify)"]
+    assert await names(spotify, "jazz") == ["Jazz (Spotify playlist)"]
     assert market.requests[-3:] == ["GET /v1/search", "POST /api/token", "GET /v1/search"]
     clock.advance(3600)
     await spotify.look_up("jazz")
@@ -300,7 +318,7 @@ async def test_a_token_is_used_as_long_as_it_is_good_and_renewed_once(spotify: A
 
 async def test_asked_too_often_it_waits_or_leaves_spotify_alone(spotify: Any, market: Any, clock: HandClock) -> None:
     market.limited = (0,)
-    assert await names(spotify, "jazz") == ["Jazz (Spotify)"]
+    assert await names(spotify, "jazz") == ["Jazz (Spotify playlist)"]
     market.limited = (30,)
     assert "spotify did not answer, though" in (await names(spotify, "jazz"))[0]
     said = await names(spotify, "jazz on spotify")
@@ -310,7 +328,7 @@ async def test_asked_too_often_it_waits_or_leaves_spotify_alone(spotify: Any, ma
     await names(spotify, "jazz")
     assert len(market.requests) == asked
     clock.advance(2)
-    assert await names(spotify, "jazz") == ["Jazz (Spotify)"]
+    assert await names(spotify, "jazz") == ["Jazz (Spotify playlist)"]
 
 
 @pytest.mark.parametrize("wait", ["", "soon", "-1", "9" * 400, "١"])
@@ -343,7 +361,7 @@ async def test_trouble_is_a_clear_error_and_is_over_when_it_is_over(
     assert "private" not in str(raised.value)
     assert "spotify did not answer, though." in (await names(spotify, "a private wish"))[0]
     market.trouble = ""
-    assert await names(spotify, "jazz") == ["Jazz (Spotify)"]
+    assert await names(spotify, "jazz") == ["Jazz (Spotify playlist)"]
 
 
 @pytest.mark.parametrize("document", [b"", b"[]", b"{", b'{"access_token": 7}', b'{"access_token": "a\\nb"}', b"[" * 100_000])
@@ -403,7 +421,7 @@ async def test_a_key_that_is_no_longer_taken_is_said_and_asked_for_anew(spotify:
         await spotify.read(one)
     person = Person(market.client, market.secret)
     assert [again async for again in spotify.adopt(ASKED, person, spotify.vault)] == [one]
-    assert await names(spotify, "jazz on spotify") == ["Jazz (Spotify)"]
+    assert await names(spotify, "jazz on spotify") == ["Jazz (Spotify playlist)"]
 
 
 async def test_it_is_set_and_told_nothing(spotify: Any) -> None:
@@ -453,6 +471,9 @@ async def test_connected_in_words_played_in_the_kitchen_and_disconnected(
         await talk.say("no")
         await talk.hears("Without a key of yours")
         assert not market.requests
+        family = dobby.families["spotify"]
+        await family.look_now()
+        assert not (family.trouble or family.needs), "a no is a no, and nothing that a doctor calls sick"
         heard = len(talk.told)
         await talk.say("connect spotify")
         await talk.hears("client ID?", after=heard)
