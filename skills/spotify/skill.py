@@ -4,12 +4,14 @@ Opt-in: nothing is asked of Spotify before an owner gives a key, and then only n
 `service.py` asks, `found.py` reads. It does not know any player, nor anybody's account, playlists or habits.
 """
 
+import asyncio
 import logging
 import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from dobby import (
     Ask,
@@ -27,7 +29,6 @@ from dobby import (
     Value,
     Vault,
     act,
-    polled,
     read,
     specs,
 )
@@ -38,7 +39,7 @@ from .words import say
 if TYPE_CHECKING:
     from .service import Service
 
-BEAT = 2.0  # seconds between looks at whether there is still a key
+BEAT = 5.0  # seconds between looks at whether it is time to try again
 PAUSE, LONGEST_PAUSE = 30.0, 600.0  # seconds before it is tried again after it was out of reach, doubled each time
 ATTEMPTS = 3
 ASK = (
@@ -55,6 +56,7 @@ HALF = (  # where the ID stands in the config
 STILL_WRONG = "Spotify does not take that secret with the client ID in dobby.toml. Once more: what is the client secret?"
 PART = re.compile(r"[\x21-\x39\x3b-\x7e]{4,200}")  # printable, no blank, no colon
 AHEAD = re.compile(r"^(?:some|something|anything|songs?|music|etwas|was|lieder|musik) (?:by|von) ", re.IGNORECASE)
+LIVING: WeakSet["Spotify"] = WeakSet()
 log = logging.getLogger("dobby.skill.spotify")
 
 
@@ -69,6 +71,8 @@ class Spotify:
         self.vault: Vault | None = None
         self.settings: Mapping[str, Any] = {}
         self._asks: Service | None = None
+        self._news = asyncio.Event()
+        LIVING.add(self)
         self._trouble: DobbyError | None = None
         self._rest, self._again = pause, 0.0
 
@@ -118,7 +122,7 @@ class Spotify:
                     continue
                 await vault.put("client_id", key.id)
                 await vault.put("client_secret", key.secret)
-                self._trouble = None
+                self._is(None)
                 return
         raise Refused("Spotify does not take that key.")
 
@@ -176,16 +180,15 @@ class Spotify:
             log.log(logging.WARNING if trouble else logging.INFO, "%s", trouble or "Spotify answers.")
         self._rest = min(self._rest * 2, LONGEST_PAUSE) if trouble else self.pause
         self._trouble, self._again = trouble, self.now() + self._rest
+        self._news.set()
 
-    async def _stands(self, device: Device) -> State:
-        """Whether it is connected, as far as is known; it is asked only after trouble, and seldom."""
-        if self._key() is None:
-            raise Unreachable("Spotify is not connected. Say “connect spotify”, and I ask you for a key.")
-        if self._trouble and self.now() >= self._again:
-            return await self.read(device)
-        if self._trouble:
-            raise self._trouble
-        return {"on": True}
+    async def _stands(self, device: Device) -> tuple[State, bool]:
+        """How it is, as far as is known, and whether it is there; it is asked only after trouble, and seldom."""
+        if self._trouble and self.far and self.now() >= self._again:
+            with suppress(DobbyError):
+                await self.read(device)
+        there = self.far and self._trouble is None
+        return ({"on": True} if there else {}), there
 
     async def read(self, device: Device) -> State:
         """`on`: Spotify takes the key.
@@ -211,9 +214,24 @@ class Spotify:
         """It plays nothing itself."""
         raise Refused("Spotify plays nothing by itself: say where, like “play jazz on spotify in the kitchen”.")
 
-    def hear(self, devices: Sequence[Device]) -> AsyncIterator[Change]:
-        """Whether it is there; that it is not is said once."""
-        return polled(self._stands, devices, self.beat)
+    async def hear(self, devices: Sequence[Device]) -> AsyncIterator[Change]:
+        """Whether it is there, when that changes: as somebody asked, was told that there is no key, or when it is tried again."""
+        said: dict[str, bool] = {}
+        while True:
+            self._news.clear()
+            for device in devices:
+                state, there = await self._stands(device)
+                if said.get(device.id) is not there:
+                    said[device.id] = there
+                    yield Change(device.id, state, there)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self.beat if self._trouble else None):
+                    await self._news.wait()
+
+    def stir(self) -> None:
+        """The key has changed."""
+        self._trouble = None
+        self._news.set()
 
     async def aclose(self) -> None:
         """Let the connections go."""
@@ -242,6 +260,8 @@ async def disconnect(home: Home) -> str:
     for part in ("client_id", "client_secret"):
         if home.vault.get(part):
             await home.vault.put(part, "")
+    for one in LIVING:
+        one.stir()
     return say("gone" if known else "none", home.language)
 
 
