@@ -266,6 +266,8 @@ async def answer(desk: Desk, row: EventRow, plan: Plan) -> Plan:
     plan = replace(plan, order=Order.NONE, interest=None)
     if interest.order in ("came", "unsure"):
         return await _came(desk, row, plan, interest)
+    if interest.order == "asked":
+        return replace(plan, say=await _asked(desk, source))
     if interest.order == "clip":
         return await _clip(desk, row, plan, interest)
     if interest.order == "this":
@@ -280,7 +282,26 @@ async def answer(desk: Desk, row: EventRow, plan: Plan) -> Plan:
     body = {key: value for key, value in asdict(interest).items() if key not in ("said", "day")}
     body |= {"order": "hush" if everybody else interest.order}
     await desk.store.write(lambda db: rows.want(db, "" if everybody else source.person, body, desk.clock.now()))
-    return replace(plan, say=desk.words(f"sight_{interest.order}", source, said=interest.said))
+    kind = desk.words(f"sight_all_{interest.kind}", source) if interest.kind in ("vehicle", "animal") else ""
+    alike = desk.words("sight_alike", source, kind=kind) if kind and plain(kind)[:4] not in plain(interest.said) else ""
+    return replace(plan, say=desk.words(f"sight_{interest.order}", source, said=interest.said) + alike)
+
+
+async def _asked(desk: Desk, source: Source) -> str:
+    """What somebody wants to hear of, and not; what holds for everybody else."""
+    lines = []
+    for want in (await desk.store.read(lambda db: rows.wants(db, source.person)))[:LISTED]:
+        kind = want["courier"].strip("*") or desk.words(f"sight_all_{'courier' if want['courier'] else want['kind']}", source)
+        hours = {key: f"{want[key]:g}" for key in ("since", "until")}
+        when = "" if want["since"] == 0 and want["until"] == 24 else desk.words("sight_hours", source, **hours)
+        lines.append(
+            desk.words(
+                f"sight_row_{want['order']}",
+                source,
+                kind=" ".join(filter(None, (kind, want["place"] and f"({want['place']})", when))),
+            )
+        )
+    return "\n".join([*lines, desk.words("sight_rest", source)])
 
 
 async def _known_place(desk: Desk, place: str) -> bool:
@@ -341,8 +362,11 @@ async def _came(desk: Desk, row: EventRow, plan: Plan, interest: Interest) -> Pl
     seen = await desk.store.read(lambda db: rows.between(db, since.timestamp(), until.timestamp(), unsure))
     if not unsure:
         seen = [one for one in seen if (one.kind != "motion" or one.told) and sure(desk.house.get(one.camera), one)]
+    want = asdict(interest)
+    seen = [one for one in seen if _fits(desk, want, one, local(one.at, desk.zone))]
     if not seen:
-        return replace(plan, say=desk.words("sight_none_unsure" if unsure else "sight_nobody", source))
+        none = "sight_none_unsure" if unsure else "sight_none_such" if interest.kind or interest.courier else "sight_nobody"
+        return replace(plan, say=desk.words(none, source))
     lines = [f"{_hour(desk, one.at)} {sentence(desk, one, source)}" for one in seen[-LISTED:]]
     more = [desk.words("sight_more", source, count=len(seen) - LISTED)] if len(seen) > LISTED else []
     more += [desk.words("sight_unsure", source)] if unsure else []

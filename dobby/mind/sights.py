@@ -10,6 +10,7 @@ from itertools import count
 from typing import Any
 
 from dobby.events import Call, State
+from dobby.mind.plain.index import same_words, stems
 from dobby.mind.plain.lexicon import read_yaml
 from dobby.mind.plain.think import Thinker
 from dobby.mind.plain.words import fold_all
@@ -51,24 +52,32 @@ def sights_plan(text: str, thinker: Thinker) -> Plan | None:
 def _meant(order: str, found: "re.Match[str]", text: str, thinker: Thinker) -> Plan | None:
     table = _table(thinker.speech.language)
     groups = {name.rstrip("0123456789"): value.strip() for name, value in found.groupdict().items() if value}
-    place, language = groups.get("place", ""), thinker.speech.language
+    place, language = _known(groups.get("place", ""), thinker), thinker.speech.language
+    kind = table["meant"].get(groups.get("what", ""), "")
     if order in ("see", "look", "sleep", "wake"):
         look = order in ("see", "look")
         cameras = _cameras(place, thinker)[:MOST] if place or look else []
         verb: State = {"verb": "snapshot"} if look else {"on": order == "wake"}
-        if order == "see" and not cameras:
+        if (order == "see" or kind in ("vehicle", "animal", "parcel")) and not cameras:
             every = thinker.speech.names(thinker.index.devices[key].name for key in _cameras("", thinker))
             return Plan(say=thinker.speech.say("no_lens", names=every), language=language)
         calls = tuple(Call("do" if look else "set", key, verb) for key in cameras)
         return Plan(calls, topic=tuple(cameras), language=language) if calls else None
-    kind = table["meant"].get(groups.get("what", ""), "")
     courier = "" if not kind.startswith("=") else kind[1:]
     low, high = _hours(groups, table)
-    begins = [found.start(name) for name, value in found.groupdict().items() if value and name.startswith(("what", "place"))]
+    begins = [
+        found.start(name) for name, value in found.groupdict().items() if value and name.startswith(("said", "what", "place"))
+    ]
     tail = len(found.string[min(begins) :].split()) if begins else 0
-    said = " ".join(text.rstrip("?!. ").split()[-tail:]) if tail else ""
+    lead = table["joins"].get(order, ("", ""))["said" not in groups]
+    said = lead + " ".join(text.rstrip("?!. ").split()[-tail:]) if tail else ""
     interest = Interest(order, "" if courier else kind, courier, place, low, high, said=said, day=groups.get("day", ""))
     return Plan(order=Order.SIGHTS, interest=interest, language=language)
+
+
+def _known(place: str, thinker: Thinker) -> str:
+    """A place as a camera here is called: "einfahrt" is its Driveway."""
+    return next((way for way in (place, *same_words().get(stems(place), ())) if _cameras(way, thinker)), place)
 
 
 def _cameras(place: str, thinker: Thinker) -> list[str]:

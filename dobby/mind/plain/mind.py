@@ -114,6 +114,7 @@ class PlainMind:
         plan = (
             self._dated(text, context)
             or self._waited(text, context, later)
+            or next(filter(None, (sights_plan(text, Thinker(self.index(), context, one.speech)) for one in later)), None)
             or next(filter(None, (one.asked(text) for one in later)), None)
         )
         plan = plan or self._beyond(text, context) or now(text)
@@ -147,12 +148,7 @@ class PlainMind:
             thinker = Thinker(self.index(), context, speech)
             mark = partial(_marked, marker)
             now = partial(self._now, context=context)
-            plan = (
-                Teaching(mark, thinker, now).plan(text)
-                or sights_plan(text, thinker)
-                or outlook_plan(text, thinker)
-                or past_plan(text, mark, thinker)
-            )
+            plan = Teaching(mark, thinker, now).plan(text) or outlook_plan(text, thinker) or past_plan(text, mark, thinker)
             plan = plan or Scenes(mark, thinker, now).plan(text) or Condition(mark, thinker, self._now).plan(text)
             if plan is not None:
                 return plan
