@@ -29,11 +29,7 @@ PATIENCE: Mapping[str, float] = {"cover": 90.0, "valve": 60.0, "lock": 20.0, "al
 OTHERS = 15.0  # seconds until an unconfirmed change of any other kind counts as failed
 
 # What a verb makes true, so that it can be read back; a verb that is not here is done when the device accepted it.
-MAKES: Mapping[str, State] = {
-    "play": {"playing": "playing"},
-    "stop": {"moving": False},
-    "clean": {"state": "cleaning"},
-}
+MAKES: Mapping[str, State] = {"play": {"playing": "playing"}, "stop": {"moving": False}, "clean": {"state": "cleaning"}}
 
 
 @dataclass(frozen=True, slots=True)

@@ -192,12 +192,8 @@ def sentence(desk: Desk, seen: Seen, source: Source) -> str:
     elif seen.kind in ("vehicle", "motion") and (seen.courier or texts):
         form += "_courier" if seen.courier else "_marked"
     common = all(word.isalpha() and not word.isupper() for word in place.split())
-    facts = {
-        "count": seen.count,
-        "courier": seen.courier,
-        "text": " ".join(texts),
-        "n": "n" if seen.courier[:1] in "AEIO" and seen.courier else "",
-    }
+    facts = {"count": seen.count, "courier": seen.courier, "text": " ".join(texts)}
+    facts["n"] = "n" if seen.courier and seen.courier[0] in "AEIO" else ""
     plain_place = place if desk.language_of(source) != "en" or not common else place.lower()
     return desk.words(f"sight_{form}", source, place=plain_place, the="the " if common else "", **facts)
 
@@ -335,13 +331,10 @@ async def _clip(desk: Desk, row: EventRow, plan: Plan, interest: Interest) -> Pl
     source, words = row.event.source, set(plain(interest.place).split())
 
     def find(db: sqlite3.Connection) -> list[Seen]:
-        if words and not row.event.refers:
-            return [
-                one
-                for one in rows.between(db, desk.clock.now() - 86400, desk.clock.now() + 1)
-                if words <= set(_places(desk, one).split())
-            ]
-        return rows.told_in(db, about(db, row.event, desk.clock.now() - 86400))
+        since = desk.clock.now() - 86400
+        if not words or row.event.refers:
+            return rows.told_in(db, about(db, row.event, since))
+        return [one for one in rows.between(db, since, desk.clock.now() + 1) if words <= set(_places(desk, one).split())]
 
     if source.authority.rank < Role.ADULT.rank:
         return replace(plan, say=desk.words("role", source))
@@ -367,23 +360,15 @@ async def _came(desk: Desk, row: EventRow, plan: Plan, interest: Interest) -> Pl
     if not seen:
         none = "sight_none_unsure" if unsure else "sight_none_such" if interest.kind or interest.courier else "sight_nobody"
         return replace(plan, say=desk.words(none, source))
-    lines = [f"{_hour(desk, one.at)} {sentence(desk, one, source)}" for one in seen[-LISTED:]]
+    told = {one.id: f"{_hour(desk, one.at)} {sentence(desk, one, source)}" for one in seen}
+    lines = [told[one.id] for one in seen[-LISTED:]]
     more = [desk.words("sight_more", source, count=len(seen) - LISTED)] if len(seen) > LISTED else []
     more += [desk.words("sight_unsure", source)] if unsure else []
     shown = [one for one in seen if one.picture][-SHOWN - 1 :]
     last = None if unsure or not shown else shown.pop()  # a thumb at what was not sure needs a message of its own
 
     def show(db: sqlite3.Connection) -> list[OutboxRow | None]:
-        return [
-            desk.tell(
-                db,
-                f"event:{row.id}:{one.id}",
-                row.lane,
-                f"{_hour(desk, one.at)} {sentence(desk, one, source)}",
-                picture=one.picture,
-            )
-            for one in shown
-        ]
+        return [desk.tell(db, f"event:{row.id}:{one.id}", row.lane, told[one.id], picture=one.picture) for one in shown]
 
     desk.post.hand_over(await desk.store.write(show))
     return replace(plan, say="\n".join(lines + more), picture=last.picture if last else "")

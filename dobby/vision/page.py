@@ -38,11 +38,7 @@ class Views:
         """What the page may ask; `person` is who is logged in."""
         self.person = person
         where = "/api/camera/{camera}"
-        return [
-            web.get("/api/cameras", self._list),
-            web.get(where, self._frame),
-            web.put(where, self._draw),
-        ]
+        return [web.get("/api/cameras", self._list), web.get(where, self._frame), web.put(where, self._draw)]
 
     def shown(self, person: Person) -> bool:
         """Whether somebody has cameras to see here."""

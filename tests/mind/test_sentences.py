@@ -8,7 +8,7 @@ import pytest
 import yaml
 from stage import Seen, Stage
 
-from dobby.house.load import PlainYaml
+from dobby.house.load import PlainYaml, parse
 from dobby.mind.plan import Order
 
 HERE = Path(__file__).parent
@@ -129,3 +129,12 @@ async def test_i_am_is_no_german(english: Stage, said: str) -> None:
 async def test_a_german_im_stays_one(english: Stage, said: str) -> None:
     english.start()
     assert (await english.say(said)).plan.language == "de"
+
+
+@pytest.mark.parametrize(
+    ("said", "answer"), [("who is home?", "I can't see"), ("wer ist zuhause?", "Wer da ist, kann ich nicht sehen")]
+)
+async def test_where_nobody_tells_who_is_home_no_thing_is_told_instead(said: str, answer: str) -> None:
+    """A house without a person in it, whatever stands in its rooms."""
+    house = "devices:\n- {id: l, name: Shopping List, kind: list, state: {items: []}}\n"
+    assert (await Stage(parse(house)).say(said)).said.startswith(answer)

@@ -3,6 +3,7 @@
 It does not know what was (`past`) nor the schedule.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -35,7 +36,7 @@ class Teller:
             return self._plan("no_history")
         if clause.unknown:
             return None
-        if clause.asks == "anyone":
+        if clause.asks == "anyone" or (clause.states == ["home"] and not (clause.items or self._people())):
             return self._anyone(clause)
         if clause.attr == "title" or (clause.states == ["playing"] and clause.asks in ("what", "which")):
             return self._playing(clause)
@@ -65,7 +66,7 @@ class Teller:
         if found.reason == "unfit" and what:
             return self._plan("no_reading", what=what)
         if found.reason == "unfit":
-            return self._described(found.unfit[:_MOST])
+            return self._described(found.unfit)
         if found.reason in ("where", "what"):
             return self._plan("which_room_none" if found.reason == "where" else "what")
         if found.places:
@@ -80,9 +81,12 @@ class Teller:
     def _anyone(self, clause: Clause) -> Plan:
         """Whether somebody is there: at home where that is asked, in a room where something there feels motion."""
         if "home" in clause.states:
-            return self._states(clause, "home") if self.finder.index.by_kind.get("person") else self._plan("no_eyes")
+            return self._states(clause, "home") if self._people() else self._plan("no_eyes")
         motion = Item(("motion",), "motion", ("motion",), many=True)
         return self._states(replace(clause, asks="any", items=[*clause.items, motion]), "triggered")
+
+    def _people(self) -> bool:
+        return bool(self.finder.index.by_kind.get("person"))
 
     def _states(self, clause: Clause, state: str) -> Plan:
         rules = meaning()["states"]
@@ -215,17 +219,26 @@ class Teller:
             return self.missing(found)
         if clause.asks == "count":
             return self._listed([self.finder.index.devices[key] for key in found.devices], count=True)
-        return self._described(found.devices[:_MOST])
+        if "everything" in clause.flags and not clause.items:
+            return self._counted(found.devices)
+        return self._described(found.devices)
+
+    def _counted(self, keys: Sequence[str]) -> Plan:
+        """How many there are of each kind."""
+        kinds = Counter(self.finder.index.devices[key].kind for key in keys).most_common()
+        names = ", ".join(f"{self.speech.table['kinds'].get(kind, kind)} ({count})" for kind, count in kinds)
+        return self._plan("count", names=names, count=len(keys))
 
     def _described(self, keys: Sequence[str]) -> Plan:
         told = []
-        for key in keys:
+        for key in keys[:_MOST]:
             device = self.finder.index.devices[key]
             condition = self.speech.condition(device, self.house.state.of(key))
             told.append(
                 f"{device.name}: {condition}" if condition else self.speech.say("unknown_value", name=device.name).rstrip(".")
             )
-        return Plan(say="; ".join(told) + ".", topic=tuple(keys), language=self.speech.language)
+        told += [self.speech.say("sight_more", count=len(keys) - _MOST).rstrip(".")] if len(keys) > _MOST else []
+        return Plan(say="; ".join(told) + ".", topic=tuple(keys[:_MOST]), language=self.speech.language)
 
 
 def rule_of(rules: Mapping[str, Any], device: Device) -> Mapping[str, Any] | None:
