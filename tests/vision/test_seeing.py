@@ -33,7 +33,7 @@ def test_weather_and_light_are_nobody_even_without_a_model(script: str) -> None:
     assert watch(script, 20, see.make_detector("motion")) == []
 
 
-@pytest.mark.parametrize("script", ["quiet", "wind", "flicker"])
+@pytest.mark.parametrize("script", ["quiet", "wind", "flicker", "rain"])
 def test_without_a_model_a_van_that_comes_is_something_once(script: str) -> None:
     day = scene.together(scene.load(script), scene.load("visitors"))
     verdict = held(day, live(day, see.make_detector("motion"), begin=55, end=74), 55, 80)

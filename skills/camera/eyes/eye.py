@@ -31,6 +31,7 @@ STALE = 3600.0  # seconds after which a kept yard says nothing about who is new
 FAR, PACE = 0.45, 0.1  # of the picture that what left may have gone before it was seen again; more for each second since
 MOST = 40  # visits kept in mind
 SOUGHT = 3  # looks for what came to rest
+DROPS = 3.0  # times the largest drop of rain, among which only something as large as that is told without a name
 MOVES = 1.5  # seconds since something moved in which it still does
 
 Out = Callable[[Sighting, Visit, Picture | None], None]
@@ -189,7 +190,9 @@ class Eye:
 
     def _certain(self, track: Track, frame: Frame) -> bool:
         if not self.detector.names:
-            return track.thing_like() and len(self.tracks.live) <= 2 * CROWD  # more is rain
+            others = [other.box.area for other in self.tracks.live if other is not track]
+            rains = len(others) >= 2 * CROWD
+            return track.thing_like(rains) and not (rains and track.box.area < DROPS * max(others))
         named = track.score >= ENOUGH and track.surest >= SURE
         return named and (track.moved() or (frame.at - track.born > 2.5 and track.at_rest(frame.at)))
 

@@ -14,6 +14,7 @@ LOST = 2.0  # seconds without a blob
 TRIES = (0.0, 0.2, 0.4, 0.8, 1.6, 3.0)  # seconds between asking what it is
 LIVING = ("person", "animal")
 GREW = 1.8  # times a named thing's size that it cannot grow to from one look to the next
+JUMP = 0.1  # of the picture from one look to the next
 AGAIN = 2.5  # seconds between asking again of what has a name and still moves
 
 
@@ -63,9 +64,12 @@ class Track:
         """Is it elsewhere than it was when it was first called so? Two names for one standing thing do not make it move."""
         return any(self.calls[0].iou(box) < 0.6 for box in self.calls[1:])
 
-    def thing_like(self) -> bool:
-        """Nameless: does it move as things do, far for its size, straight, step by step, not tiny?"""
+    def thing_like(self, jumped: bool = False) -> bool:
+        """Nameless: does it move as things do, far for its size, straight, step by step, not tiny? One that may have `jumped`, as
+        a drop does that becomes part of a thing, is judged by what came after."""
         points = [place[1:3] for place in self.path]
+        jumps = [at for at, (a, b) in enumerate(pairwise(points), 1) if math.dist(a, b) > JUMP]
+        points = points[jumps[-1] :] if jumped and jumps else points
         far, steps = math.dist(points[0], points[-1]), [math.dist(a, b) for a, b in pairwise(points)]
         steady = len(steps) >= 5 and far > 0.6 * sum(steps) and max(steps) < far / 3
         return steady and self.box.area > 0.004 and far > max(0.15, 0.8 * self.box.w)
