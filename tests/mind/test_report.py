@@ -27,6 +27,11 @@ HEAT = thing("climate", "Thermostat")
 DONE, UNDER_WAY, FAILED, UNKNOWN = EffectState.DONE, EffectState.INTENDED, EffectState.FAILED, EffectState.UNKNOWN
 
 
+def plays(state: EffectState, what: str, told: str = "") -> Outcome:
+    after = {"playing": "playing"} | ({"plays": told} if told else {})
+    return Outcome(Call("do", "speaker", {"verb": "play", "what": what}), state, thing("speaker", "Kitchen Sonos"), {}, after)
+
+
 @pytest.mark.parametrize(
     ("row", "words"),
     [
@@ -35,6 +40,13 @@ DONE, UNDER_WAY, FAILED, UNKNOWN = EffectState.DONE, EffectState.INTENDED, Effec
         ([outcome(BLIND, DONE, {"position": 100}, {"position": 20}, position=20)], "Bedroom blinds at 20 %."),
         ([outcome(BLIND, DONE, {"position": 0}, {"position": 0}, position=0)], "Bedroom blinds are already closed."),
         ([outcome(BLIND, UNDER_WAY, {"position": 100}, {"position": 90}, position=0)], "Closing the bedroom blinds."),
+        ([plays(DONE, "kind of blue")], "Playing kind of blue on Kitchen Sonos."),
+        ([plays(DONE, "kind of blue", "Miles Davis – Kind Of Blue")], "Playing Miles Davis – Kind Of Blue on Kitchen Sonos."),
+        (
+            [plays(UNDER_WAY, "kind of blue", "Miles Davis – Kind Of Blue")],
+            "Starting Miles Davis – Kind Of Blue on Kitchen Sonos.",
+        ),
+        ([plays(UNDER_WAY, "")], "Kitchen Sonos: under way."),
         ([outcome(BLIND, UNDER_WAY, {"position": 100}, {"position": 90}, position=20)], "Moving the bedroom blinds to 20 %."),
         ([outcome(LOCK, UNDER_WAY, {}, {}, locked=True)], "Locking the front door."),
         ([outcome(LAMP, DONE, {}, {"on": True}, echoed=True, on=True)], "Sent to Kitchen light: on. It doesn't report back."),

@@ -146,7 +146,7 @@ def _sentence(key: _Key, group: Sequence[Outcome], speech: Speech) -> str:
         return fill(row.get(named) or row.get(key.state) or row["any"], facts)
     if key.how == "intended":
         row = table["doing"]
-        words = row.get(key.trait) or row.get(key.trait.partition("=")[0]) or row["any"]
+        words = row.get(key.trait) or row.get(key.trait.partition("=")[0] or (key.value and key.state)) or row["any"]
         return fill(words, facts | {"names": _the(facts["names"], table["report"]["the"], devices)})
     if key.how == "done" and len(devices) > 1:
         return _done_many(devices, facts, speech)
