@@ -55,7 +55,7 @@ def measure(quick: bool) -> list[Row]:
     folder, machine = disk_folder(), machine_row()
     note = QUICK if quick else ""
     try:
-        rows = in_namespaces(folder / "lan", note)
+        rows = in_namespaces(folder, 1 if quick else 5, note)
         with doll() as house:
             toml = config(more=house.config)
             starts = [start(folder / f"start-{number}", toml) for number in range(0 if quick else 4)]
@@ -142,19 +142,23 @@ def devices(folder: Path) -> list[Device]:
         return [device for device in household.devices(db) if device.driver != "lists"]
 
 
-def in_namespaces(folder: Path, note: str) -> list[Row]:
+def in_namespaces(folder: Path, times: int, note: str) -> list[Row]:
     """Devices at addresses of their own, found by broadcast and multicast, with an empty config."""
     if why := missing():
         return [Row("in namespaces", None, "s", note=f"not measured here: {why}")]
+    starts = [in_namespace(folder / f"lan-{number}") for number in range(times)]
+    told = "Mosquitto with sandcastle-sim, lamps of lifx-emulator"
+    return found_rows("in namespaces, nothing configured", starts, "; ".join(filter(None, (told, note))))
+
+
+def in_namespace(folder: Path) -> Found:
+    """One start among them."""
     folder.mkdir()
     with lan(folder) as net:
         home = Home(net, folder)
         home.furnish()
         begun = time.monotonic()
-        butler = Process(home.start().process.pid)
-        found = finding(home.state, begun, butler)
-    told = "Mosquitto with sandcastle-sim, lamps of lifx-emulator"
-    return found_rows("in namespaces, nothing configured", [found], "; ".join(filter(None, (told, note))))
+        return finding(home.state, begun, Process(home.start().process.pid))
 
 
 # The dollhouse
@@ -268,13 +272,20 @@ def bare(folder: Path) -> float:
 
 def resting(dobby: Running, number: int, empty: float, seconds: float, quick: str) -> list[Row]:
     """What so many devices of so many families cost while nobody says anything, for a hundred of them."""
-    load = Load(dobby.process)
+    eyes = next((one for one in dobby.process.children(recursive=True) if "dobby.vision" in " ".join(one.cmdline())), None)
+    load, looking = Load(dobby.process), Load(eyes) if eyes else None
     time.sleep(seconds)
-    percent, memory = load.percent(), memory_mb(dobby.process)
+    seen, sight = (looking.percent(), memory_mb(eyes)) if looking and eyes else (0.0, 0.0)
+    percent, memory = load.percent() - seen, memory_mb(dobby.process) - sight
     each = 100 / max(number, 1)
-    whole: Mapping[str, Cell] = {"devices": number, "all of them, % of a core": rounded(percent)}
+    whole: Mapping[str, Cell] = {
+        "devices": number,
+        "all of them, % of a core": rounded(percent),
+        "the eyes beside": rounded(seen),
+    }
     note = f"over {seconds:g} seconds; {quick}".rstrip("; ")
     room: Mapping[str, Cell] = {"devices": number, "resident, MB": rounded(memory), "with no device, MB": rounded(empty)}
+    room = {**room, "the eyes beside, MB": rounded(sight)}  # what a camera costs is in the sheet `cameras`
     return [
         Row("at rest: processor for 100 devices", rounded(percent * each), "% core", beside=whole, note=note),
         Row("at rest: memory for 100 devices", rounded((memory - empty) * each), "MB", beside=room, note="libraries included"),
