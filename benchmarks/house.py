@@ -19,7 +19,7 @@ from typing import Any
 
 from psutil import Process
 
-from benchmarks.rig.children import child
+from benchmarks.rig.children import ENDING, child
 from benchmarks.rig.running import Running, Visitor, config, until_stored
 from benchmarks.sheet import (
     QUICK,
@@ -192,6 +192,9 @@ def doll(*names: str) -> Iterator[Doll]:
     families = names or sorted(path.parent.name for path in shipped("skills").glob("*/dollhouse.py"))
     with child([sys.executable, "-m", "benchmarks.rig.doll", *families]) as process:
         yield Doll(process)
+        assert process.stdin is not None
+        process.stdin.close()  # its end: it puts away what it started, brokers and renderers
+        process.wait(ENDING)
 
 
 # Obeying

@@ -4,7 +4,9 @@ It does not know the LAN protocol (https://lan.developer.lifx.com). LIFX pushes 
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 from dobby import Ask, Change, Device, DobbyError, Driver, Finding, Refused, Sign, State, Unreachable, Unsure, Value, Vault
 
@@ -28,6 +30,7 @@ class Lifx:
         self._lamps: dict[str, lamp.Light] = {}
         self._asked: dict[str, str] = {}  # device -> the colour it was last asked to show, in the asker's words
         self._looks: dict[str, asyncio.Event] = {}
+        self._users: Counter[str] = Counter()  # who wants something of a lamp right now
 
     async def seek(self, interfaces: Sequence[str]) -> AsyncIterator[Finding]:
         """Ask all lamps in the networks of these addresses (the default route's by default) once who they are."""
@@ -56,31 +59,31 @@ class Lifx:
 
     async def read(self, device: Device) -> State:
         """All traits, freshly asked."""
-        light = await self._light(device)
-        with lamp.doubting(device.name, Unreachable):
-            return await lamp.look(light, device, self._asked.get(device.id, ""))
+        async with self._light(device) as light:
+            with lamp.doubting(device.name, Unreachable):
+                return await lamp.look(light, device, self._asked.get(device.id, ""))
 
     async def set(self, device: Device, wanted: State) -> None:
         """Ask how the lamp is (who does not answer is sent nothing), then make it so; the last step is light."""
         lamp.check(device, wanted)
-        light = await self._light(device)
-        with lamp.doubting(device.name, Unreachable):
-            color, power, _ = await light.get_color()
-        if isinstance(wanted.get("color"), str):
-            self._asked[device.id] = str(wanted["color"])
-        with lamp.doubting(device.name, Unsure):
-            await lamp.make(light, wanted, color, power > 0)
+        async with self._light(device) as light:
+            with lamp.doubting(device.name, Unreachable):
+                color, power, _ = await light.get_color()
+            if isinstance(wanted.get("color"), str):
+                self._asked[device.id] = str(wanted["color"])
+            with lamp.doubting(device.name, Unsure):
+                await lamp.make(light, wanted, color, power > 0)
         self._look_soon(device)
 
     async def do(self, device: Device, verb: str, **args: Value) -> None:
         """`blink`: three pulses, then as it was."""
         if verb != "blink":
             raise Refused(f"{device.name} does not know how to “{lamp.clean(verb)}”.")
-        light = await self._light(device)
-        with lamp.doubting(device.name, Unreachable):
-            color, power, _ = await light.get_color()
-        with lamp.doubting(device.name, Unsure):
-            await lamp.blink(light, color, power > 0)
+        async with self._light(device) as light:
+            with lamp.doubting(device.name, Unreachable):
+                color, power, _ = await light.get_color()
+            with lamp.doubting(device.name, Unsure):
+                await lamp.blink(light, color, power > 0)
 
     async def hear(self, devices: Sequence[Device]) -> AsyncIterator[Change]:
         """What is new at each lamp, by looking every `poll` seconds; who falls silent is said once."""
@@ -110,6 +113,7 @@ class Lifx:
                 if fresh or told is None:
                     news.put_nowait(Change(device.id, fresh, True if told is None else None))
                 told, gone = now, False
+            await self._let_go(device)
             await self._rest(device, self.poll + offset)
             offset = 0.0
 
@@ -125,10 +129,21 @@ class Lifx:
     def _look_soon(self, device: Device) -> None:
         self._looks.setdefault(device.id, asyncio.Event()).set()
 
-    async def _light(self, device: Device) -> lamp.Light:
+    @asynccontextmanager
+    async def _light(self, device: Device) -> AsyncIterator[lamp.Light]:
+        """A lamp, whose socket stays open as long as somebody wants something of it."""
         if device.id not in self._lamps:
             await self.attach(device)
-        return self._lamps[device.id]
+        self._users[device.id] += 1
+        try:
+            yield self._lamps[device.id]
+        finally:
+            self._users[device.id] -= 1
+
+    async def _let_go(self, device: Device) -> None:
+        """Close a socket that nobody uses: lifx-async wakes ten times a second for each open one. The next question opens it."""
+        if device.id in self._lamps and not self._users[device.id]:
+            await self._lamps[device.id].connection.close()
 
     async def aclose(self) -> None:
         """Close every socket."""

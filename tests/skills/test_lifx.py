@@ -8,6 +8,7 @@ from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
+import psutil
 import pytest
 
 from dobby import Device, Finding, Refused, Sign, Unreachable, Unsure
@@ -15,7 +16,7 @@ from dobby.dollhouse.house import device_side
 from dobby.paths import shipped
 from dobby.skill.load import load_skill
 from tests.fakes import Empty, nobody
-from tests.patience import ENOUGH, Ear, until
+from tests.patience import ENOUGH, Ear, confirmed, until
 
 FOLDER = shipped("skills") / "lifx"
 load_skill(FOLDER)
@@ -204,6 +205,25 @@ async def test_what_others_do_is_heard_and_nothing_twice(house: Any, desk: Devic
     house.lamps[DESK].device.state.power_level = 0
     await until(lambda: ear.state[desk.id]["on"] is False)
     assert ear.available(desk) == [True]
+
+
+async def test_between_two_looks_no_socket_is_open_and_an_order_opens_one(house: Any) -> None:
+    """lifx-async wakes ten times a second for each that is."""
+    lifx = skill.Lifx(poll=2 * ENOUGH, patience=PATIENCE)
+
+    def sockets() -> int:
+        return len(psutil.Process().net_connections("udp"))
+
+    try:
+        desk = await adopted(lifx, house.lamps[DESK].address)
+        before, listening = sockets(), Ear(lifx.hear([desk]))
+        await until(lambda: listening.state)
+        await until(lambda: sockets() == before)
+        await lifx.set(desk, {"brightness": 41})
+        await confirmed(lifx, desk, {"brightness": 41})
+        await listening.aclose()
+    finally:
+        await lifx.aclose()
 
 
 async def test_unplugged_is_said_once_and_back_by_itself(house: Any, lifx: Any, desk: Device, ear: Ear) -> None:
