@@ -207,6 +207,10 @@ def _hour(desk: Desk, at: float) -> str:
     return local(at, desk.zone).strftime("%H:%M")
 
 
+def _line(desk: Desk, seen: Seen, source: Source) -> str:
+    return f"{_hour(desk, seen.at)} {sentence(desk, seen, source)}"
+
+
 def _stamped(desk: Desk, seen: Seen, source: Source, late: bool) -> str:
     said = sentence(desk, seen, source)
     return desk.words("sight_at", source, said=said, time=_hour(desk, seen.at)) if late else said
@@ -290,13 +294,8 @@ async def _asked(desk: Desk, source: Source) -> str:
         kind = want["courier"].strip("*") or desk.words(f"sight_all_{'courier' if want['courier'] else want['kind']}", source)
         hours = {key: f"{want[key]:g}" for key in ("since", "until")}
         when = "" if want["since"] == 0 and want["until"] == 24 else desk.words("sight_hours", source, **hours)
-        lines.append(
-            desk.words(
-                f"sight_row_{want['order']}",
-                source,
-                kind=" ".join(filter(None, (kind, want["place"] and f"({want['place']})", when))),
-            )
-        )
+        what = " ".join(filter(None, (kind, want["place"] and f"({want['place']})", when)))
+        lines.append(desk.words(f"sight_row_{want['order']}", source, kind=what))
     return "\n".join([*lines, desk.words("sight_rest", source)])
 
 
@@ -341,7 +340,7 @@ async def _clip(desk: Desk, row: EventRow, plan: Plan, interest: Interest) -> Pl
     kept = [one for one in await desk.store.read(find) if one.clip and Path(one.clip).is_file()]
     if not kept:
         return replace(plan, say=desk.words("sight_no_clip", source))
-    return replace(plan, say=f"{_hour(desk, kept[-1].at)} {sentence(desk, kept[-1], source)}", picture=kept[-1].clip)
+    return replace(plan, say=_line(desk, kept[-1], source), picture=kept[-1].clip)
 
 
 async def _came(desk: Desk, row: EventRow, plan: Plan, interest: Interest) -> Plan:
@@ -360,15 +359,15 @@ async def _came(desk: Desk, row: EventRow, plan: Plan, interest: Interest) -> Pl
     if not seen:
         none = "sight_none_unsure" if unsure else "sight_none_such" if interest.kind or interest.courier else "sight_nobody"
         return replace(plan, say=desk.words(none, source))
-    told = {one.id: f"{_hour(desk, one.at)} {sentence(desk, one, source)}" for one in seen}
-    lines = [told[one.id] for one in seen[-LISTED:]]
+    lines = [_line(desk, one, source) for one in seen[-LISTED:]]
     more = [desk.words("sight_more", source, count=len(seen) - LISTED)] if len(seen) > LISTED else []
     more += [desk.words("sight_unsure", source)] if unsure else []
     shown = [one for one in seen if one.picture][-SHOWN - 1 :]
     last = None if unsure or not shown else shown.pop()  # a thumb at what was not sure needs a message of its own
 
     def show(db: sqlite3.Connection) -> list[OutboxRow | None]:
-        return [desk.tell(db, f"event:{row.id}:{one.id}", row.lane, told[one.id], picture=one.picture) for one in shown]
+        told = ((one, _line(desk, one, source)) for one in shown)
+        return [desk.tell(db, f"event:{row.id}:{one.id}", row.lane, line, picture=one.picture) for one, line in told]
 
     desk.post.hand_over(await desk.store.write(show))
     return replace(plan, say="\n".join(lines + more), picture=last.picture if last else "")
