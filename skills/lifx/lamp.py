@@ -6,7 +6,7 @@ Hue, saturation, brightness and kelvin ("HSBK") are one packet there; the house'
 import asyncio
 import colorsys
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from ipaddress import ip_interface
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -78,16 +78,18 @@ def _broadcasts(interfaces: Sequence[str]) -> list[str]:
 @asynccontextmanager
 async def described(host: str, port: int, serial: str, patience: float) -> AsyncIterator[Device]:
     """What is at an address, at once: letting go of the lamp takes longer. Raises lifx-async's errors."""
-    from lifx import Device as Thing
+    from lifx import Light as Plain
+    from lifx.devices.detection import get_device_class_for_product
 
-    light = await Thing.connect(host, serial or None, port, patience)
+    # `Device.connect` would ask through a connection of its own, and wait 0.1 s for its end
+    light = Plain(serial or await _serial(host, port, patience), host, port, patience)
     try:
         await light.ensure_capabilities()
-        able = light.capabilities
-        _, _, label = await light.get_color()
-        group, location = await light.get_group(), await light.get_location()
-        mac = (await light.get_mac_address()).replace(":", "").lower()
-        rooms = [clean(place.label) for place in (group, location)]
+        if able := light.capabilities:
+            get_device_class_for_product(able.pid, able)  # raises for what is no light
+        asked = light.get_color(), light.get_group(), light.get_location(), light.get_mac_address()
+        (_, _, label), group, location, mac = await asyncio.gather(*asked)
+        mac, rooms = mac.replace(":", "").lower(), [clean(place.label) for place in (group, location)]
         traits: dict[str, dict[str, Any]] = {"on": {}, "brightness": {}}
         if able and able.temperature_range and able.temperature_range.min < able.temperature_range.max:
             traits["color_temp"] = {"low": able.temperature_range.min, "high": able.temperature_range.max}
@@ -108,6 +110,17 @@ async def described(host: str, port: int, serial: str, patience: float) -> Async
         )
     finally:
         await light.close()
+
+
+async def _serial(host: str, port: int, patience: float) -> str:
+    """The serial number of what is at an address. Raises lifx-async's errors."""
+    from lifx import LifxDeviceNotFoundError
+    from lifx.network.discovery.udp import discover_devices
+
+    async with aclosing(discover_devices(patience, host, port, patience, 1.0)) as answers:
+        async for one in answers:
+            return one.serial
+    raise LifxDeviceNotFoundError(f"nothing speaks LIFX at {host}:{port}")
 
 
 def connection(device: Device, host: str, port: int, patience: float) -> Light:

@@ -41,8 +41,9 @@ async def lifx() -> AsyncIterator[Any]:
     await driver.aclose()
 
 
-async def adopted(lifx: Any, address: str) -> Device:
-    finding = Finding(Sign("config", "lifx"), address)
+async def adopted(lifx: Any, address: str, serial: str = "") -> Device:
+    """Named by the config; with its serial number, which a broadcast tells, as if found by one."""
+    finding = Finding(Sign("own", "lifx"), address, {"serial": serial}) if serial else Finding(Sign("config", "lifx"), address)
     found = [device async for device in lifx.adopt(finding, nobody, Empty())]
     assert len(found) == 1
     await lifx.attach(found[0])
@@ -99,9 +100,15 @@ async def test_what_is_no_lamp_is_said(lifx: Any) -> None:
 async def test_a_switch_is_left_alone(house: Any, lifx: Any) -> None:
     relay = dollhouse.Lamp(dollhouse.create_device(70, serial="d073d5000070"))
     await relay.plug()
-    with pytest.raises(Refused, match="is a LIFX switch; only LIFX lights can be run"):
-        await adopted(lifx, relay.address)
+    for serial in ("", "d073d5000070"):
+        with pytest.raises(Refused, match="is a LIFX switch; only LIFX lights can be run"):
+            await adopted(lifx, relay.address, serial)
     await relay.aclose()
+
+
+async def test_found_or_named_it_is_the_same_lamp(house: Any, lifx: Any) -> None:
+    for serial, lamp in house.lamps.items():
+        assert await adopted(lifx, lamp.address) == await adopted(lifx, lamp.address, serial)
 
 
 async def test_a_name_is_data(house: Any, lifx: Any) -> None:
