@@ -6,6 +6,7 @@ It does not know mind, butler or page (`daemon`), so that it stands soon and the
 import asyncio
 import logging
 import sqlite3
+from collections.abc import Collection
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from dobby.house.history import History
 from dobby.house.registry import House
 from dobby.journal import household, open_journal
 from dobby.people import People, Person
-from dobby.skill.load import Skill, load_skills, misread, open_skill
+from dobby.skill.load import Skill, ahead, find_skills, load_skills, misread, open_skill
 from dobby.skill.music import Shelf
 from dobby.skill.voice import Reader
 from dobby.store import FolderLock, Store
@@ -33,7 +34,7 @@ GRACE = 3.0  # seconds an errand or a family has to end when it is asked to stop
 
 
 async def lay(config: Config, folder: Path, stack: AsyncExitStack) -> Dobby:
-    """Open the files, furnish the house and load the skills; the stack closes it all in the opposite order."""
+    """Open the files and furnish the house; the stack closes it all in the opposite order."""
     lock = FolderLock(folder)
     stack.callback(lock.release)
     clock = SystemClock()
@@ -48,8 +49,6 @@ async def lay(config: Config, folder: Path, stack: AsyncExitStack) -> Dobby:
     stack.push_async_callback(network.aclose)
     dobby = Dobby(config, folder, clock, store, house, history, people, VaultFile(folder / "vault.json"), network)
     dobby.drivers[lists.OWN] = lists.Lists(store, clock)
-    dobby.skills, dobby.broken = load_skills(config.skills.places, config.skills.off, open_skill)
-    dobby.broken |= misread(dobby.skills, config.skills, dobby.broken)
     return dobby
 
 
@@ -85,10 +84,23 @@ async def _lay_out_lists(store: Store, house: House, language: str) -> None:
 # Families
 
 
+def likely(dobby: Dobby) -> set[str]:
+    """The skills to begin with: those whose devices are known; in a house without any, those that go ahead."""
+    return {device.driver for device in dobby.house.every()} - {lists.OWN} or ahead(dobby.config.skills.places)
+
+
+def read_skills(dobby: Dobby, only: Collection[str] | None = None) -> None:
+    """Open those that are not open yet, or `only` these of them."""
+    told, opened = dobby.config.skills, dobby.skills
+    off = [*told.off, *(each.name for each in find_skills(told.places) if only is not None and each.name not in only)]
+    dobby.skills, broken = load_skills(told.places, off, lambda each: opened.get(each.name) or open_skill(each))
+    dobby.broken = broken | (misread(dobby.skills, told, broken) if only is None else {})
+
+
 def made_families(dobby: Dobby) -> list[Family]:
-    """All of them: first those whose devices are known, then those that can begin at once, then those whose library is light."""
+    """All that do not live yet: those whose devices are known, those that can begin at once, those whose library is light."""
     made = []
-    for skill in dobby.skills.values():
+    for skill in [skill for name, skill in dobby.skills.items() if name not in dobby.families]:
         try:
             made.append(make_family(dobby, skill))
         except SkillError as error:

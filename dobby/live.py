@@ -12,10 +12,10 @@ from pathlib import Path
 from dobby.alive import Dobby
 from dobby.config import Config
 from dobby.discovery.keep import Family
-from dobby.ground import lay, made_families, start_family
+from dobby.ground import lay, likely, made_families, read_skills, start_family
 
 log = logging.getLogger(__name__)
-AHEAD = 0.25  # seconds that families are alone with the processor, unless a device is there sooner
+AHEAD = 0.15  # seconds that families are alone with the processor, unless a device is there sooner
 
 
 class _Stopped(Exception):
@@ -40,22 +40,23 @@ async def live(config: Config, folder: Path, stop: asyncio.Event, *, ready: Call
 
 async def _begin(dobby: Dobby) -> None:
     """The likeliest family goes ahead; then come mind and page, but after those who look first where it met nobody."""
-    families = made_families(dobby)
-    for family in families[:1]:
+    read_skills(dobby, likely(dobby))
+    for family in made_families(dobby)[:1]:
         start_family(dobby, family)
         await dobby.libraries.bring(family.library)
         await _one_of(family.met, family.looked)
-    met = any(family.met.is_set() for family in families)
-    rest = dobby.group.create_task(_bring_in_the_rest(dobby, () if met else families[1:]), name="bring in the rest")
+    read_skills(dobby)
+    families = made_families(dobby)
+    before = [] if any(family.met.is_set() for family in dobby.families.values()) or not dobby.network.on else families
+    rest = dobby.group.create_task(_bring_in_the_rest(dobby, before), name="bring in the rest")
     await asyncio.sleep(0)
-    for family in families[1:]:
+    for family in families:
         start_family(dobby, family)
     await rest
 
 
 async def _bring_in_the_rest(dobby: Dobby, before: Sequence[Family]) -> None:
-    if before and dobby.network.on:
-        await _one_of(*(family.met for family in before))
+    await _one_of(*(family.met for family in before))
     await dobby.libraries.bring(("dobby.daemon",))
 
 

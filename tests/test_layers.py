@@ -34,13 +34,15 @@ LATE = {
     "dobby.mind.route": {"hassil"},
     "dobby.dollhouse.scripted": {"anthropic.types", "pydantic"},
     "dobby.skill.tool": {"hassil", "pydantic"},
+    "dobby.skill.music": {"rapidfuzz"},
     "dobby.cli.backup": {"dobby.backup", "dobby.backup.make", "dobby.backup.restore"},
     "dobby.cli.login": {"segno"},
     "dobby.live": {"dobby.daemon"},
     "dobby.cli.doctor": {"dobby.bridge.provider.trying"},
     "dobby.cli.setup": {"dobby.bridge.provider.trying", "dobby.bridge.provider.telegram"},
     "dobby.bridges": {"dobby.bridge.provider.telegram", "dobby.bridge.provider.webhook"},
-    "dobby.discovery.network": {"dobby.discovery.mdns"},
+    "dobby.discovery.network": {"dobby.discovery.mdns", "dobby.discovery.wsd"},
+    "dobby.discovery.sweep": {"ifaddr"},
 }
 NEVER = {"av", "cv2", "onnxruntime", "torch", "soco", "aiomqtt", "amqtt"}  # by the daemon itself
 
@@ -143,7 +145,8 @@ def test_the_daemon_never_loads_what_belongs_to_the_eyes_or_to_a_skill() -> None
 
 def test_what_lives_before_anybody_can_be_spoken_to_is_light() -> None:
     """The first device is there within a second of the start."""
-    assert not loaded("dobby.live") & {"aiohttp", "dobby.mind", "dobby.butler", "dobby.bridge", "pydantic", "hassil", "zeroconf"}
+    heavy = {"aiohttp", "pydantic", "hassil", "zeroconf", "cryptography", "rapidfuzz", "ifaddr", "defusedxml"}
+    assert not loaded("dobby.live") & {*heavy, "dobby.mind", "dobby.butler", "dobby.bridge"}
 
 
 def test_the_front_door_opens_nothing_by_itself() -> None:

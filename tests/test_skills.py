@@ -17,7 +17,7 @@ from dobby.cli.line import Line
 from dobby.config import SkillsConfig
 from dobby.errors import Refused, SkillError
 from dobby.paths import shipped
-from dobby.skill.load import load_skill, load_skills, misread, tighten
+from dobby.skill.load import ahead, load_skill, load_skills, misread, tighten
 from tests.patience import until
 from tests.running import SHIPPED, ask, at_home, conversation, lamp_skill, write_skill
 
@@ -490,6 +490,61 @@ def test_what_a_shipped_skill_reads_of_its_table_is_what_it_says() -> None:
     assert list(told) == ["skills.wether", "skills.weather.time_zone"]
     assert told["skills.weather.time_zone"].startswith("dobby.toml: skills.weather.time_zone is not known. Known are at, ")
     assert "Did you mean 'weather'?" in told["skills.wether"]
+
+
+READ = """
+import sys
+from pathlib import Path
+from dobby.skill.load import load_skills, open_skill
+skills, _ = load_skills([Path(sys.argv[1])], (), open_skill)
+print(*{name.partition(".")[0] for skill in skills.values() if skill.driver for name in getattr(skill.driver(), "library", ())})
+print(*sys.modules)
+"""
+
+
+async def test_all_skills_are_read_and_their_drivers_made_without_a_library_of_any() -> None:
+    command = [sys.executable, "-c", READ, str(shipped("skills"))]
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=True)
+    libraries, modules = (set(line.split()) for line in done.stdout.splitlines())
+    assert {"lifx", "aiomqtt", "screenlogicpy", "aiohttp"} <= libraries
+    assert not modules & {*libraries, "zeroconf", "cryptography", "pydantic"}
+    assert ahead([shipped("skills")]) == {"lifx"}, "one only: it is alone with the processor, and the others wait for it"
+
+
+TOLD = """
+from pathlib import Path
+
+def tell(what):
+    with Path(__file__).parents[1].joinpath("told").open("a") as lines:
+        lines.write(f"{Path(__file__).parent.name} {what}\\n")
+
+tell("read")
+
+class Told(Driver):
+    async def adopt(self, finding, ask, vault):
+        tell("asks")
+        yield LAMP
+
+driver = Told
+"""
+
+
+async def test_one_that_goes_ahead_asks_before_the_others_are_read_and_whose_devices_are_known_goes_before_it(
+    tmp_path: Path,
+) -> None:
+    for name in ("any", "first"):
+        more = "metadata:\n  ahead: true\n" if name == "first" else ""
+        front = f"name: {name}\ndescription: A skill for a test.\n{more}"
+        write_skill(tmp_path / "skills", name, lamp_skill(name) + TOLD, front=front)
+    skills = {"folders": [str(tmp_path / "skills")], "any": {"at": ["here"]}, "first": {"at": ["here"]}}
+    told = tmp_path / "skills" / "told"
+    async with at_home(tmp_path / "empty", skills=skills):
+        assert told.read_text().splitlines()[:3] == ["first read", "first asks", "any read"]
+    async with at_home(tmp_path / "known", skills=skills | {"off": [*SHIPPED, "first"]}) as dobby:
+        await until(lambda: dobby.house.get("any.lamp"))
+    told.unlink()
+    async with at_home(tmp_path / "known", skills=skills):
+        assert [line for line in told.read_text().splitlines() if "read" in line] == ["any read", "first read"]
 
 
 def test_the_shipped_skills_load(tmp_path: Path) -> None:

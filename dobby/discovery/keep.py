@@ -73,14 +73,9 @@ class Family:
         self._house = house
         self._store = store
         self._vault = vault.part(name)
-        if hasattr(driver, "vault"):
-            driver.vault = self._vault
-        if hasattr(driver, "settings"):
-            driver.settings = settings
-        if music is not None and hasattr(driver, "music"):
-            driver.music = music
-        if voice is not None and hasattr(driver, "voice"):
-            driver.voice = voice
+        for what, given in {"vault": self._vault, "settings": settings, "music": music, "voice": voice}.items():
+            if given is not None and hasattr(driver, what):
+                setattr(driver, what, given)
         self._clock = clock
         self._network = network
         self._libraries = libraries or Libraries()

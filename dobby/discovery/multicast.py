@@ -39,11 +39,9 @@ async def asked(
     answers = _Answers()
     transports = []
     for interface in interfaces or ("",):
-        try:
+        with suppress(OSError):  # this interface is not there now
             made = await loop.create_datagram_endpoint(lambda: answers, sock=_socket(interface))
-        except OSError:  # this interface is not there now
-            continue
-        transports.append(made[0])
+            transports.append(made[0])
     try:
         for _ in range(2):
             for transport in transports:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from dobby.discovery.ssdp import search
 from dobby.discovery.sweep import network as named
-from dobby.discovery.wsd import probe
 from dobby.skill.driver import Driver, Finding
 
 if TYPE_CHECKING:
@@ -53,6 +52,8 @@ class Network:
             async for each in search(targets, interfaces=self.interfaces):
                 yield each
         if types := [sign.what for sign in signs if sign.via == "wsd"]:
+            from dobby.discovery.wsd import probe
+
             async for each in probe(types, interfaces=self.interfaces):
                 yield each
         if signs and (seek := getattr(driver, "seek", None)):

@@ -37,12 +37,16 @@ def _finding(packet: bytes, wanted: Sequence[str]) -> Finding | None:
         return None
     pairs = (line.partition(":") for line in rest.split("\r\n")[:40])
     says = {clean(key).lower(): clean(value) for key, _, value in pairs if value}
-    target = says.get("st", "")
-    try:
-        host = urlsplit(says.get("location", "")).hostname or ""
-    except ValueError:
-        return None
+    target, host = says.get("st", ""), host_in(says.get("location", ""))
     return Finding(Sign("ssdp", target), host, says) if is_near(host) and (target in wanted or ALL in wanted) else None
+
+
+def host_in(url: str) -> str:
+    """Whose URL this is; "" where it is none."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
 
 
 def clean(text: str) -> str:

@@ -8,8 +8,6 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from ipaddress import IPv4Network, ip_interface
 
-import ifaddr
-
 from dobby.errors import Refused
 
 LARGEST = 22  # prefix length: a network of 1,022 addresses
@@ -20,6 +18,8 @@ DOORS = (80, 443, 22, 53, 554, 1400, 1883, 1925, 3000, 5000, 6053, 6668, 8008, 8
 
 def own_networks(interfaces: Sequence[str] = ()) -> list[IPv4Network]:
     """The private networks this machine stands in (on these addresses of it), loopback aside; of a large one the nearest 254."""
+    import ifaddr
+
     found: dict[IPv4Network, None] = {}
     for adapter in ifaddr.get_adapters():
         for each in adapter.ips:

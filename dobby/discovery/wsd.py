@@ -4,7 +4,6 @@ It does not know what a device is good for. Answers are parsed without entities,
 """
 
 from collections.abc import AsyncIterator, Iterable, Sequence
-from urllib.parse import urlsplit
 from uuid import uuid4
 from xml.etree.ElementTree import Element, ParseError
 
@@ -12,7 +11,7 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from dobby.discovery.multicast import Packet, asked
-from dobby.discovery.ssdp import clean, is_near
+from dobby.discovery.ssdp import clean, host_in, is_near
 from dobby.skill.driver import Finding, Sign
 
 GROUP = ("239.255.255.250", 3702)
@@ -54,17 +53,10 @@ def _matched(match: Element, sender: str, wanted: set[str]) -> list[Finding]:
     def text(tag: str) -> str:
         return " ".join((match.findtext(f"{{{SPACE}}}{tag}") or "").split())
 
-    hosts = [address for address in map(_host, text("XAddrs").split()[:10]) if is_near(address)]
+    hosts = [address for address in map(host_in, text("XAddrs").split()[:10]) if is_near(address)]
     host = sender if sender in hosts else next(iter(hosts), sender)
     says = {"xaddrs": text("XAddrs"), "scopes": text("Scopes"), "types": text("Types")}
     says = {key: value[:1000] if key == "scopes" else clean(value) for key, value in says.items()}
     kinds = {each.rpartition(":")[2] for each in says["types"].split()}
     hit = kinds & wanted or ({ALL} if ALL in wanted else set())
     return [Finding(Sign("wsd", kind), host, says) for kind in sorted(hit)] if is_near(host) else []
-
-
-def _host(url: str) -> str:
-    try:
-        return urlsplit(url).hostname or ""
-    except ValueError:
-        return ""

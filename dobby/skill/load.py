@@ -5,6 +5,7 @@ A broken folder is named in words and never stops the others. It does not know w
 
 import importlib.util
 import logging
+import os
 import shutil
 import sys
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
@@ -23,6 +24,7 @@ from dobby.skill.tool import LEVELS, MARK, OPENER, Tool, make_tool
 
 log = logging.getLogger(__name__)
 Stamp: TypeAlias = tuple[tuple[str, int], ...]
+AHEAD = b"\n  ahead: true\n"  # in the `metadata`; looked for without a parser, as everybody waits for it
 NAME_MOST, DESCRIPTION_MOST = 64, 1024  # characters; https://agentskills.io/specification
 
 
@@ -127,6 +129,12 @@ def find_skills(folders: Iterable[Path], off: Collection[str] = ()) -> list[Path
     """Every folder that holds a `SKILL.md` or a `skill.py`, and is not off."""
     found = (path for folder in folders for path in sorted(folder.glob("*/")) if path.name not in off)
     return [path for path in found if (path / "SKILL.md").is_file() or (path / "skill.py").is_file()]
+
+
+def ahead(folders: Iterable[Path]) -> set[str]:
+    """Those whose `SKILL.md` says `ahead: true`: they ask everybody at home before the other skills are even read."""
+    files = [path for folder in folders for path in folder.glob("*/SKILL.md") if path.is_file() and os.access(path, os.R_OK)]
+    return {path.parent.name for path in files if AHEAD in path.read_bytes()}
 
 
 def stamps(folders: Iterable[Path], off: Collection[str] = ()) -> dict[Path, Stamp]:

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Protocol, runtime_checkable
 
-from rapidfuzz import fuzz, process, utils
-
 from dobby.errors import DeviceError, Refused
 
 log = logging.getLogger(__name__)
@@ -169,6 +167,8 @@ def _likeness(asked: tuple[str, ...], hit: Hit) -> int:
 
 
 def _nothing(what: str, names: Sequence[str], silent: Sequence[str]) -> str:
+    from rapidfuzz import fuzz, process, utils
+
     near = process.extract(
         what, list(dict.fromkeys(names)), scorer=fuzz.WRatio, processor=utils.default_process, limit=SHOWN, score_cutoff=75
     )

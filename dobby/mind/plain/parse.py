@@ -12,7 +12,6 @@ from dobby.mind.plain.mark import Mark
 from dobby.mind.plain.share import share
 from dobby.mind.plain.words import stem
 
-_TO_PART = {"on", "off", "up", "down", "open", "close"}
 _QUIET = ("noise", "art", "prep", "to", "join", "floors")
 _FLAGS = ("ensure", "mean", "there", "it", "other", "same", "here", "house", "all", "both", "everything", "only")
 _BLOCKS = ("not", "if", "time", "or")
