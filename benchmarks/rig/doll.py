@@ -9,7 +9,7 @@ import json
 import sys
 import time
 
-from dobby.cli.dollhouse import as_config
+from dobby.dollhouse.alone import as_config
 from dobby.dollhouse.house import Dollhouse, open_dollhouse
 from dobby.events import State, Value
 

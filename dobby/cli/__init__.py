@@ -28,7 +28,7 @@ COMMANDS = {
     "backup": "dobby.cli.backup:backup",
     "restore": "dobby.cli.backup:restore",
     "discover": "dobby.cli.discover:discover",
-    "dollhouse": "dobby.cli.dollhouse:dollhouse",
+    "dollhouse": "dobby.dollhouse.alone:dollhouse",
     "eyes": "dobby.vision.commands:eyes",
     "watch": "dobby.vision.commands:watch",
     "bench": "dobby.vision.commands:bench",

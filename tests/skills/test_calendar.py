@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from dobby import Change, Device, DobbyError, Refused, Unreachable, Unsure
-from dobby.cli.dollhouse import as_config
+from dobby.dollhouse.alone import as_config
 from dobby.dollhouse.house import Dollhouse
 from dobby.paths import shipped
 from dobby.skill.load import load_skill

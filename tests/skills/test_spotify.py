@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from dobby import Device, DobbyError, Finding, Hit, Music, Piece, Refused, Sign, Unreachable, Unsure
-from dobby.cli.dollhouse import as_config
+from dobby.dollhouse.alone import as_config
 from dobby.dollhouse.house import Dollhouse, device_side
 from dobby.paths import shipped
 from dobby.skill.load import load_skill
