@@ -26,7 +26,7 @@ def tracked(*patterns: str) -> list[Path]:
 
 
 PAGES = tracked("*.md")
-SKILLS = sorted(path.parent for path in (ROOT / "skills").glob("*/SKILL.md"))
+SKILLS = sorted(path.parent for path in (ROOT / "skills").glob("[!_]*/SKILL.md"))
 
 
 def commands() -> list[tuple[str, click.Command]]:

@@ -50,7 +50,7 @@ NEVER = {"av", "cv2", "onnxruntime", "torch", "soco", "aiomqtt", "amqtt"}  # by 
 @cache
 def trees() -> dict[str, ast.Module]:
     """Every module of the program by its dotted name; the template of a new skill is no part of it."""
-    files = (path for path in sorted(PACKAGE.rglob("*.py")) if "_shipped" not in path.parts and "new" not in path.parts)
+    files = (path for path in sorted(PACKAGE.rglob("*.py")) if "_shipped" not in path.parts)
     return {_name(path): ast.parse(path.read_text("utf-8")) for path in files}
 
 

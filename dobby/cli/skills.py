@@ -14,10 +14,11 @@ from dobby.cli.line import Line, NotRunning
 from dobby.cli.options import shared
 from dobby.config import read_config
 from dobby.errors import DobbyError
+from dobby.paths import shipped
 from dobby.skill.load import Skill, load_skills, tighten
 
 OWN = Path("~/.config/dobby/skills")
-TEMPLATE = Path(__file__).parent.parent / "skill" / "new"
+TEMPLATE = shipped("skills") / "_new"
 
 
 @click.group(invoke_without_command=True)

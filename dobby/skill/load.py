@@ -126,8 +126,8 @@ def misread(skills: Mapping[str, Skill], config: SkillsConfig, broken: Collectio
 
 
 def find_skills(folders: Iterable[Path], off: Collection[str] = ()) -> list[Path]:
-    """Every folder that holds a `SKILL.md` or a `skill.py`, and is not off."""
-    found = (path for folder in folders for path in sorted(folder.glob("*/")) if path.name not in off)
+    """Every folder that holds a `SKILL.md` or a `skill.py`, and is not off; what begins with `_` is none."""
+    found = (path for folder in folders for path in sorted(folder.glob("[!_]*/")) if path.name not in off)
     return [path for path in found if (path / "SKILL.md").is_file() or (path / "skill.py").is_file()]
 
 
