@@ -33,6 +33,7 @@ DESCRIBING = 20.0  # seconds a model may take to say it better
 OUTSIDE = re.compile(
     r"driv|front|door|gate|porch|yard|garden|patio|terrac|entr|garag|bell|einfahrt|tür|tor\b|hof|garten|eingang|haus"
 )
+LINE = re.compile(r"^(line|linie)\b|[ -]?(line|linie)$")
 STREET = re.compile(r"street|road|sidewalk|pavement|straße|strasse|gehweg|bürgersteig")
 INDOORS = {"light", "speaker", "tv", "climate", "fan", "vacuum"}
 
@@ -61,14 +62,14 @@ def _take(db: sqlite3.Connection, desk: Desk, seen: Seen) -> list[OutboxRow | No
         return []
     if seen.phase == "left":
         return _gone(db, desk, before, seen) if before else []
-    if seen.phase == "press" or (seen.phase == "arrived" and not before):
-        return _tell(db, desk, seen)
+    if seen.phase in ("press", "crossed") or (seen.phase == "arrived" and not before):
+        return _tell(db, desk, seen, before)
     return []
 
 
-def _tell(db: sqlite3.Connection, desk: Desk, seen: Seen) -> list[OutboxRow | None]:
+def _tell(db: sqlite3.Connection, desk: Desk, seen: Seen, before: Seen | None) -> list[OutboxRow | None]:
     """What is worth it goes to whom it is worth it; more of the same at one place changes the message that is there."""
-    joined = rows.of_visit(db, seen.same_as)
+    joined = rows.of_visit(db, seen.same_as) if seen.phase != "crossed" else None
     if joined:
         rows.mark(db, seen.id, told=joined.told)
         return _read_there(db, desk, joined, seen)
@@ -79,7 +80,8 @@ def _tell(db: sqlite3.Connection, desk: Desk, seen: Seen) -> list[OutboxRow | No
         return _revise(db, desk, group.told, replace(seen, count=count, at=group.at, courier=seen.courier or group.courier))
     told = []
     for person, lane in _listeners(desk):
-        if _worth(db, desk, seen, person):
+        heard = before is not None and bool(outbox.words(db, f"{before.told}:{person.id}"))
+        if _worth(db, desk, seen, person, heard):
             source = Source(person.id)
             text = _stamped(desk, seen, source, bool(person.limits.quiet) or desk.clock.now() - seen.at > LATE)
             told.append(desk.tell(db, f"sight:{seen.id}:{person.id}", lane, text, picture=seen.picture))
@@ -119,29 +121,27 @@ def _gone(db: sqlite3.Connection, desk: Desk, before: Seen, seen: Seen) -> list[
 
 def _listeners(desk: Desk) -> list[tuple[Person, str]]:
     """The grown-ups of the house and where they are reached."""
-    found = []
-    for person in desk.people:
-        lanes = desk.people.lanes(person.id)
-        lane = desk.talk(person.id).lane or (lanes[0] if lanes else "")
-        if lane and person.role.rank >= Role.ADULT.rank:
-            found.append((person, lane))
-    return found
+    lanes = ((one, desk.talk(one.id).lane or next(iter(desk.people.lanes(one.id)), "")) for one in desk.people)
+    return [(one, lane) for one, lane in lanes if lane and one.role.rank >= Role.ADULT.rank]
 
 
 # What is worth telling
 
 
-def _worth(db: sqlite3.Connection, desk: Desk, seen: Seen, person: Person) -> bool:
-    """What they asked for last decides; else a household's defaults: who comes to the front, less while everybody is in."""
+def _worth(db: sqlite3.Connection, desk: Desk, seen: Seen, person: Person, heard: bool) -> bool:
+    """What they asked for last decides; else a household's defaults: who comes to the front, less while everybody is in. Who has
+    `heard` of the visit hears only of a line that they asked for."""
     at = local(seen.at, desk.zone)
     for want in rows.wants(db, person.id):
-        if _fits(desk, want, seen, at):
+        if _fits(desk, want, seen, at) and (want.get("way") or not heard):
             return bool(want["order"] == "tell")
+    if heard or (seen.phase == "crossed" and seen.way == "out"):
+        return False
     if seen.phase == "press":
         return True
     device, place = desk.house.get(seen.camera), _places(desk, seen)
     marked = bool(seen.courier or seen.lettering)
-    if seen.kind == "animal" or (seen.kind == "motion" and not marked) or STREET.search(seen.zone.casefold()):
+    if seen.kind == "animal" or (seen.kind == "motion" and not marked) or (STREET.search(seen.zone.casefold()) and not seen.way):
         return False
     if within(person.limits.quiet, at.hour * 60 + at.minute):
         return False
@@ -158,6 +158,7 @@ def _fits(desk: Desk, want: Mapping[str, Any], seen: Seen, at: datetime) -> bool
     return (
         (not kind or kind == what)
         and (not courier or (bool(seen.courier) and courier in ("*", seen.courier)))
+        and (not want.get("way") or want["way"] == seen.way or (want["way"] == "across" and bool(seen.way)))
         and place <= set(_places(desk, seen).split())
         and (since <= hour < until if since <= until else hour >= since or hour < until)
     )
@@ -194,8 +195,13 @@ def sentence(desk: Desk, seen: Seen, source: Source) -> str:
     common = all(word.isalpha() and not word.isupper() for word in place.split())
     facts = {"count": seen.count, "courier": seen.courier, "text": " ".join(texts)}
     facts["n"] = "n" if seen.courier and seen.courier[0] in "AEIO" else ""
-    plain_place = place if desk.language_of(source) != "en" or not common else place.lower()
-    return desk.words(f"sight_{form}", source, place=plain_place, the="the " if common else "", **facts)
+    facts |= {
+        "place": place if desk.language_of(source) != "en" or not common else place.lower(),
+        "the": "the " if common else "",
+    }
+    if seen.way:
+        return desk.words(f"sight_{seen.way}", source, who=desk.words(f"sight_who_{form}", source, **facts), **facts)
+    return desk.words(f"sight_{form}", source, **facts)
 
 
 def clean(text: str) -> str:
@@ -229,14 +235,11 @@ async def _say_better(desk: Desk, seen: Seen) -> None:
     except Exception as error:  # a model's own trouble is nobody's here
         log.info("Sighting %s was not described: %r", seen.id, error)
         return
-    better = {person: clean(told.get(language, ""))[:300] for person, language in heard.items()}
+    said = {person: clean(told.get(language, ""))[:300] for person, language in heard.items()}
+    better = {f"sight:{seen.id}:{person}": text for person, text in said.items() if text and agrees(text, seen)}
 
     def say(db: sqlite3.Connection) -> list[OutboxRow | None]:
-        return [
-            outbox.revise(db, f"sight:{seen.id}:{person}", text, desk.clock.now())
-            for person, text in better.items()
-            if text and agrees(text, seen)
-        ]
+        return [outbox.revise(db, key, text, desk.clock.now()) for key, text in better.items()]
 
     desk.post.hand_over(await desk.store.write(say))
 
@@ -264,6 +267,11 @@ async def answer(desk: Desk, row: EventRow, plan: Plan) -> Plan:
     """What they want is kept, what was seen is listed."""
     interest, source = plan.interest or Interest(""), row.event.source
     plan = replace(plan, order=Order.NONE, interest=None)
+    if interest.way:
+        found = await _drawn(desk, interest.place, line=True)
+        if found is None:
+            return replace(plan, say=desk.words("sight_no_line", source, said=interest.place))
+        interest = replace(interest, place=found)
     if interest.order in ("came", "unsure"):
         return await _came(desk, row, plan, interest)
     if interest.order == "asked":
@@ -275,11 +283,13 @@ async def answer(desk: Desk, row: EventRow, plan: Plan) -> Plan:
     if interest.order == "wrong":
         return await react(desk, row.event, "bad") or replace(plan, say=desk.words("sight_nothing_told", source))
     everybody = interest.order == "ignore"
-    if everybody and source.authority.rank < Role.ADULT.rank:
+    if interest.order not in ("tell", "hush") and source.authority.rank < Role.ADULT.rank:
         return replace(plan, say=desk.words("role", source))
-    if everybody and not await _known_place(desk, interest.place):
+    if interest.order in ("draw", "cut", "wipe"):
+        return replace(plan, say=await _draw(desk, source, interest))
+    if everybody and await _drawn(desk, interest.place) is None:
         return replace(plan, say=desk.words("sight_no_place", source, said=interest.said))
-    body = {key: value for key, value in asdict(interest).items() if key not in ("said", "day")}
+    body = {key: value for key, value in asdict(interest).items() if key not in ("said", "day", "points")}
     body |= {"order": "hush" if everybody else interest.order}
     await desk.store.write(lambda db: rows.want(db, "" if everybody else source.person, body, desk.clock.now()))
     kind = desk.words(f"sight_all_{interest.kind}", source) if interest.kind in ("vehicle", "animal") else ""
@@ -294,16 +304,31 @@ async def _asked(desk: Desk, source: Source) -> str:
         kind = want["courier"].strip("*") or desk.words(f"sight_all_{'courier' if want['courier'] else want['kind']}", source)
         hours = {key: f"{want[key]:g}" for key in ("since", "until")}
         when = "" if want["since"] == 0 and want["until"] == 24 else desk.words("sight_hours", source, **hours)
-        what = " ".join(filter(None, (kind, want["place"] and f"({want['place']})", when)))
+        place = want["place"] and f"({want['place']})"
+        if want.get("way"):
+            place = desk.words(f"sight_way_{want['way']}", source, place=want["place"] or desk.words("sight_any_line", source))
+        what = " ".join(filter(None, (kind, place, when)))
         lines.append(desk.words(f"sight_row_{want['order']}", source, kind=what))
-    return "\n".join([*lines, desk.words("sight_rest", source)])
+    return "\n".join([*lines, desk.words("sight_rest" if lines else "sight_default", source)])
 
 
-async def _known_place(desk: Desk, place: str) -> bool:
-    drawn = await desk.store.read(rows.views)
-    names = [zone.get("name", "") for view in drawn.values() for zone in view.get("zones", ())]
-    names += [one.name for one in desk.house if one.kind == "camera"] + [one.room for one in desk.house if one.kind == "camera"]
-    return any(set(plain(place).split()) <= set(plain(name).split()) for name in names if name)
+async def _drawn(desk: Desk, place: str, line: bool = False) -> str | None:
+    """What is meant of a picture by its own name: a line ("" for whichever), else a zone, a camera or its room; None: nothing."""
+    zones = [zone for view in (await desk.store.read(rows.views)).values() for zone in view["zones"]]
+    names = [str(zone["name"]) for zone in zones if not line or len(zone["points"]) == 2]
+    names += [name for one in desk.house if one.kind == "camera" and not line for name in (one.name, one.room) if name]
+    words = set(LINE.sub("", plain(place)).split())
+    found = next((name for name in names if words <= set(LINE.sub("", plain(name)).split())), None)
+    return found if words or found is None else ""
+
+
+async def _draw(desk: Desk, source: Source, interest: Interest) -> str:
+    """A zone or a line is kept by its name, instead of one that has it, or let go."""
+    zone = {"name": interest.said, "points": interest.points, "ignore": interest.order == "cut"} if interest.points else None
+    had = await desk.store.write(lambda db: rows.draw(db, interest.place, interest.said, zone))
+    device, form = desk.house.get(interest.place), "line" if len(interest.points) == 2 else interest.order
+    place = clean(device.name if device else "")
+    return desk.words(f"sight_{form}" if zone or had else "sight_no_place", source, said=interest.said, place=place)
 
 
 async def _not_this(desk: Desk, event: Event) -> str:
@@ -316,7 +341,7 @@ async def _not_this(desk: Desk, event: Event) -> str:
             rows.label(db, last.told, "bad")
             device = desk.house.get(last.camera)
             place = last.zone or (device.name if device else "")
-            body = {"order": "hush", "kind": "press" if last.phase == "press" else last.kind, "place": place}
+            body = {"order": "hush", "kind": "press" if last.phase == "press" else last.kind, "place": place, "way": last.way}
             rows.want(db, source.person, {**body, "courier": last.courier, "since": 0.0, "until": 24.0}, now)
         return last
 
@@ -355,6 +380,7 @@ async def _came(desk: Desk, row: EventRow, plan: Plan, interest: Interest) -> Pl
     if not unsure:
         seen = [one for one in seen if (one.kind != "motion" or one.told) and sure(desk.house.get(one.camera), one)]
     want = asdict(interest)
+    seen = [one for one in seen if one.phase != "crossed" or interest.way]
     seen = [one for one in seen if _fits(desk, want, one, local(one.at, desk.zone))]
     if not seen:
         none = "sight_none_unsure" if unsure else "sight_none_such" if interest.kind or interest.courier else "sight_nobody"

@@ -24,6 +24,7 @@ MIGRATIONS = tuple(
         "doors.sql",
         "since.sql",
         "buttons.sql",
+        "lines.sql",
     )
 )
 

@@ -15,7 +15,10 @@ from dobby.journal.pack import dump
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One thing to know about one visit, as the eyes told it; `lettering` is what strangers wrote. Times since 1970."""
+    """One thing to know about one visit, as the eyes told it; `lettering` is what strangers wrote. Times since 1970.
+
+    `zone` is where; where `way` is `in` or `out`, the line that was crossed.
+    """
 
     id: str
     camera: str
@@ -34,6 +37,7 @@ class Seen:
     same_as: str = ""
     told: str = ""
     label: str = ""
+    way: str = ""
 
 
 COLUMNS = tuple(Seen.__dataclass_fields__)
@@ -56,11 +60,12 @@ def _select(db: sqlite3.Connection, where: str, values: Any = ()) -> list[Seen]:
 
 
 def between(db: sqlite3.Connection, since: float, until: float, unsure: bool = False) -> list[Seen]:
-    """Visits that began in this time, oldest first: candidates only, or all others; one that several cameras saw is one."""
+    """Visits that began in this time, and lines that were crossed, oldest first: candidates only, or all others; a visit that
+    several cameras saw is one."""
     first = "NOT EXISTS (SELECT 1 FROM sighting AS first WHERE first.visit = sighting.same_as AND first.told = sighting.told)"
     return _select(
         db,
-        f"at >= ? AND at < ? AND candidate = ? AND phase IN ('arrived', 'press') AND {first} ORDER BY at",
+        f"at >= ? AND at < ? AND candidate = ? AND phase IN ('arrived', 'press', 'crossed') AND {first} ORDER BY at",
         (since, until, int(unsure)),
     )
 
@@ -91,9 +96,9 @@ def of_visit(db: sqlite3.Connection, visit: str) -> Seen | None:
 
 
 def latest_told(db: sqlite3.Connection, since: float, camera: str = "", kind: str = "") -> Seen | None:
-    """The last that was told, of one camera and kind or of all."""
-    where = "told <> '' AND at >= ? AND (camera = ? OR ? = '') AND (kind = ? OR ? = '') ORDER BY at DESC, rowid DESC LIMIT 1"
-    return next(iter(_select(db, where, (since, camera, camera, kind, kind))), None)
+    """The last that was told as having come, of one camera and kind or of all."""
+    where = "told <> '' AND phase <> 'crossed' AND at >= ? AND (camera = ? OR ? = '') AND (kind = ? OR ? = '')"
+    return next(iter(_select(db, f"{where} ORDER BY at DESC, rowid DESC LIMIT 1", (since, camera, camera, kind, kind))), None)
 
 
 def mark(db: sqlite3.Connection, id_: str, told: str) -> None:
@@ -129,9 +134,20 @@ def wants(db: sqlite3.Connection, person: str) -> list[dict[str, Any]]:
 
 
 def views(db: sqlite3.Connection) -> dict[str, dict[str, Any]]:
-    """Zones and masks by camera, as they were drawn."""
+    """Zones, lines (zones of two corners) and masks by camera, as they were drawn."""
     found = json.loads(household.setting(db, "views") or "{}")
     return found if isinstance(found, dict) else {}
+
+
+def draw(db: sqlite3.Connection, camera: str, name: str, zone: Mapping[str, Any] | None) -> bool:
+    """Keep a zone of a camera ("" for all) instead of that of its name, or None of it; whether there was one."""
+    drawn, had = views(db), False
+    for view in [drawn.setdefault(camera, {"zones": [], "masks": []})] if camera else drawn.values():
+        kept = [other for other in view["zones"] if str(other["name"]).casefold() != name.casefold()]
+        had = had or len(kept) < len(view["zones"])
+        view["zones"] = [*kept, zone] if zone else kept
+    household.set_setting(db, "views", dump(drawn))
+    return had
 
 
 # Erasing

@@ -119,7 +119,9 @@ class Interest:
     """What somebody wants of the eyes: `order` is `tell`, `hush`, `this` (what was told last), `ignore` (a place) or `came`.
 
     `kind` is a sighting's ("" any), `courier` a name ("*" any), `place` words of a camera, room or zone; `since` and `until`
-    hours of the day (over midnight where `since` is later); `said` as it was put, `day` of a question.
+    hours of the day (over midnight where `since` is later); `said` as it was put, `day` of a question. `way` is `in`, `out` or
+    `across` where a line is to be crossed. To `draw` (to `cut`: to be ignored) is to keep `points` of a camera's (`place`)
+    picture, as shares of its width and height, by the name `said`: three or more a zone, two a line; to `wipe` is to let it go.
     """
 
     order: str
@@ -130,6 +132,8 @@ class Interest:
     until: float = 24.0
     said: str = ""
     day: str = ""
+    way: str = ""
+    points: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

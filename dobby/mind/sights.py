@@ -17,6 +17,7 @@ from dobby.mind.plain.words import fold_all
 from dobby.mind.plan import Interest, Order, Plan
 
 MOST = 4  # cameras looked through at once
+WAYS = ("in", "out", "across")  # over a line
 
 
 @cache
@@ -59,10 +60,11 @@ def _meant(order: str, found: "re.Match[str]", text: str, thinker: Thinker) -> P
         cameras = _cameras(place, thinker)[:MOST] if place or look else []
         verb: State = {"verb": "snapshot"} if look else {"on": order == "wake"}
         if (order == "see" or kind in ("vehicle", "animal", "parcel")) and not cameras:
-            every = thinker.speech.names(thinker.index.devices[key].name for key in _cameras("", thinker))
-            return Plan(say=thinker.speech.say("no_lens", names=every), language=language)
+            return _no_lens(thinker)
         calls = tuple(Call("do" if look else "set", key, verb) for key in cameras)
         return Plan(calls, topic=tuple(cameras), language=language) if calls else None
+    if order in ("draw", "cut", "wipe"):
+        return _drawing(order, found, text, {**groups, "place": place}, thinker)
     courier = "" if not kind.startswith("=") else kind[1:]
     low, high = _hours(groups, table)
     begins = [
@@ -71,8 +73,33 @@ def _meant(order: str, found: "re.Match[str]", text: str, thinker: Thinker) -> P
     tail = len(found.string[min(begins) :].split()) if begins else 0
     lead = table["joins"].get(order, ("", ""))["said" not in groups]
     said = lead + " ".join(text.rstrip("?!. ").split()[-tail:]) if tail else ""
-    interest = Interest(order, "" if courier else kind, courier, place, low, high, said=said, day=groups.get("day", ""))
+    way = next((way for way in WAYS if way in groups), "")
+    interest = Interest(order, "" if courier else kind, courier, place, low, high, said, groups.get("day", ""), way)
     return Plan(order=Order.SIGHTS, interest=interest, language=language)
+
+
+def _drawing(order: str, found: "re.Match[str]", text: str, groups: Mapping[str, str], thinker: Thinker) -> Plan:
+    """A zone or a line of one camera's picture in words, by its name; one without is called as its place in the picture."""
+    cameras, table = _cameras(groups["place"], thinker), _table(thinker.speech.language)
+    if order != "wipe" and len(cameras) != 1:
+        return _no_lens(thinker)
+    begins = [found.start(name) for name, value in found.groupdict().items() if value and name.startswith(("name", "sides"))]
+    first, count = len(found.string[: min(begins)].split()), len(groups.get("name", f"{groups.get('sides')} part").split())
+    edges = [0.0, 0.0, 1.0, 1.0]
+    for word in groups.get("sides", "").split():
+        edge, start, sign = table["sides"][word]
+        edges[edge] = start + sign * table["shares"][groups["share"]]
+    left, top, right, bottom = edges
+    points: list[Any] = [(left, top), (right, top), (right, bottom), (left, bottom)] if "sides" in groups else []
+    points += [point for name in ("spot", "end") if name in groups for point in table["spots"][groups[name]]]
+    said = " ".join(text.split()[first : first + count])
+    interest = Interest(order, place=cameras[0] if order != "wipe" else "", said=said, points=tuple((x, y) for x, y in points))
+    return Plan(order=Order.SIGHTS, interest=interest, language=thinker.speech.language)
+
+
+def _no_lens(thinker: Thinker) -> Plan:
+    every = thinker.speech.names(thinker.index.devices[key].name for key in _cameras("", thinker))
+    return Plan(say=thinker.speech.say("no_lens", names=every), language=thinker.speech.language)
 
 
 def _known(place: str, thinker: Thinker) -> str:
@@ -95,14 +122,9 @@ def _cameras(place: str, thinker: Thinker) -> list[str]:
 
 def _hours(groups: Mapping[str, str], table: Mapping[str, Any]) -> tuple[float, float]:
     """From when to when in a day, in hours; 0, 24 for always."""
-    low, high = 0.0, 24.0
-    if groups.get("part"):
-        low, high = table["parts_of_day"][groups["part"]]
-    if groups.get("since"):
-        low = _hour(groups["since"], table)
-    if groups.get("until"):
-        high = _hour(groups["until"], table)
-    return low, high
+    low, high = table["parts_of_day"].get(groups.get("part"), (0.0, 24.0))
+    since, until = (_hour(groups[name], table) if name in groups else edge for name, edge in (("since", low), ("until", high)))
+    return since, until
 
 
 def _hour(text: str, table: Mapping[str, Any]) -> float:

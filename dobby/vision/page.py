@@ -1,4 +1,4 @@
-"""The page's cameras, for owners: a frame of now, and the zones and masks drawn over it.
+"""The page's cameras, for owners: a frame of now, and the zones, lines and masks drawn over it.
 
 It does not know the eyes, nor what a zone is good for; a mask is burned in before anything is stored.
 """
@@ -72,7 +72,7 @@ class Views:
         return web.FileResponse(path, headers={"Content-Type": "image/jpeg"})
 
     async def _draw(self, request: web.Request) -> web.Response:
-        """Zones and masks of one camera, instead of those before."""
+        """Zones, lines and masks of one camera, instead of those before."""
         device = await self._owner(request)
         if device is None:
             _refuse(web.HTTPNotFound, "There is no such camera.")
@@ -109,7 +109,9 @@ def _plain(view: Any) -> dict[str, Any]:
 
 
 def parse_view(row: Any) -> dict[str, Any]:
-    """Zones (`name`, `points`, `ignore`) and masks (points) of one picture, checked; points are shares of width and height.
+    """Zones (`name`, `points`, `ignore`; two points are a line) and masks (points) of one picture, checked.
+
+    Points are shares of width and height.
 
     :raises ValueError: it is none; says why.
     """
@@ -122,13 +124,13 @@ def parse_view(row: Any) -> dict[str, Any]:
         name = " ".join(str(zone.get("name", "")).split()) if isinstance(zone, dict) else ""
         if not name or len(name) > NAME or not name.isprintable():
             raise ValueError("each zone has a name")
-        zones.append({"name": name, "points": _points(zone.get("points")), "ignore": zone.get("ignore") is True})
+        zones.append({"name": name, "points": _points(zone.get("points"), 2), "ignore": zone.get("ignore") is True})
     return {"zones": zones, "masks": [_points(mask) for mask in row["masks"]]}
 
 
-def _points(rows: Any) -> list[list[float]]:
-    if not isinstance(rows, list) or not 3 <= len(rows) <= CORNERS:
-        raise ValueError(f"a shape has 3 to {CORNERS} corners")
+def _points(rows: Any, least: int = 3) -> list[list[float]]:
+    if not isinstance(rows, list) or not least <= len(rows) <= CORNERS:
+        raise ValueError(f"a shape has {least} to {CORNERS} corners")
     numbers = [row for row in rows if isinstance(row, list) and len(row) == 2 and all(type(each) in (int, float) for each in row)]
     if len(numbers) != len(rows) or not all(0 <= each <= 1 for row in numbers for each in row):
         raise ValueError("corners are shares of width and height")

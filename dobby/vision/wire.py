@@ -12,7 +12,7 @@ from typing import Any
 Points = tuple[tuple[float, float], ...]
 LONGEST = 1 << 20  # bytes of one line
 KINDS = ("person", "vehicle", "animal", "parcel", "motion")
-PHASES = ("arrived", "dwell", "left", "returned", "press")
+PHASES = ("arrived", "dwell", "left", "returned", "press", "crossed")
 _SECRETS = (
     (re.compile(r"(\b\w[\w+.-]*://)[^\s/@'\"]*@"), r"\1•••@"),
     (re.compile(r"(\b(?:pass(?:word|wd)?|pwd|token|user(?:name)?|auth|key)=)[^&\s'\"]+", re.I), r"\1•••"),
@@ -21,7 +21,10 @@ _SECRETS = (
 
 @dataclass(frozen=True, slots=True)
 class Zone:
-    """A part of the picture, its corners as shares of width and height; what stands in an ignored one is nobody's visit."""
+    """A part of the picture, its corners as shares of width and height; what stands in an ignored one is nobody's visit.
+
+    Two corners are a line: from the first to the second, inward is to the right.
+    """
 
     name: str
     points: Points
@@ -51,7 +54,7 @@ class Camera:
         :raises ValueError: something is missing or of the wrong shape; names it.
         """
         try:
-            zones = tuple(Zone(str(z["name"]), _points(z["points"]), bool(z.get("ignore"))) for z in row.get("zones", ()))
+            zones = tuple(Zone(str(z["name"]), _points(z["points"], 2), bool(z.get("ignore"))) for z in row.get("zones", ()))
             masks = tuple(map(_points, row.get("masks", ())))
             words = {key: str(row[key]) for key in ("id", "name", "room", "watch", "keep", "decode") if key in row}
             camera = cls(**words, zones=zones, masks=masks)
@@ -62,10 +65,10 @@ class Camera:
         return camera
 
 
-def _points(rows: Sequence[Sequence[float]]) -> Points:
+def _points(rows: Sequence[Sequence[float]], least: int = 3) -> Points:
     points = tuple((float(x), float(y)) for x, y in rows)
-    if len(points) < 3 or not all(-1 <= each <= 2 for point in points for each in point):
-        raise ValueError("a zone or mask needs three corners or more, as shares of width and height")
+    if len(points) < least or not all(-1 <= each <= 2 for point in points for each in point):
+        raise ValueError(f"a zone or mask needs {least} corners or more, as shares of width and height")
     return points
 
 
@@ -74,9 +77,10 @@ class Sighting:
     """One thing to know about one visit, however many frames saw it.
 
     `id` is made from the visit and its phase and never changes, `visit` ties the phases together; `at` is seconds since 1970.
-    `lettering` is what strangers wrote on things: data, never an order. `picture` and `clip` are files (`clip` appears when its
-    seconds are over), `box` is where in the picture (x, y, w, h as shares). A `candidate` was below the threshold: kept for
-    teaching, not told. `same_as` names the visit that another camera already told of. `certain` is when the eyes were sure.
+    `zone` is where it is; where `way` is `in` or `out`, the line that it crossed. `lettering` is what strangers wrote on things:
+    data, never an order. `picture` and `clip` are files (`clip` appears when its seconds are over), `box` is where in the picture
+    (x, y, w, h as shares). A `candidate` was below the threshold: kept for teaching, not told. `same_as` names the visit that
+    another camera already told of. `certain` is when the eyes were sure.
     """
 
     id: str = ""
@@ -87,6 +91,7 @@ class Sighting:
     visit: str = ""
     count: int = 1
     zone: str = ""
+    way: str = ""
     direction: str = ""
     lettering: tuple[str, ...] = ()
     courier: str = ""

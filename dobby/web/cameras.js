@@ -19,6 +19,14 @@ function shape(kind, points, name = "polygon") {
   return made;
 }
 
+/** An arrow from the middle of a line to where in is: to the right of who goes from its first corner to its second. */
+function inward([[ax, ay], [bx, by]], wide) {
+  const [dx, dy] = [(bx - ax) * wide, by - ay];
+  const long = Math.hypot(dx, dy) || 1;
+  const at = (on, aside) => [(ax + bx) / 2 + (-dy * on + dx * aside) / long / wide, (ay + by) / 2 + (dx * on + dy * aside) / long];
+  return shape("inward", [at(0, 0), at(0.1, 0), at(0.07, 0.02), at(0.1, 0), at(0.07, -0.02)], "polyline");
+}
+
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const [STEP, LEAP] = [0.02, 0.1]; // shares of the frame that an arrow moves the cross, and with Shift
 
@@ -36,28 +44,36 @@ function camera(row) {
   kind.setAttribute("aria-label", word("shape_kind"));
   svg.setAttribute("aria-label", `${row.name}. ${word("draw_hint")}`);
 
+  const corners = () => (kind.value === "line" ? 2 : 3); // the fewest of what is being drawn
   const shapes = () => [
-    ...view.zones.map((zone) => ({ kind: zone.ignore ? "ignore" : "zone", name: zone.name, points: zone.points, from: view.zones, at: zone })),
+    ...view.zones.map((zone) => ({ kind: zone.points.length === 2 ? "line" : zone.ignore ? "ignore" : "zone", name: zone.name, points: zone.points, from: view.zones, at: zone })),
     ...view.masks.map((mask) => ({ kind: "mask", name: word("mask"), points: mask, from: view.masks, at: mask })),
   ];
 
   function show() {
-    svg.replaceChildren(...shapes().map((one) => shape(one.kind, one.points)), shape("draft", draft, "polyline"), ...marks());
+    const wide = image.naturalWidth / image.naturalHeight || 16 / 9;
+    const arrows = shapes().filter((one) => one.kind === "line").map((one) => inward(one.points, wide));
+    const drawn = shapes().map((one) => shape(one.kind, one.points, one.kind === "line" ? "polyline" : "polygon"));
+    svg.replaceChildren(...drawn, ...arrows, shape("draft", draft, "polyline"), ...marks());
     list.replaceChildren(...shapes().map((one) => {
       const item = document.createElement("li");
       const remove = Object.assign(document.createElement("button"), { type: "button", textContent: word("remove") });
       remove.onclick = () => { one.from.splice(one.from.indexOf(one.at), 1); keep(); };
-      item.append(one.kind === "mask" ? one.name : `${one.name} · ${word(one.kind)}`, remove);
+      const turn = Object.assign(document.createElement("button"), { type: "button", textContent: word("turn_line") });
+      turn.onclick = () => { one.points.reverse(); keep(); };
+      const label = Object.assign(document.createElement("span"), { textContent: one.kind === "mask" ? one.name : `${one.name} · ${word(one.kind)}` });
+      item.append(label, ...(one.kind === "line" ? [turn] : []), remove);
       return item;
     }));
-    part(".close").disabled = draft.length < 3 || (kind.value !== "mask" && !name.value.trim());
+    part(".close").textContent = word(kind.value === "line" ? "close_line" : "close_shape");
+    part(".close").disabled = draft.length < corners() || (kind.value !== "mask" && !name.value.trim());
   }
 
   /** The cross, which shows while the frame has the keyboard. */
   const marks = () => [[[cross[0], 0], [cross[0], 1]], [[0, cross[1]], [1, cross[1]]]].map((line) => shape("cross", line, "polyline"));
 
   function setCorner(x, y) {
-    draft.push([x, y]);
+    draft = [...(kind.value === "line" ? draft.slice(0, 1) : draft), [x, y]];
     part(".hint").textContent = word("corner", { number: draft.length, x: Math.round(x * 100), y: Math.round(y * 100) });
     show();
   }
@@ -90,7 +106,8 @@ function camera(row) {
     event.preventDefault();
     show();
   };
-  kind.onchange = () => { name.hidden = kind.value === "mask"; show(); };
+  image.onload = show;
+  kind.onchange = () => { if (kind.value === "line") draft = draft.slice(0, 2); name.hidden = kind.value === "mask"; show(); };
   name.oninput = show;
   part(".close").onclick = () => {
     if (kind.value === "mask") view.masks.push(draft);

@@ -1,4 +1,4 @@
-"""The cameras' page in chromium: a frame of now, a zone and a mask drawn over it; the mask is black in what is stored."""
+"""The cameras' page in chromium: a frame of now, a zone, a line and a mask drawn over it; the mask is black in what is stored."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +18,7 @@ CHROMIUM = Path("/usr/bin/chromium")
 @pytest.mark.browser
 @pytest.mark.timeout(120)
 @pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no chromium at {CHROMIUM}")
-async def test_a_zone_and_a_mask_are_drawn_over_a_frame_of_now(tmp_path: Path) -> None:
+async def test_a_zone_a_line_and_a_mask_are_drawn_over_a_frame_of_now(tmp_path: Path) -> None:
     cv2 = pytest.importorskip("cv2")
     async with watched(tmp_path, "quiet", web={"on": True, "port": 0}) as (dobby, _), async_playwright() as playwright:
         assert dobby.web is not None
@@ -33,11 +33,20 @@ async def test_a_zone_and_a_mask_are_drawn_over_a_frame_of_now(tmp_path: Path) -
         await page.wait_for_function("() => document.querySelector('.view img').naturalWidth > 600")
         await draw(page, [(0.0, 0.3), (1.0, 0.3), (1.0, 0.48), (0.0, 0.48)], name="street")
         await draw_by_keyboard(page, ((-4, -4), (3, 0), (0, 2), (-3, 0)))
-        await expect(page.locator("li")).to_have_count(2)
+        await draw(page, [(0.1, 0.6), (0.5, 0.9), (0.9, 0.6)], name="gate", kind="line")  # the last one instead of the second
+        await expect(page.locator("li")).to_have_count(3)
+        await page.locator("li", has_text="gate").get_by_role("button", name="Turn round").click()
+        await expect(page.locator(".view .inward")).to_have_count(1)
         await page.screenshot(path=str(tmp_path / "cameras.png"))
         [device] = cameras(dobby)
         view = (await dobby.store.read(rows.views))[device.id]
         assert view["zones"][0]["name"] == "street" and len(view["masks"][0]) == 4
+
+        async def turned() -> bool:
+            line = (await dobby.store.read(rows.views))[device.id]["zones"][1]
+            return bool(line["name"] == "gate" and [round(x, 1) for x, _ in line["points"]] == [0.9, 0.1])
+
+        await become(turned)
 
         async def black() -> bool:
             try:
@@ -49,7 +58,7 @@ async def test_a_zone_and_a_mask_are_drawn_over_a_frame_of_now(tmp_path: Path) -
 
         await become(black)
         await page.locator("li button").first.click()
-        await expect(page.locator("li")).to_have_count(1)
+        await expect(page.locator("li")).to_have_count(2)
         await browser.close()
         assert complaints == []
 
@@ -92,7 +101,8 @@ async def draw_by_keyboard(page: Page, moves: Sequence[tuple[int, int]]) -> None
     [
         [],
         {"zones": []},
-        {"zones": [{"name": "x", "points": [[0, 0], [1, 1]]}], "masks": []},
+        {"zones": [{"name": "x", "points": [[0, 0]]}], "masks": []},
+        {"zones": [], "masks": [[[0, 0], [1, 1]]]},
         {"zones": [{"name": "", "points": [[0, 0], [1, 1], [0, 1]]}], "masks": []},
         {"zones": [], "masks": [[[0, 0], [2, 1], [0, 1]]]},
         {"zones": [], "masks": [[[0, 0], ["a", 1], [0, 1]]]},

@@ -66,12 +66,13 @@ async def test_what_is_asked_for_is_said_back_as_a_sentence(home: Family, langua
 
 async def test_what_somebody_is_told_of_can_be_asked(home: Family) -> None:
     defaults = await home.asks("anna", "what do you tell me about?")
-    assert defaults.startswith("Otherwise I tell who comes to the front")
+    assert defaults.startswith("I tell who comes to the front")
     await home.say("anna", "tell me when a van comes before noon")
     await home.say("anna", "don't tell me about cats at the gate")
     await home.say("tom", "tell me about dogs")
     said = await home.asks("anna", "what do you tell me about?")
-    assert said == f"I don't tell you of animals (gate).\nI tell you of vehicles between 0 and 12 o'clock.\n{defaults}"
+    otherwise = defaults.replace("I tell", "Otherwise I tell", 1)
+    assert said == f"I don't tell you of animals (gate).\nI tell you of vehicles between 0 and 12 o'clock.\n{otherwise}"
     await speaks(home, "de")
     assert "Ich melde: Fahrzeuge zwischen 0 und 12 Uhr.\nSonst melde ich" in await home.asks("anna", "Wovon erzählst du mir?")
 

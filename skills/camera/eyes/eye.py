@@ -11,10 +11,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from dobby import Box, Camera, Sighting, around
+from dobby import Box, Camera, Sighting
 
 from .gate import Gate, Luma
+from .lines import crossings, lines_of
 from .models import Detector, Picture, Reads
+from .regions import cut_off, joined, tiles
 from .track import LIVING, TRIES, Track, Tracks, overlap
 from .visit import AGAIN, Best, Round as Round, Visit, at_edge, colours_of, direction_of, is_grey, quality, same_colours, zone_of
 from .yard import Parked, Yard
@@ -23,7 +25,9 @@ ENOUGH, SURE = 1.0, 0.5  # the sum of scores, and the best of them, that make a 
 CROWD, AROUND = 3, 1.2  # so many nameless things are looked at in one look at everything; seconds between such looks
 HOLD = {"vehicle": 1.0, "person": 0.5}  # seconds a certain arrival may wait for a better picture while it moves, and be read in
 LETTERED = ("vehicle", "motion")
-GOES = 0.6  # what lives and shrinks or shifts by more than this share of its box does not stand any more
+GOES = (
+    0.6  # what lives, or looks otherwise of late, and shrinks or shifts by more than this share of its box does not stand there
+)
 TOGETHER = 10.0  # seconds within which more of a kind join a visit
 DIFFERENT = 0.45  # correlation of looks: below, what stood there may be gone
 IDENTICAL = 0.9  # correlation of colours: above, the same thing has returned
@@ -69,6 +73,7 @@ class Eye:
         self.gate, self.tracks, self.yard = Gate(), Tracks(), Yard(memory)
         self.visits: list[Visit] = []
         self.active = 0.0  # when something last moved
+        self._lines = lines_of(camera.zones)
         self._best: dict[int, Best] = {}
         self._whole_at, self._around_at, self._doubt_at = -1.0, 0.0, 0.0
         self._reading = 0.0  # seconds that it took the last time
@@ -133,29 +138,22 @@ class Eye:
     def _everything(self, frame: Frame) -> list[Box]:
         """All of the picture at once and in squares, where small things are larger; what these cut off is left to the whole."""
         boxes = self._detect(frame, [])
-        for tile in self._tiles(frame):
-            near = [box for box in self._detect(frame, [tile]) if not _cut_off(box, tile)]
+        for tile in tiles(frame.luma.shape):
+            near = [box for box in self._detect(frame, [tile]) if not cut_off(box, tile)]
             boxes += [box for box in near if not any(box.kind == b.kind and max(box.inside(b), b.iou(box)) > 0.5 for b in boxes)]
         return boxes
-
-    def _tiles(self, frame: Frame) -> list[Box]:
-        """Squares that cover the picture from side to side, as the regions that make them."""
-        high, wide = frame.luma.shape
-        share, count = min(1.0, high / wide), max(1, round(wide / high + 0.2))
-        steps = [index / max(1, count - 1) * (1 - share) for index in range(count)]
-        return [Box("", "", 0, x + share / 6, 1 / 6, share / 1.5, 1 / 1.5) for x in steps]
 
     def _ask(self, frame: Frame) -> None:
         wanting = [track for track in self.tracks.live if track.wants_a_name(frame.at)]
         if not wanting or not self.detector.names:
             return
-        look = partial(self._detect, frame, _joined([track.box for track in wanting]))
+        look = partial(self._detect, frame, joined([track.box for track in wanting]))
         if len(wanting) >= CROWD or len(self.tracks.live) > 2 * CROWD:
             if frame.at < self._around_at:
                 return
             self._around_at, look, wanting = frame.at + AROUND, partial(self._everything, frame), list(self.tracks.live)
         boxes = [box for box in look() if not self._stands(box, frame)]
-        for box in self.tracks.name(boxes):
+        for box in self.tracks.name(boxes, wanting):
             if box.score >= SURE:
                 self.tracks.begin(box, frame.at).name(box)
         for track in wanting:
@@ -165,7 +163,7 @@ class Eye:
         """Is this what stands there anyway?"""
         thing = self.yard.known(box, box.kind)
         moving = any(track.kind == box.kind and track.box.iou(box) > 0.5 and track.moved() for track in self.tracks.live)
-        goes = thing is not None and box.kind in LIVING and box.iou(thing.box) < GOES
+        goes = thing is not None and (box.kind in LIVING or thing.doubt > 0) and box.iou(thing.box) < GOES
         if thing is None or moving or goes:
             return False
         thing.seen = frame.at
@@ -178,12 +176,14 @@ class Eye:
         good, old = quality(track.box, frame.luma), self._best.get(track.number)
         if old is None or good > 1.1 * old.quality:
             self._best[track.number] = Best(good, frame.at, track.box, frame.bgr())
+        track.crossed += [(*crossing, frame.at) for crossing in crossings(track, self._lines)]
         visit = self._visit_of(track)
         if visit is None and self._certain(track, frame) and not self._ignored(track.box):
-            visit = self._departing(track, frame) or self._joined(track, frame)
-            visit = visit or self._begin(track.kind or "motion", track.box, track.born, frame.at)
-            visit.tracks.add(track.number)
+            visit = self._departing(track, frame)
+            if visit is None and self._certain(track, frame):
+                visit = self._joined(track, frame) or self._begin(track.kind or "motion", track.box, track.born, frame.at)
         if visit is not None:
+            visit.tracks.add(track.number)
             self._follow(visit, track, frame)
         if track.at_rest(frame.at, 1.5 if visit is not None else 2.6 if track.named else 4.0):
             self._rest(track, visit, frame)
@@ -205,6 +205,8 @@ class Eye:
         gone = (thing for thing in near if thing.seen < frame.at and not self._still(thing, track, frame))
         thing = next(gone, None)
         if thing is None:
+            if begun is not None and begun.kind not in LIVING and self.yard.known(track.box, track.kind) is begun:
+                track.unname()  # it stands there, and something else moves in front of it
             return None
         self.yard.leave(thing, frame.at)
         self.gate.take_in(thing.box)
@@ -246,16 +248,29 @@ class Eye:
                 return visit
             far = max(abs(visit.box.foot[axis] - track.path[0][1 + axis]) for axis in (0, 1))
             if not beside and not self._standing(visit) and far < min(0.5, 0.25 + 0.03 * (frame.at - visit.last)):
+                track.clear |= visit.clear  # what was crossed unseen in between was crossed
                 return visit
         return None
 
     def _follow(self, visit: Visit, track: Track, frame: Frame) -> None:
-        visit.last, visit.box, visit.went = frame.at, track.box, at_edge(track.box)
+        visit.last, visit.box, visit.went, visit.clear = frame.at, track.box, at_edge(track.box), track.clear
+        for line, way, at in track.crossed:
+            self._cross(visit, line, way, at, frame)
+        track.crossed = []
         if not visit.told:
             score = round(max(visit.facts.score, track.surest), 3)
             visit.learn(score=score, direction=direction_of(track) or visit.facts.direction)
             best = self._best[track.number]
             visit.best = best if visit.best is None or best.quality > visit.best.quality else visit.best
+
+    def _cross(self, visit: Visit, line: str, way: str, at: float, frame: Frame) -> None:
+        """Who is not told yet came over it; of anybody else it is a sighting of its own, once in a while for each way."""
+        again, visit.crossed[line, way] = at - visit.crossed.get((line, way), 0.0) < AGAIN, at
+        if not visit.told:
+            visit.learn(zone=line, way=way)
+        elif not again and not visit.facts.candidate:
+            large = self.large(at)
+            self.out(visit.crossing(line, way, at), visit, frame.bgr() if large is None else large)
 
     def _standing(self, visit: Visit) -> bool:
         return any(thing.visit == visit.facts.visit for thing in self.yard.things)
@@ -285,7 +300,7 @@ class Eye:
         large = self.large(best.at)
         picture = best.picture if large is None else large
         zone = zone_of(visit.box, self.camera.zones)
-        visit.learn(zone=zone.name if zone else "")
+        visit.learn(zone=visit.facts.zone if visit.facts.way else zone.name if zone else "")
         visit.colours, visit.grey = colours_of(best.picture, best.box), is_grey(best.picture)
         if self.reader is not None and visit.facts.kind in LETTERED:
             begun = time.monotonic()
@@ -376,18 +391,3 @@ def _near(thing: Parked, track: Track) -> bool:
     """May it be this that moves there now: does its place look otherwise of late, and is it not far?"""
     doubtful, reach = thing.doubt > 0 or thing.kind in LIVING, FAR + PACE * thing.doubt
     return doubtful and max(abs(thing.box.foot[axis] - track.path[0][1 + axis]) for axis in (0, 1)) < reach
-
-
-def _cut_off(box: Box, tile: Box) -> bool:
-    """Does a side of the square around a region (half as large again) cut through it, where the picture goes on?"""
-    left, right = tile.x - tile.w / 4, tile.x + 1.25 * tile.w
-    return (left > 0.01 and box.x < left + 0.01) or (right < 0.99 and box.x + box.w > right - 0.01)
-
-
-def _joined(boxes: Sequence[Box]) -> list[Box]:
-    """Neighbours as one region, where it stays small."""
-    regions: list[Box] = []
-    for box in boxes:
-        near = next((region for region in regions if max(around((region, box)).w, around((region, box)).h) < 0.3), None)
-        regions = [around((region, box)) if region is near else region for region in regions] if near else [*regions, box]
-    return regions

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any
 
 from dobby import Box, around
 
@@ -21,7 +22,8 @@ AGAIN = 2.5  # seconds between asking again of what has a name and still moves
 @dataclass(slots=True, eq=False)
 class Track:
     """One thing that moves, or did. `box` is where it was last, `path` where its feet were and how tall it was, `named` what the
-    detector said, `sought` how often it was looked for where it came to rest."""
+    detector said, `sought` how often it was looked for where it came to rest, `lined` when it was last held
+    against the lines, `clear` where it was then clear of each."""
 
     number: int
     box: Box
@@ -33,6 +35,9 @@ class Track:
     tries: int = 0
     ask_at: float = 0.0
     sought: int = 0
+    lined: float = 0.0
+    clear: dict[Any, tuple[float, float]] = field(default_factory=dict)
+    crossed: list[tuple[str, str, float]] = field(default_factory=list)  # line, way, when: of these no visit knows yet
 
     @property
     def kind(self) -> str:
@@ -92,6 +97,11 @@ class Track:
         del self.named[1:-12]
         self.box = box
 
+    def unname(self) -> None:
+        """What it was called is something else."""
+        self.scores.clear()
+        self.named.clear()
+
     def wants_a_name(self, now: float) -> bool:
         """Is it time to ask the detector?"""
         return len(self.path) > 1 and now >= self.ask_at and (self.tries < len(TRIES) or self.score > 0)
@@ -132,17 +142,36 @@ class Tracks:
         self.live.append(Track(self._count, box, now, now, [(now, *box.foot, box.h)]))
         return self.live[-1]
 
-    def name(self, boxes: Iterable[Box]) -> list[Box]:
-        """Give names to the tracks under them; returns the boxes that are nobody's."""
-        free, left = [], list(self.live)
-        for box in sorted(boxes, key=lambda box: -box.score):
-            track = max(left, key=lambda track: overlap(track.box, box), default=None)
-            if track is None or overlap(track.box, box) < 0.3:
-                free.append(box)
-            else:
-                left.remove(track)
-                track.name(box)
+    def name(self, boxes: Iterable[Box], asked: Sequence[Track]) -> list[Box]:
+        """Give names to the tracks under them, or to those `asked` for that are not found there and can have come so far.
+
+        Returns the boxes that are nobody's.
+        """
+        free, left = sorted(boxes, key=lambda box: -box.score), list(self.live)
+        for fit, among in ((_is, self.live), (_went, asked), (_in, self.live)):
+            for box in list(free):
+                track = max((each for each in left if each in among), key=lambda track: fit(box, track), default=None)
+                if track is not None and fit(box, track) >= 0.3:
+                    left.remove(track)
+                    free.remove(box)
+                    track.name(box)
         return free
+
+
+def _is(box: Box, track: Track) -> float:
+    """How well what the detector sees is a track's, 0 … 1."""
+    return track.box.iou(box)
+
+
+def _went(box: Box, track: Track) -> float:
+    """How near somebody is to where he was, 0 … 1; things are not lost while they go."""
+    reach = 0.8 * max(box.w, box.h, track.box.w, track.box.h)
+    return 1 - 0.7 * math.dist(box.foot, track.box.foot) / reach if track.kind == box.kind and box.kind in LIVING else 0.0
+
+
+def _in(box: Box, track: Track) -> float:
+    """How well it is more than what moved, or less: while somebody goes, the blob is he and the place he stood in."""
+    return max(overlap(track.box, box), 0.35 * box.inside(track.box) if track.kind in ("", box.kind) else 0.0)
 
 
 def overlap(part: Box, box: Box) -> float:

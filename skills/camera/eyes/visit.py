@@ -37,7 +37,8 @@ class Best:
 @dataclass(slots=True, eq=False)
 class Visit:
     """One visit to one camera. `facts` are what there is to say of it; `last` is when it was last seen, `box` where, `went` that
-    this was at the picture's edge, or that it is gone from where it stood."""
+    this was at the picture's edge, or that it is gone from where it stood; `crossed` when it crossed a line last, each way, and
+    `clear` where it was then clear of it."""
 
     facts: Sighting
     last: float
@@ -51,6 +52,8 @@ class Visit:
     over: bool = False
     went: bool = False
     returns: int = 0
+    crossed: dict[tuple[str, str], float] = field(default_factory=dict)
+    clear: dict[Any, tuple[float, float]] = field(default_factory=dict)
 
     @classmethod
     def begin(cls, camera: str, kind: str, box: Box, at: float, certain: float) -> "Visit":
@@ -66,8 +69,18 @@ class Visit:
     def sighting(self, phase: str, at: float) -> Sighting:
         """What there is to say of it now."""
         box = self.best.box if self.best else self.box
-        place = tuple(round(each, 4) for each in (box.x, box.y, box.w, box.h))
-        return replace(self.facts, id=f"{self.facts.visit}-{phase}{self.returns or ''}", phase=phase, at=at, box=place)
+        return replace(self.facts, id=f"{self.facts.visit}-{phase}{self.returns or ''}", phase=phase, at=at, box=_place(box))
+
+    def crossing(self, line: str, way: str, at: float) -> Sighting:
+        """That it crosses a line now."""
+        name = f"{self.facts.visit}-crossed{int(at * 10) % 1_000_000}{way}"
+        return replace(
+            self.facts, id=name, phase="crossed", zone=line, way=way, at=at, certain=at, box=_place(self.box), direction=""
+        )
+
+
+def _place(box: Box) -> tuple[float, ...]:
+    return tuple(round(each, 4) for each in (box.x, box.y, box.w, box.h))
 
 
 def quality(box: Box, luma: Any) -> float:
@@ -115,9 +128,9 @@ def direction_of(track: Track) -> str:
 
 
 def zone_of(box: Box, zones: Iterable[Zone]) -> Zone | None:
-    """The first zone that a thing stands in."""
-    foot = (box.foot[0], min(0.999, box.foot[1]))
-    return next((zone for zone in zones if cv2.pointPolygonTest(np.asarray(zone.points, np.float32), foot, False) >= 0), None)
+    """The first zone that a thing stands in; a line is none."""
+    foot, areas = (box.foot[0], min(0.999, box.foot[1])), (zone for zone in zones if len(zone.points) > 2)
+    return next((zone for zone in areas if cv2.pointPolygonTest(np.asarray(zone.points, np.float32), foot, False) >= 0), None)
 
 
 class Round:
