@@ -72,7 +72,7 @@ async def test_what_somebody_is_told_of_can_be_asked(home: Family) -> None:
     await home.say("tom", "tell me about dogs")
     said = await home.asks("anna", "what do you tell me about?")
     otherwise = defaults.replace("I tell", "Otherwise I tell", 1)
-    assert said == f"I don't tell you of animals (gate).\nI tell you of vehicles between 0 and 12 o'clock.\n{otherwise}"
+    assert said == f"I leave out animals (gate).\nI tell you of vehicles between 0 and 12 o'clock.\n{otherwise}"
     await speaks(home, "de")
     assert "Ich melde: Fahrzeuge zwischen 0 und 12 Uhr.\nSonst melde ich" in await home.asks("anna", "Wovon erzählst du mir?")
 

@@ -121,7 +121,7 @@ async def test_who_came_over_a_line_is_told_so_once(home: Family) -> None:
     assert await told(home, seen(home, "person", zone="Gate", way="in")) == ["A person came in over the gate."]
     assert await told(home, seen(home, "person", camera="camera.gate"), "tom") == ["A person is at the gate."]
     said = await home.asks("anna", "what do you tell me about?")
-    assert said.startswith("I tell you of people who cross any line.\nOtherwise")
+    assert said.startswith("I tell you of people crossing any line.\nOtherwise")
 
 
 async def test_crossings_can_be_waved_off(home: Family) -> None:

@@ -1,6 +1,7 @@
 """A line over the picture: who crosses it and which way; who stands on it, or goes round its end, does not."""
 
 import importlib
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -101,6 +102,16 @@ def test_who_goes_is_seen_to_cross_it_outward(yolox: Any) -> None:
     assert told("walker", yolox, 6, 30, GATE) == [("person", "arrived", "gate", "in"), ("person", "crossed", "gate", "out")]
     truck = [("vehicle", "arrived", "gate", "in"), ("vehicle", "crossed", "gate", "out")]
     assert told("delivery", yolox, 2, 46, STREET, GATE) == truck
+
+
+@pytest.mark.optional
+@pytest.mark.parametrize("later", [0.0, 0.07, 0.13])
+def test_a_truck_that_goes_is_one_visit_whenever_one_looks(later: float, yolox: Any) -> None:
+    day = scene.load("demo")
+    day = replace(day, acts=tuple(replace(act, at=act.at + later) for act in day.acts))
+    seen = [one for _, one in live(day, yolox, begin=10, end=64, zones=[GATE])]
+    assert len({one.visit for one in seen if not one.candidate}) == 1
+    assert [one.way for one in seen if one.phase == "crossed"][-1] == "out"
 
 
 @pytest.mark.optional

@@ -25,9 +25,7 @@ ENOUGH, SURE = 1.0, 0.5  # the sum of scores, and the best of them, that make a 
 CROWD, AROUND = 3, 1.2  # so many nameless things are looked at in one look at everything; seconds between such looks
 HOLD = {"vehicle": 1.0, "person": 0.5}  # seconds a certain arrival may wait for a better picture while it moves, and be read in
 LETTERED = ("vehicle", "motion")
-GOES = (
-    0.6  # what lives, or looks otherwise of late, and shrinks or shifts by more than this share of its box does not stand there
-)
+GOES, WHOLE = 0.6, 0.9  # what lives, looks otherwise of late or stirs as a whole, and is elsewhere by this share, does not stand
 TOGETHER = 10.0  # seconds within which more of a kind join a visit
 DIFFERENT = 0.45  # correlation of looks: below, what stood there may be gone
 IDENTICAL = 0.9  # correlation of colours: above, the same thing has returned
@@ -163,8 +161,10 @@ class Eye:
         """Is this what stands there anyway?"""
         thing = self.yard.known(box, box.kind)
         moving = any(track.kind == box.kind and track.box.iou(box) > 0.5 and track.moved() for track in self.tracks.live)
-        goes = thing is not None and (box.kind in LIVING or thing.doubt > 0) and box.iou(thing.box) < GOES
-        if thing is None or moving or goes:
+        if thing is None or moving:
+            return False
+        stirs = box.kind in LIVING or thing.doubt > 0 or any(thing.box.inside(track.box) > WHOLE for track in self.tracks.live)
+        if stirs and box.iou(thing.box) < GOES:
             return False
         thing.seen = frame.at
         return True
@@ -214,6 +214,7 @@ class Eye:
         if visit is None:
             visit = self._begin(thing.kind, thing.box, track.born, frame.at)
             visit.told = visit.dwelt = True  # nothing came: it was there before
+        visit.goes = frame.at
         return visit
 
     def _still(self, thing: Parked, track: Track, frame: Frame) -> bool:
@@ -247,7 +248,8 @@ class Eye:
                 visit.learn(count=max(visit.facts.count, beside + 1))
                 return visit
             far = max(abs(visit.box.foot[axis] - track.path[0][1 + axis]) for axis in (0, 1))
-            if not beside and not self._standing(visit) and far < min(0.5, 0.25 + 0.03 * (frame.at - visit.last)):
+            parts = beside and frame.at - visit.goes < TOGETHER  # what goes, and the place it stood in
+            if (not beside or parts) and not self._standing(visit) and far < min(0.5, 0.25 + 0.03 * (frame.at - visit.last)):
                 track.clear |= visit.clear  # what was crossed unseen in between was crossed
                 return visit
         return None

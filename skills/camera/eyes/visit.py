@@ -37,8 +37,8 @@ class Best:
 @dataclass(slots=True, eq=False)
 class Visit:
     """One visit to one camera. `facts` are what there is to say of it; `last` is when it was last seen, `box` where, `went` that
-    this was at the picture's edge, or that it is gone from where it stood; `crossed` when it crossed a line last, each way, and
-    `clear` where it was then clear of it."""
+    this was at the picture's edge, or that it is gone from where it stood; `goes` since when it goes; `crossed` when it
+    crossed a line last, each way, and `clear` where it was then clear of it."""
 
     facts: Sighting
     last: float
@@ -52,6 +52,7 @@ class Visit:
     over: bool = False
     went: bool = False
     returns: int = 0
+    goes: float = 0.0
     crossed: dict[tuple[str, str], float] = field(default_factory=dict)
     clear: dict[Any, tuple[float, float]] = field(default_factory=dict)
 
