@@ -15,7 +15,7 @@ from dobby.discovery.keep import Family
 from dobby.ground import lay, likely, made_families, read_skills, start_family
 
 log = logging.getLogger(__name__)
-AHEAD = 0.15  # seconds that families are alone with the processor, unless a device is there sooner
+AHEAD, LOOKING = 0.15, 0.25  # seconds that the first family, then those that look, have before the rest unless one is met
 
 
 class _Stopped(Exception):
@@ -44,7 +44,7 @@ async def _begin(dobby: Dobby) -> None:
     for family in made_families(dobby)[:1]:
         start_family(dobby, family)
         await dobby.libraries.bring(family.library)
-        await _one_of(family.met, family.looked)
+        await _one_of(family.met, family.looked, seconds=AHEAD)
     read_skills(dobby)
     families = made_families(dobby)
     before = [] if any(family.met.is_set() for family in dobby.families.values()) or not dobby.network.on else families
@@ -56,14 +56,14 @@ async def _begin(dobby: Dobby) -> None:
 
 
 async def _bring_in_the_rest(dobby: Dobby, before: Sequence[Family]) -> None:
-    await _one_of(*(family.met for family in before))
+    await _one_of(*(family.met for family in before), seconds=LOOKING)
     await dobby.libraries.bring(("dobby.daemon",))
 
 
-async def _one_of(*events: asyncio.Event) -> None:
+async def _one_of(*events: asyncio.Event, seconds: float) -> None:
     """Wait for the first of these, not for long."""
     waiting = [asyncio.create_task(event.wait()) for event in events]
     if waiting:
-        await asyncio.wait(waiting, timeout=AHEAD, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     for task in waiting:
         task.cancel()
