@@ -39,15 +39,17 @@ async def live(config: Config, folder: Path, stop: asyncio.Event, *, ready: Call
 
 
 async def _begin(dobby: Dobby) -> None:
-    """The likeliest family goes ahead; then come mind and page, but after those who look first where it met nobody."""
+    """The likeliest family goes ahead; then come mind and page, but after those who look first in a house that was empty."""
     read_skills(dobby, likely(dobby))
-    for family in made_families(dobby)[:1]:
+    first = made_families(dobby)[:1]
+    known = any(family.devices for family in first)
+    for family in first:
         start_family(dobby, family)
         await dobby.libraries.bring(family.library)
         await _one_of(family.met, family.looked, seconds=AHEAD)
     read_skills(dobby)
     families = made_families(dobby)
-    before = [] if any(family.met.is_set() for family in dobby.families.values()) or not dobby.network.on else families
+    before = [] if known or not dobby.network.on else families
     rest = dobby.group.create_task(_bring_in_the_rest(dobby, before), name="bring in the rest")
     await asyncio.sleep(0)
     for family in families:
