@@ -67,7 +67,7 @@ async def _watch(streams: tuple[str, ...], settings: dict[str, str], folder: Pat
 
 async def _seen(one: Sighting) -> None:
     when, what = time.strftime("%H:%M:%S", time.localtime(one.at)), f"{one.count} x {one.kind}" if one.count > 1 else one.kind
-    says = " ".join(filter(None, (one.courier, one.direction, one.zone, "(not sure)" * one.candidate)))
+    says = " ".join(filter(None, (one.courier, one.direction, one.zone, one.way, "(not sure)" * one.candidate)))
     click.echo(f"{when}  {one.camera:<6}{one.phase:<12}{what:<12}{one.score:>5.2f}  {says:<32}{one.picture}".rstrip())
 
 
