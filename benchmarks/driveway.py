@@ -17,7 +17,7 @@ import cv2
 import psutil
 
 from benchmarks.sheet import Row, at_most, memory_mb, rounded, share
-from tests.vision.days import BEGUN, Told, Verdict, held, live, see
+from tests.vision.days import BEGUN, GATE, STREET, Crossed, Told, Verdict, crossed, held, live, see
 from tests.vision.films import scene
 
 NUISANCES = ("rain", "wind", "flicker", "headlights", "spider", "switch", "dusk", "dawn", "parked", "quiet")
@@ -31,13 +31,14 @@ def nuisances(choice: str, seconds: float, note: str) -> Iterator[Row]:
     for eyes in dict.fromkeys((choice, "motion")):
         which = _which(eyes)
         alone = dict(zip(NUISANCES, _at_once(partial(_lived, "", eyes, seconds), NUISANCES), strict=True))
-        false = {name: float(len(verdict.false + verdict.again)) for name, verdict in alone.items()}
+        false = {name: float(len(verdict.false + verdict.again)) for name, (verdict, _) in alone.items()}
         yield at_most(f"false visits, {seconds:g} s of each nuisance, {which}", sum(false.values()), "visits", 0, false, note)
         if seconds < LONG:
             continue
         names = [name for name in NUISANCES if name not in EMPTY]
         busy = dict(zip(names, _at_once(partial(_lived, "visitors", eyes, seconds), names), strict=True))
-        yield from _visited(busy, which, eyes != "motion", note)
+        yield from _visited({name: verdict for name, (verdict, _) in busy.items()}, which, eyes != "motion", note)
+        yield from _crossed({name: over for name, (_, over) in busy.items()}, which, note)
 
 
 def _at_once(work: Callable[[str], Any], names: Iterable[str]) -> Iterator[Any]:
@@ -58,20 +59,32 @@ def _visited(busy: dict[str, Verdict], which: str, must: bool, note: str) -> Ite
     yield at_most(f"unfounded or repeated alerts in the same scenes, {which}", sum(more.values()), "alerts", 0, more, note)
 
 
+def _crossed(busy: dict[str, Crossed], which: str, note: str) -> Iterator[Row]:
+    told, wanted = sum(one.told for one in busy.values()), sum(one.wanted for one in busy.values())
+    beside = {name: f"{one.told} of {one.wanted}" for name, one in busy.items()}
+    words = "; ".join(f"{name}: {', '.join(one.missed)}" for name, one in busy.items() if one.missed)
+    figure = f"crossings of a line told with their way in the same scenes, of {wanted}, {which}"
+    yield Row(figure, told, "crossings", "", None, beside, f"missed: {words}. {note}" if words else note)
+    false = {name: float(len(one.false)) for name, one in busy.items()}
+    yield at_most(f"crossings told that were none, {which}", sum(false.values()), "crossings", 0, false, note)
+
+
 def _which(choice: str) -> str:
     return "motion alone" if choice == "motion" else "yolox-nano"
 
 
-def _lived(other: str, choice: str, seconds: float, name: str) -> Verdict:
+def _lived(other: str, choice: str, seconds: float, name: str) -> tuple[Verdict, Crossed]:
     day, detector = scene.load(name), see.make_detector(choice)
     whole = scene.together(day, scene.load(other)) if other else day
-    begun, verdict = time.monotonic(), held(whole, live(whole, detector, end=seconds), end=seconds)
+    begun, told = time.monotonic(), live(whole, detector, end=seconds, zones=(STREET, GATE))
+    verdict, over = held(whole, told, end=seconds), crossed(whole, told, end=seconds)
     if seconds >= LONG:
         said = (
             f"{verdict.told} of {verdict.wanted} told; missed {verdict.missed}; of nobody {verdict.false}; again {verdict.again}"
         )
+        said += f"; over the line {over.told} of {over.wanted}, missed {over.missed}; of nobody {over.false}"
         _show(f"{name} {other}, {_which(choice)}, in {time.monotonic() - begun:.0f} s: {said}")
-    return verdict
+    return verdict, over
 
 
 def _show(text: str) -> None:

@@ -18,6 +18,7 @@ from tests.vision.films import scene
 see = seeing()
 BEGUN = 1.7e9  # seconds since 1970 at which every scene begins
 STREET = Zone("street", scene.ZONES["street"], ignore=True)
+GATE = Zone("gate", ((0.0, 0.6), (1.0, 0.6)))  # a line over the driveway: inward is to who looks
 LOOK, KEY, CALM = 0.2, 2.0, 10.0  # seconds between looks: awake, at keyframes, while the picture is as good as still
 PATIENCE = 8.0  # seconds after an arrival stands in which it has to be told
 ALERTS = ("vehicle", "person", "motion")
@@ -102,6 +103,37 @@ def held(day: Any, told: Told, begin: float = 0.0, end: float = 0.0) -> Verdict:
     words = [_words(rows) for rows in ([row for row in rest if row not in again], again)]
     missed = tuple(f"{visit.what} at {visit.seen:g} s" for visit, row in zip(truth, mine, strict=True) if not row)
     return Verdict(len(truth), missed, words[0], words[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Crossed:
+    """How often the line `GATE` was crossed, by whom it was told with the right way, and what was told that did not happen."""
+
+    wanted: int
+    missed: tuple[str, ...]
+    false: tuple[str, ...]
+
+    @property
+    def told(self) -> int:
+        return self.wanted - len(self.missed)
+
+
+def crossed(day: Any, told: Told, end: float = 0.0) -> Crossed:
+    """Every visit to the driveway comes in over the line and goes out over it; nobody else crosses it but animals."""
+    until = end or day.seconds
+    truth = [one for one in scene.truth(day) if one.kind in ALERTS and one.zone == "driveway"]
+    ways = [(one, "in", one.seen, one.at + PATIENCE) for one in truth]
+    ways += [(one, "out", one.at, one.left + PATIENCE) for one in truth]
+    wanted = [row for row in ways if row[0].seen > 0 and row[3] <= until]
+    free = [(at, one) for at, one in told if one.way and one.kind in ALERTS and one.phase in ("arrived", "crossed")]
+    missed = []
+    for visit, way, begin, last in wanted:
+        mine = next((row for row in free if row[1].way == way and _is_of(visit, row[0], row[1], last) and row[0] >= begin), None)
+        if mine is None:
+            missed.append(f"{visit.what} {way} at {begin:g} s")
+        else:
+            free.remove(mine)
+    return Crossed(len(wanted), tuple(missed), tuple(f"{one.kind} {one.way} at {at:g} s" for at, one in free))
 
 
 def _free(cut: Sequence[Any], cats: Sequence[Any], one: Sighting) -> Sequence[Any]:

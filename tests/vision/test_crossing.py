@@ -9,11 +9,10 @@ import pytest
 
 from dobby.vision.detect import Box
 from dobby.vision.wire import Camera, Settings, Sighting, Zone
-from tests.vision.days import BEGUN, STREET, Silent, live, see
+from tests.vision.days import BEGUN, GATE, STREET, Silent, live, see
 from tests.vision.films import scene
 from tests.vision.test_seeing import yolox as yolox
 
-GATE = Zone("gate", ((0.0, 0.6), (1.0, 0.6)))  # inward is down, to who looks
 SHORT = Zone("short", ((0.4, 0.6), (0.2, 0.6)))  # inward is up
 tracking, lines = (importlib.import_module(f"dobby_seeing.eyes.{name}") for name in ("track", "lines"))
 

@@ -4,6 +4,7 @@ It is fed with frames in order and hands on sightings with their picture; it doe
 where sightings go.
 """
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -155,7 +156,8 @@ class Eye:
             if box.score >= SURE:
                 self.tracks.begin(box, frame.at).name(box)
         for track in wanting:
-            track.asked(frame.at, ENOUGH)
+            leaves = bool(track.named) and not track.moved() and self.yard.known(track.named[0], track.kind) is not None
+            track.asked(frame.at, math.inf if leaves else ENOUGH)
 
     def _stands(self, box: Box, frame: Frame) -> bool:
         """Is this what stands there anyway?"""
@@ -176,12 +178,12 @@ class Eye:
         good, old = quality(track.box, frame.luma), self._best.get(track.number)
         if old is None or good > 1.1 * old.quality:
             self._best[track.number] = Best(good, frame.at, track.box, frame.bgr())
-        track.crossed += [(*crossing, frame.at) for crossing in crossings(track, self._lines)]
         visit = self._visit_of(track)
         if visit is None and self._certain(track, frame) and not self._ignored(track.box):
             visit = self._departing(track, frame)
             if visit is None and self._certain(track, frame):
                 visit = self._joined(track, frame) or self._begin(track.kind or "motion", track.box, track.born, frame.at)
+        track.crossed += [(*crossing, frame.at) for crossing in crossings(track, self._lines)]
         if visit is not None:
             visit.tracks.add(track.number)
             self._follow(visit, track, frame)
@@ -215,6 +217,8 @@ class Eye:
             visit = self._begin(thing.kind, thing.box, track.born, frame.at)
             visit.told = visit.dwelt = True  # nothing came: it was there before
         visit.goes = frame.at
+        if self._lines:
+            track.go(frame.at, dict.fromkeys(self._lines, thing.box.foot))
         return visit
 
     def _still(self, thing: Parked, track: Track, frame: Frame) -> bool:

@@ -24,9 +24,10 @@ def lines_of(zones: Iterable[Zone]) -> list[Zone]:
 
 def crossings(track: Track, lines: Iterable[Zone]) -> Iterator[tuple[str, str]]:
     """The lines that its feet crossed since it was last looked at, each with `in` or `out`; who stands on one does not."""
-    steps = [step[1:] for step in track.path if step[0] > track.lined]
+    sure = not track.closely or (bool(track.named) and track.box is track.named[-1])
+    steps = [] if track.closely else [step[1:] for step in track.path if step[0] > track.lined][:-1]
     track.lined = track.path[-1][0]
-    for x, y, high in (*steps[:-1], (*track.box.foot, track.box.h)):
+    for x, y, high in (*steps, (*track.box.foot, track.box.h)) if sure else ():
         for line in lines:
             off, was = _off(line, (x, y)), track.clear.get(line)
             if abs(off) < max(LEAST, CLEAR * high):

@@ -16,14 +16,15 @@ TRIES = (0.0, 0.2, 0.4, 0.8, 1.6, 3.0)  # seconds between asking what it is
 LIVING = ("person", "animal")
 GREW = 1.8  # times a named thing's size that it cannot grow to from one look to the next
 JUMP = 0.1  # of the picture from one look to the next
+GOING = 8.0  # seconds in which what goes from where it stood is asked for often
 AGAIN = 2.5  # seconds between asking again of what has a name and still moves
 
 
 @dataclass(slots=True, eq=False)
 class Track:
     """One thing that moves, or did. `box` is where it was last, `path` where its feet were and how tall it was, `named` what the
-    detector said, `sought` how often it was looked for where it came to rest, `lined` when it was last held
-    against the lines, `clear` where it was then clear of each."""
+    detector said, `sought` how often it was looked for where it came to rest, `closely` until when it is asked for often, `lined`
+    when it was last held against the lines, `clear` where it was then clear of each."""
 
     number: int
     box: Box
@@ -35,6 +36,7 @@ class Track:
     tries: int = 0
     ask_at: float = 0.0
     sought: int = 0
+    closely: float = 0.0
     lined: float = 0.0
     clear: dict[Any, tuple[float, float]] = field(default_factory=dict)
     crossed: list[tuple[str, str, float]] = field(default_factory=list)  # line, way, when: of these no visit knows yet
@@ -102,6 +104,10 @@ class Track:
         self.scores.clear()
         self.named.clear()
 
+    def go(self, now: float, clear: dict[Any, tuple[float, float]]) -> None:
+        """It goes from where it stood: for a while a blob is no sure sign of where it is, a name is."""
+        self.closely, self.ask_at, self.clear = now + GOING, min(self.ask_at, now + TRIES[2]), clear
+
     def wants_a_name(self, now: float) -> bool:
         """Is it time to ask the detector?"""
         return len(self.path) > 1 and now >= self.ask_at and (self.tries < len(TRIES) or self.score > 0)
@@ -109,7 +115,8 @@ class Track:
     def asked(self, now: float, enough: float) -> None:
         """The detector was asked; next time later."""
         self.tries += 1
-        self.ask_at = now + (AGAIN if self.score >= enough else TRIES[min(self.tries, len(TRIES) - 1)])
+        wait = AGAIN if self.score >= enough else TRIES[min(self.tries, len(TRIES) - 1)]
+        self.ask_at = now + (min(wait, TRIES[3]) if now < self.closely else wait)
 
 
 class Tracks:
