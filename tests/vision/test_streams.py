@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -115,8 +116,9 @@ def thread_of(seen: Seen, camera: str) -> tuple[int, int]:
     for child in seen.eyes.children.values():
         tasks = Path(f"/proc/{child.process.pid}/task") if child.process else Path("/nonexistent")
         for task in tasks.glob("*"):
-            if (task / "comm").read_text().strip() == f"eye {camera}":
-                return int(tasks.parts[2]), int(task.name)
+            with suppress(OSError):  # a thread may end while one looks
+                if (task / "comm").read_text().strip() == f"eye {camera}":
+                    return int(tasks.parts[2]), int(task.name)
     return 0, 0
 
 
