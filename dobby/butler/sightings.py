@@ -154,9 +154,9 @@ def _worth(db: sqlite3.Connection, desk: Desk, seen: Seen, person: Person, heard
 def _fits(desk: Desk, want: Mapping[str, Any], seen: Seen, at: datetime) -> bool:
     hour, since, until = at.hour + at.minute / 60, want.get("since", 0), want.get("until", 24)
     kind, courier, place = want.get("kind", ""), want.get("courier", ""), set(plain(want.get("place", "")).split())
-    what = "press" if seen.phase == "press" else seen.kind
+    what, guess = "press" if seen.phase == "press" else seen.kind, seen.kind == "motion" and want["order"] == "tell"  # no model
     return (
-        (not kind or kind == what)
+        (not kind or kind == what or (guess and kind in ("person", "vehicle")))
         and (not courier or (bool(seen.courier) and courier in ("*", seen.courier)))
         and (not want.get("way") or want["way"] == seen.way or (want["way"] == "across" and bool(seen.way)))
         and place <= set(_places(desk, seen).split())
@@ -175,9 +175,6 @@ def _all_in(desk: Desk) -> bool:
     """Everybody is at home, as far as anybody tells."""
     known = [desk.house.state.of(one.id).get("home") for one in desk.house if one.kind == "person"]
     return bool(known) and all(where == "home" for where in known)
-
-
-# Words
 
 
 def sentence(desk: Desk, seen: Seen, source: Source) -> str:
@@ -327,8 +324,8 @@ async def _draw(desk: Desk, source: Source, interest: Interest) -> str:
     zone = {"name": interest.said, "points": interest.points, "ignore": interest.order == "cut"} if interest.points else None
     had = await desk.store.write(lambda db: rows.draw(db, interest.place, interest.said, zone))
     device, form = desk.house.get(interest.place), "line" if len(interest.points) == 2 else interest.order
-    place = clean(device.name if device else "")
-    return desk.words(f"sight_{form}" if zone or had else "sight_no_place", source, said=interest.said, place=place)
+    facts = {"said": interest.said, "place": clean(device.name) if device else ""}
+    return desk.words(f"sight_{form}" if zone or had else "sight_no_place", source, **facts)
 
 
 async def _not_this(desk: Desk, event: Event) -> str:
@@ -383,7 +380,8 @@ async def _came(desk: Desk, row: EventRow, plan: Plan, interest: Interest) -> Pl
     seen = [one for one in seen if one.phase != "crossed" or interest.way]
     seen = [one for one in seen if _fits(desk, want, one, local(one.at, desk.zone))]
     if not seen:
-        none = "sight_none_unsure" if unsure else "sight_none_such" if interest.kind or interest.courier else "sight_nobody"
+        such = interest.kind or interest.courier or interest.way
+        none = "sight_none_unsure" if unsure else "sight_none_such" if such else "sight_nobody"
         return replace(plan, say=desk.words(none, source))
     lines = [_line(desk, one, source) for one in seen[-LISTED:]]
     more = [desk.words("sight_more", source, count=len(seen) - LISTED)] if len(seen) > LISTED else []

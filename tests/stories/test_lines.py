@@ -193,3 +193,12 @@ async def test_a_child_draws_nothing(home: Family) -> None:
 async def test_a_remark_about_where_things_are_is_no_drawing(home: Family) -> None:
     await home.say("anna", "the spare key is in the left half of the drawer")
     assert await home.store.read(rows.views) == {}
+
+
+async def test_with_no_model_whatever_moves_may_be_who_is_waited_for(home: Family) -> None:
+    await draw(home, DRAWN)
+    await home.say("anna", "don't tell me about vehicles")
+    await home.say("anna", "tell me when somebody crosses the gate line")
+    assert await told(home, seen(home, "motion", zone="Gate", way="in")) == ["Something came in over the gate."]
+    assert await told(home, seen(home, "motion", camera="camera.gate")) == []
+    assert await home.asks("anna", "did a person cross the gate line today?") == "No, nothing of that kind."
