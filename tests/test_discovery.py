@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from dobby import Ask, Change, Device, Finding, Room, Sign, State, Unreachable, Vault, specs
+from dobby.discovery import multicast
 from dobby.discovery.keep import Family
 from dobby.discovery.look import look_around
 from dobby.discovery.network import Network
@@ -92,6 +93,25 @@ async def test_a_flood_of_answers_is_cut_off() -> None:
     finally:
         transport.close()
     assert 0 < len(found) <= 1000
+
+
+@pytest.mark.parametrize("steps", range(4))
+async def test_who_is_ended_while_an_answer_comes_ends(steps: int) -> None:
+    answers, loop = multicast._Answers(), asyncio.get_running_loop()
+
+    async def listen() -> None:
+        async for _ in answers.until(loop.time() + 60):
+            pass
+
+    listening = asyncio.create_task(listen())
+    await asyncio.sleep(0.01)
+    answers.datagram_received(b"x", ("127.0.0.1", 1))
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    listening.cancel()
+    done, _ = await asyncio.wait({listening}, timeout=5)
+    listening.cancel()
+    assert done
 
 
 async def test_an_interface_that_is_not_there_finds_nothing_and_hurts_nobody() -> None:

@@ -145,7 +145,8 @@ class Live:
         """Until the next commit, or one beat; True where nothing happened."""
         await asyncio.sleep(REST)
         try:
-            await asyncio.wait_for(news.wait(), BEAT)
+            async with asyncio.timeout(BEAT):
+                await news.wait()
         except TimeoutError:
             return True
         return False

@@ -28,7 +28,11 @@ class _Answers(asyncio.DatagramProtocol):
         clock = asyncio.get_running_loop().time
         while (left := instant - clock()) > 0 or not self.packets.empty():
             with suppress(TimeoutError):
-                yield await asyncio.wait_for(self.packets.get(), max(left, 0.01))
+                async with asyncio.timeout(
+                    max(left, 0.01)
+                ):  # `wait_for` (3.11) swallows an end that comes together with a packet
+                    packet = await self.packets.get()
+                yield packet
 
 
 async def asked(

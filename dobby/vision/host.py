@@ -98,7 +98,8 @@ class Eyes:
         self.asks[ask] = answer
         try:
             self._of(camera).say({"do": "look", "camera": camera, "ask": ask})
-            row = await asyncio.wait_for(answer, PATIENCE)
+            async with asyncio.timeout(PATIENCE):
+                row = await answer
         except TimeoutError:
             row = {}
         finally:
