@@ -17,7 +17,7 @@ import cv2
 import psutil
 
 from benchmarks.sheet import Row, at_most, memory_mb, rounded, share
-from tests.vision.days import BEGUN, GATE, STREET, Crossed, Told, Verdict, crossed, held, live, see
+from tests.vision.days import BEGUN, GATE, STREET, Told, Verdict, crossed, held, live, see
 from tests.vision.films import scene
 
 NUISANCES = ("rain", "wind", "flicker", "headlights", "spider", "switch", "dusk", "dawn", "parked", "quiet")
@@ -37,8 +37,11 @@ def nuisances(choice: str, seconds: float, note: str) -> Iterator[Row]:
             continue
         names = [name for name in NUISANCES if name not in EMPTY]
         busy = dict(zip(names, _at_once(partial(_lived, "visitors", eyes, seconds), names), strict=True))
-        yield from _visited({name: verdict for name, (verdict, _) in busy.items()}, which, eyes != "motion", note)
-        yield from _crossed({name: over for name, (_, over) in busy.items()}, which, note)
+        visits, lines = ({name: rows[part] for name, rows in busy.items()} for part in (0, 1))
+        first, other = f"arrivals told in the same scenes, {which}", f"unfounded or repeated alerts in the same scenes, {which}"
+        yield from _told_of(visits, first, other, "visits", eyes != "motion", note)
+        first, other = f"crossings of a line told with their way there, {which}", f"crossings told that were none, {which}"
+        yield from _told_of(lines, first, other, "crossings", False, note)
 
 
 def _at_once(work: Callable[[str], Any], names: Iterable[str]) -> Iterator[Any]:
@@ -47,33 +50,22 @@ def _at_once(work: Callable[[str], Any], names: Iterable[str]) -> Iterator[Any]:
         yield from pool.map(work, names)
 
 
-def _visited(busy: dict[str, Verdict], which: str, must: bool, note: str) -> Iterator[Row]:
+def _told_of(busy: dict[str, Verdict], figure: str, other: str, unit: str, must: bool, note: str) -> Iterator[Row]:
+    """How many of what happened were told, over all scenes (`figure`), and how many were told beside them (`other`)."""
     told, wanted = sum(one.told for one in busy.values()), sum(one.wanted for one in busy.values())
     beside = {name: f"{one.told} of {one.wanted}" for name, one in busy.items()}
     words = "; ".join(f"{name}: {', '.join(one.missed)}" for name, one in busy.items() if one.missed)
     goal = (f"= {wanted}", told == wanted) if must else ("", None)
-    yield Row(
-        f"arrivals told in the same scenes, {which}", told, "visits", *goal, beside, f"missed: {words}. {note}" if words else note
-    )
+    yield Row(figure, told, unit, *goal, beside, f"missed: {words}. {note}" if words else note)
     more = {name: float(len(one.false + one.again)) for name, one in busy.items()}
-    yield at_most(f"unfounded or repeated alerts in the same scenes, {which}", sum(more.values()), "alerts", 0, more, note)
-
-
-def _crossed(busy: dict[str, Crossed], which: str, note: str) -> Iterator[Row]:
-    told, wanted = sum(one.told for one in busy.values()), sum(one.wanted for one in busy.values())
-    beside = {name: f"{one.told} of {one.wanted}" for name, one in busy.items()}
-    words = "; ".join(f"{name}: {', '.join(one.missed)}" for name, one in busy.items() if one.missed)
-    figure = f"crossings of a line told with their way in the same scenes, of {wanted}, {which}"
-    yield Row(figure, told, "crossings", "", None, beside, f"missed: {words}. {note}" if words else note)
-    false = {name: float(len(one.false)) for name, one in busy.items()}
-    yield at_most(f"crossings told that were none, {which}", sum(false.values()), "crossings", 0, false, note)
+    yield at_most(other, sum(more.values()), "alerts", 0, more, note)
 
 
 def _which(choice: str) -> str:
     return "motion alone" if choice == "motion" else "yolox-nano"
 
 
-def _lived(other: str, choice: str, seconds: float, name: str) -> tuple[Verdict, Crossed]:
+def _lived(other: str, choice: str, seconds: float, name: str) -> tuple[Verdict, Verdict]:
     day, detector = scene.load(name), see.make_detector(choice)
     whole = scene.together(day, scene.load(other)) if other else day
     begun, told = time.monotonic(), live(whole, detector, end=seconds, zones=(STREET, GATE))

@@ -28,9 +28,8 @@ class _Answers(asyncio.DatagramProtocol):
         clock = asyncio.get_running_loop().time
         while (left := instant - clock()) > 0 or not self.packets.empty():
             with suppress(TimeoutError):
-                async with asyncio.timeout(
-                    max(left, 0.01)
-                ):  # `wait_for` (3.11) swallows an end that comes together with a packet
+                # not `wait_for`: in Python 3.11 it swallows an end that comes together with a packet
+                async with asyncio.timeout(max(left, 0.01)):
                     packet = await self.packets.get()
                 yield packet
 

@@ -37,8 +37,8 @@ class Silent:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How many visits there were, how many were told in time, and which alerts were of nobody (`false`) or of somebody told
-    already (`again`)."""
+    """How many visits (or crossings) there were, how many were told in time, and which alerts were of nobody (`false`) or of
+    somebody told already (`again`)."""
 
     wanted: int
     missed: tuple[str, ...]
@@ -105,21 +105,8 @@ def held(day: Any, told: Told, begin: float = 0.0, end: float = 0.0) -> Verdict:
     return Verdict(len(truth), missed, words[0], words[1])
 
 
-@dataclass(frozen=True, slots=True)
-class Crossed:
-    """How often the line `GATE` was crossed, by whom it was told with the right way, and what was told that did not happen."""
-
-    wanted: int
-    missed: tuple[str, ...]
-    false: tuple[str, ...]
-
-    @property
-    def told(self) -> int:
-        return self.wanted - len(self.missed)
-
-
-def crossed(day: Any, told: Told, end: float = 0.0) -> Crossed:
-    """Every visit to the driveway comes in over the line and goes out over it; nobody else crosses it but animals."""
+def crossed(day: Any, told: Told, end: float = 0.0) -> Verdict:
+    """Every visit to the driveway comes in over the line `GATE` and goes out over it; nobody else crosses it but animals."""
     until = end or day.seconds
     truth = [one for one in scene.truth(day) if one.kind in ALERTS and one.zone == "driveway"]
     ways = [(one, "in", one.seen, one.at + PATIENCE) for one in truth]
@@ -133,7 +120,7 @@ def crossed(day: Any, told: Told, end: float = 0.0) -> Crossed:
             missed.append(f"{visit.what} {way} at {begin:g} s")
         else:
             free.remove(mine)
-    return Crossed(len(wanted), tuple(missed), tuple(f"{one.kind} {one.way} at {at:g} s" for at, one in free))
+    return Verdict(len(wanted), tuple(missed), tuple(f"{one.kind} {one.way} at {at:g} s" for at, one in free), ())
 
 
 def _free(cut: Sequence[Any], cats: Sequence[Any], one: Sighting) -> Sequence[Any]:
